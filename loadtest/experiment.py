@@ -1,0 +1,226 @@
+"""The experiment: everything a run is told, validated before anything starts."""
+
+import math
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from loadtest.errors import UsageError
+from loadtest.names import nearest
+
+ROOT = Path(__file__).parent.parent
+SHIPPED = ROOT / "scenarios" / "experiments"
+
+
+class Section(BaseModel):
+    """A table of a TOML file. Unknown keys are errors; values are frozen once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Arrivals(Section):
+    """When buyers come, and how long each waits.
+
+    `herd`: every buyer connects, meets the others at a barrier, and fires at one wall-clock T0.
+    """
+
+    kind: Literal["herd"] = "herd"
+    gather_s: float = Field(60, gt=0, description="seconds the buyers may take to reach the barrier")
+    timeout_s: float = Field(10, gt=0, description="seconds a buyer waits for one reply; past it the order is unknown")
+    poll_s: float = Field(1, gt=0, description="seconds between two looks at an order's status")
+
+
+class Limiter(Section):
+    """How fast one worker may place orders."""
+
+    kind: Literal["none", "flat"] = "flat"
+    rate_per_s: float = Field(50, gt=0, description="orders a second, per worker")
+    burst: int | None = Field(None, ge=1, description="orders a late worker may make up at once; default 40 ms of the rate, at least 2")
+
+    @property
+    def allowed_burst(self) -> int:
+        """Orders above the rate that any window may hold."""
+        return self.burst or max(2, math.floor(self.rate_per_s * 0.04))
+
+
+class Workers(Section):
+    """The Celery workers."""
+
+    count: int = Field(1, ge=1, le=64)
+    concurrency: int = Field(2, ge=1, le=256, description="pool size of each worker")
+    pool: Literal["prefork"] = "prefork"
+
+
+class Drain(Section):
+    """When the queue counts as drained, and when the harness stops waiting."""
+
+    deadline_s: float = Field(120, gt=0, description="seconds after T0")
+    settle_s: float = Field(0.5, gt=0, description="one interval; queue and rows must stand still for two")
+
+
+class Sampler(Section):
+    """How often every probe reads."""
+
+    hz: float = Field(10, gt=0, le=100)
+
+
+class Experiment(Section):
+    """One sale to run. Field names are the keys of the TOML file and of ``--set``."""
+
+    name: str = Field("rush", pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    shop: str = "target/shop.toml"
+    scenario: str = "scenarios/rush.py"
+    scheme: str = "tokens"
+    dispatch: Literal["queued", "inline"] = "queued"
+    stock: int = Field(200, ge=1, le=10_000_000, description="units for sale")
+    buyers: int = Field(1000, ge=1, le=1_000_000)
+    per_buyer: int = Field(1, ge=1, description="units one buyer may have")
+    seed: int = Field(1, ge=0)
+    arrivals: Arrivals = Arrivals()
+    limiter: Limiter = Limiter()
+    workers: Workers = Workers()
+    drain: Drain = Drain()
+    sampler: Sampler = Sampler()
+    thresholds: tuple[str, ...] = Field((), strict=False, description='such as "p99_ms < 200" or "db_commits_per_s.max <= 60"')
+
+    @property
+    def limited(self) -> bool:
+        """Whether a rate limit stands between the queue and the database."""
+        return self.dispatch == "queued" and self.limiter.kind != "none"
+
+    @property
+    def configured_per_s(self) -> float | None:
+        """W·L: the orders a second that all workers together may place; None without a limit."""
+        return self.workers.count * self.limiter.rate_per_s if self.limited else None
+
+    def to_toml(self) -> str:
+        """The experiment in full, every default written out."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True, mode="json"))
+
+    def flat(self) -> dict[str, object]:
+        """Every key in dotted form with its value: ``{"limiter.rate_per_s": 50.0}``."""
+        return dict(_flatten(self.model_dump(mode="json")))
+
+
+def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
+    """The experiment in the TOML file `name` (a path, or the name of a shipped one), with ``key=value`` overrides.
+
+    Raises:
+        UsageError: no such file, not TOML, an unknown key, or a value out of its range.
+    """
+    path = find_experiment(name)
+    data = read_toml(path)
+    for override in overrides:
+        _override(data, override)
+    return parse(Experiment, data, str(path))
+
+
+def find_experiment(name: str) -> Path:
+    """The file of an experiment given by path or by shipped name."""
+    if name.endswith(".toml") or "/" in name:
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"experiment {name!r}: no such file; give a TOML file or one of: {', '.join(shipped())}")
+        return path
+    if name not in shipped():
+        raise UsageError(f"experiment {name!r}: not shipped, and not a path to a .toml file; {nearest(name, shipped())}")
+    return SHIPPED / f"{name}.toml"
+
+
+def shipped() -> list[str]:
+    """Names of the experiments that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def find_file(name: str) -> Path:
+    """A file named in an experiment: as given, from the working directory, or from the installed package."""
+    for base in (Path(), ROOT):
+        if (base / name).is_file():
+            return (base / name).resolve()
+    raise UsageError(f"{name!r}: no such file here ({Path.cwd()}) nor in the package; give a path that exists")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file; a syntax error names the file and the place."""
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+S = TypeVar("S", bound="Section")
+
+
+def parse(model: type[S], data: dict[str, Any], source: str) -> S:
+    """`data` as `model`. The first thing wrong becomes one line: key, value, what was expected, nearest key."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(f"{source}: {_sentence(model, error)}") from None
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted key that `model` takes."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _sentence(model: type[BaseModel], error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; {nearest(key, keys(model))}"
+    if first["type"] == "missing":
+        return f"{key}: required, and not there"
+    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{key} = {first['input']!r}: expected {expected}{_hint(model, key)}"
+
+
+def _hint(model: type[BaseModel], key: str) -> str:
+    kind: type[BaseModel] = model
+    *tables, last = key.split(".")
+    for table in tables:
+        inner = kind.model_fields[table].annotation if table in kind.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return ""
+        kind = inner
+    field = kind.model_fields.get(last)
+    return f" ({field.description})" if field and field.description else ""
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set {override!r}: expected key=value, such as --set stock=5000")
+    if key not in set(keys(Experiment)):
+        raise UsageError(f"--set {override!r}: unknown key {key!r}; {nearest(key, keys(Experiment))}")
+    *tables, last = key.split(".")
+    for table in tables:
+        data = data.setdefault(table, {})
+    data[last] = _value(text)
+
+
+def _value(text: str) -> Any:
+    """A value as TOML would read it; a bare word is a string."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _flatten(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
