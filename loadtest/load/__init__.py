@@ -1,0 +1,1 @@
+"""The load: buyers on Locust. Importing `buyer` or `plugin` brings Locust, which monkey-patches the process."""

@@ -1,0 +1,25 @@
+"""The rush: a herd of buyers who all want the same thing at the same moment.
+
+Bare, with Locust's web UI::
+
+    locust -f scenarios/rush.py --host http://127.0.0.1:8000
+"""
+
+from locust import events, task
+
+from loadtest.load.buyer import Buyer
+from loadtest.load.plugin import install
+
+install(events)
+
+
+class RushBuyer(Buyer):
+    """Loads the countdown page, waits for the sale, clicks once, and watches the order until it stands or falls."""
+
+    @task
+    def rush(self) -> None:
+        self.warm()
+        self.wait_for_sale()
+        answer = self.buy()
+        if answer.outcome == "won":
+            self.follow(answer)
