@@ -1,0 +1,35 @@
+"""The harness's client beside FastHttpUser, hey and wrk: the same request, one pinned core each, equal connections.
+
+Aim: at least 4 × FastHttpUser and 1 × hey, with Locust's request event fired and history on.
+"""
+
+import tempfile
+
+import sides
+from endpoint import endpoint
+
+
+def main() -> None:
+    with endpoint() as url, tempfile.TemporaryDirectory() as runs:
+        rates = {
+            "buyer": sides.locust("TightBuyer", url, sides.run_dir(runs)),
+            "FastHttpUser": sides.locust("TightFastHttp", url),
+            "hey": sides.hey(url),
+            "wrk": sides.wrk(url),
+        }
+    print(f"requests/s, POST on {sides.CONNECTIONS} connections, generator on one core, bare endpoint on another")
+    for name, rate in rates.items():
+        print(f"  {name:14} {'not installed; skipped' if rate is None else f'{rate:10,.0f}'}")
+    own = rates.pop("buyer") or 0.0
+    for name, aim in (("FastHttpUser", 4.0), ("hey", 1.0), ("wrk", None)):
+        rate = rates[name]
+        if rate:
+            goal = f" (aim ≥ {aim:g}: {'met' if own / rate >= aim else 'MISSED'})" if aim else ""
+            print(f"buyer / {name} = {own / rate:.2f}{goal}")
+    ceiling = max(rate for rate in rates.values() if rate)
+    limit = "not the bottleneck" if ceiling > own * 1.2 else "perhaps the bottleneck: read the ratios as lower bounds"
+    print(f"the endpoint answered {ceiling:,.0f}/s to the fastest client: {limit}")
+
+
+if __name__ == "__main__":
+    main()

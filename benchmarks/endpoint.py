@@ -1,0 +1,49 @@
+"""A bare endpoint that is no bottleneck: an asyncio protocol on uvloop that answers every packet with one fixed order.
+
+It parses nothing, so it holds only for clients that send one small request a packet, as all in these benchmarks do.
+"""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import uvloop
+
+BODY = b'{"outcome": "won", "number": "sale-000001"}'
+ANSWER = b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+
+class Fixed(asyncio.Protocol):
+    """One connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, _data: bytes) -> None:
+        self._transport.write(ANSWER)
+
+
+async def serve() -> None:
+    """Listens on a free port and prints it."""
+    server = await asyncio.get_running_loop().create_server(Fixed, "127.0.0.1", 0, backlog=16_384)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@contextmanager
+def endpoint(core: int = 0) -> Iterator[str]:
+    """The endpoint's base URL, served from a process pinned to `core` while the block runs."""
+    command = ["taskset", "-c", str(core), sys.executable, __file__]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.terminate()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve())

@@ -1,0 +1,68 @@
+"""One side of a comparison: a client at full speed from one pinned core, and its requests a second."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+GENERATOR_CORE = "1"
+CONNECTIONS = 64
+SECONDS = 5
+ROOT = Path(__file__).parent.parent
+PATH = "/sales/sale/orders"
+BODY = '{"buyer": "b-000001"}'
+
+
+def locust(user: str, url: str, run_dir: Path | None = None, seconds: float = SECONDS) -> float:
+    """Requests a second of `user` of tight.py, with history where a `run_dir` is given."""
+    command = [sys.executable, "-m", "locust", "-f", str(ROOT / "benchmarks/tight.py"), user, "--headless"]
+    command += ["-u", str(CONNECTIONS), "-r", str(CONNECTIONS), "--host", url, "--only-summary"]
+    command += ["--shop", str(ROOT / "target/shop.toml")]
+    if run_dir:
+        command += ["--run-dir", str(run_dir)]
+    output = _run(command, {"MEASURE_S": str(seconds)})
+    found = re.search(r"^RATE (\d+) FAILURES (\d+)$", output, re.MULTILINE)
+    if not found or found[2] != "0":
+        raise SystemExit(f"{user}: no clean measurement in its output:\n{output}")
+    return float(found[1])
+
+
+def run_dir(parent: str) -> Path:
+    """A run directory for the built-in shop with default settings."""
+    path = Path(tempfile.mkdtemp(dir=parent))
+    (path / "experiment.toml").write_text(f"buyers = {CONNECTIONS}\n")
+    shutil.copy(ROOT / "target/shop.toml", path / "shop.toml")
+    return path
+
+
+def wrk(url: str) -> float | None:
+    """Requests a second of wrk, None where it is not installed."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        headers = 'wrk.headers["Content-Type"] = "application/json"'
+        script.write(f"wrk.method = \"POST\"\nwrk.body = '{BODY}'\n{headers}\n")
+        script.flush()
+        return _tool(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", script.name, url + PATH])
+
+
+def hey(url: str) -> float | None:
+    """Requests a second of hey, None where it is not installed."""
+    command = ["hey", "-z", f"{SECONDS}s", "-c", str(CONNECTIONS), "-m", "POST", "-d", BODY]
+    return _tool([*command, "-T", "application/json", url + PATH])
+
+
+def _tool(command: list[str]) -> float | None:
+    if shutil.which(command[0]) is None:
+        return None
+    found = re.search(r"Requests/sec:\s+([\d.]+)", _run(command, {}))
+    return float(found[1]) if found else None
+
+
+def _run(command: list[str], environment: dict[str, str]) -> str:
+    pinned = ["taskset", "-c", GENERATOR_CORE, *command]
+    done = subprocess.run(
+        pinned, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=120
+    )
+    return done.stdout + done.stderr
