@@ -1,0 +1,65 @@
+"""``python -m target prepare``: make the sale ready that the ``SHOP_*`` variables describe."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import redis
+import sqlalchemy as sa
+from kombu.exceptions import OperationalError
+
+from target.config import Config, load
+from target.database import connect
+from target.errors import NotATestSale, ShopError
+from target.schemes import open_scheme
+
+MARK = "test sale"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0 ready, 2 a mistake of the user, said in one line."""
+    parser = argparse.ArgumentParser(prog="python -m target", description=__doc__)
+    parser.add_argument("command", choices=["prepare"], help="reset this sale and put every unit up for sale")
+    parser.parse_args(arguments)
+    try:
+        prepare(load())
+    except (ShopError, sa.exc.SQLAlchemyError, redis.RedisError, OperationalError) as error:
+        print(f"shop: {first_line(error)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def prepare(config: Config) -> None:
+    """Reset the sale of `config`, in a database that may be wiped, and only that sale.
+
+    Raises:
+        ConfigError, NotATestSale
+        SQLAlchemyError, RedisError, OperationalError: a service does not answer.
+    """
+    scheme = open_scheme(config)
+    refuse_unless_marked(config)
+    scheme.prepare()
+
+
+def refuse_unless_marked(config: Config) -> None:
+    """Raises NotATestSale, unless the comment of the database says that it holds a test sale."""
+    query = sa.text("SELECT current_database(), coalesce(shobj_description(oid, 'pg_database'), '') "
+                    "FROM pg_database WHERE datname = current_database()")  # fmt: skip
+    with connect(config, 1).connect() as connection:
+        database, comment = connection.execute(query).one()
+    if MARK not in comment:
+        quoted = '"' + database.replace('"', '""') + '"'
+        raise NotATestSale(
+            f"database {database!r} is not marked as a test sale, and preparing wipes the sale in it; "
+            f"if it may be wiped, say so there: COMMENT ON DATABASE {quoted} IS '{MARK}'"
+        )
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, without the driver's pages of context."""
+    cause = getattr(error, "orig", None) or error
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""The shop over HTTP. Routes translate; `schemes` decide. ``uvicorn target.app:app`` finds `app` here."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from target.config import Config, load_or_exit
+from target.errors import AlreadyBought, ConfigError, Rejected, SoldOut, Unavailable
+from target.schemes import Scheme, open_scheme
+
+MAX_BODY_BYTES = 4096
+# What may stand in a URL, a log and a Redis field as it is.
+BUYER = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
+
+
+class Malformed(Exception):
+    """The request is not an order. The text says why."""
+
+
+class Routes:
+    """The four endpoints of one sale."""
+
+    def __init__(self, config: Config, scheme: Scheme) -> None:
+        self._config = config
+        self._scheme = scheme
+        self._opens_at = config.opens_at.timestamp() if config.opens_at else 0.0
+        # A response holds no state of its request: the answer that nearly everybody gets is made once.
+        self._sold_out = outcome(410, "sold_out")
+
+    async def order(self, request: Request) -> Response:
+        """``POST /sales/{sale}/orders`` {"buyer": "b-000123"}: 202 won, 409 already_bought, 410 sold_out, 422, 429, 503."""
+        try:
+            buyer = buyer_in(await read_body(request))
+        except Malformed as error:
+            return problem(422, "Malformed order", str(error))
+        if self._opens_at and datetime.now(UTC).timestamp() < self._opens_at:
+            return outcome(429, "throttled", headers={"Retry-After": "1"})
+        try:
+            number = await self._scheme.buy(buyer)
+        except SoldOut:
+            return self._sold_out
+        except AlreadyBought as error:
+            return outcome(409, "already_bought", number=error.number, status_url=self._status_url(error.number, buyer))
+        except (Unavailable, Rejected) as error:
+            return outcome(503, "refused", detail=str(error))
+        return outcome(202, "won", number=number, status_url=self._status_url(number, buyer))
+
+    async def status(self, request: Request) -> Response:
+        """``GET /sales/{sale}/orders/{number}[?buyer=…]``: queued, confirmed or rejected; 404 for one that nobody holds."""
+        number = request.path_params["number"]
+        state = await self._scheme.status(number, request.query_params.get("buyer"))
+        if state is None:
+            return problem(404, "No such order", f"nobody holds {number[:80]!r}")
+        return JSONResponse({"number": number, "status": state})
+
+    async def page(self, _request: Request) -> Response:
+        """``GET /sales/{sale}``: the countdown page. `opens_at` is null once and for all where the sale has no opening time."""
+        opens_at = self._config.opens_at.isoformat() if self._config.opens_at else None
+        return JSONResponse({"opens_at": opens_at, "stock": self._config.stock, "left": await self._scheme.left()})
+
+    async def health(self, _request: Request) -> Response:
+        """``GET /health``: 200 when the sale can be read, else 503."""
+        await self._scheme.left()
+        return JSONResponse({"status": "ok"})
+
+    def of_this_sale(self, endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        """`endpoint`, with 404 for any other sale."""
+        sale = self._config.sale
+
+        async def checked(request: Request) -> Response:
+            if request.path_params["sale"] != sale:
+                return problem(404, "No such sale", f"this shop sells {sale!r}")
+            return await endpoint(request)
+
+        return checked
+
+    def _status_url(self, number: str, buyer: str) -> str:
+        return f"/sales/{self._config.sale}/orders/{number}?buyer={buyer.replace('+', '%2B')}"
+
+
+def create_app(config: Config, scheme: Scheme | None = None) -> Starlette:
+    """The shop's ASGI application. Raises ConfigError."""
+    selling = scheme or open_scheme(config)
+    routes = Routes(config, selling)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await selling.close()
+
+    return Starlette(
+        routes=[
+            Route("/sales/{sale}/orders", routes.of_this_sale(routes.order), methods=["POST"]),
+            Route("/sales/{sale}/orders/{number}", routes.of_this_sale(routes.status)),
+            Route("/sales/{sale}", routes.of_this_sale(routes.page)),
+            Route("/health", routes.health),
+        ],
+        exception_handlers={Unavailable: _unavailable},
+        lifespan=lifespan,
+    )
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, if it is not larger than an order can be. Raises Malformed."""
+    body = b""
+    while True:
+        message = await request.receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise Malformed(f"expected a body of at most {MAX_BODY_BYTES} bytes")
+        if not message.get("more_body"):
+            return body
+
+
+def buyer_in(body: bytes) -> str:
+    """The buyer of an order. Raises Malformed."""
+    try:
+        order = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Malformed('expected a JSON object such as {"buyer": "b-000123"}, found no JSON') from None
+    buyer = order.get("buyer") if isinstance(order, dict) else None
+    if not isinstance(buyer, str) or not BUYER.fullmatch(buyer):
+        raise Malformed('expected a JSON object with "buyer": 1 to 64 letters, digits or any of . _ @ + -')
+    return buyer
+
+
+def outcome(status: int, name: str, headers: dict[str, str] | None = None, **more: str) -> Response:
+    """The answer to an order."""
+    return JSONResponse({"outcome": name, **more}, status, headers)
+
+
+def problem(status: int, title: str, detail: str) -> Response:
+    """A refusal as RFC 9457 has it."""
+    return JSONResponse({"title": title, "status": status, "detail": detail}, status, media_type="application/problem+json")
+
+
+async def _unavailable(_request: Request, error: Exception) -> Response:
+    return problem(503, "Unavailable", str(error))
+
+
+@cache
+def _app() -> Starlette:
+    try:
+        return create_app(load_or_exit())
+    except ConfigError as error:
+        raise SystemExit(f"shop: {error}") from None
+
+
+def __getattr__(name: str) -> Any:
+    # Made on first use: whoever imports `create_app` need not have the environment of a shop.
+    if name == "app":
+        return _app()
+    raise AttributeError(name)

@@ -1,0 +1,88 @@
+"""The queue: Celery as it must be set for orders. ``celery -A target.celery worker`` finds `app` here."""
+
+from functools import cache
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_ready
+
+from target.config import Config, load_or_exit
+
+QUEUE = "orders"
+PLACE_ORDER = "target.tasks.place_order"
+
+
+def create_celery(config: Config) -> Celery:
+    """The Celery application of the shop, for those who enqueue and for the workers."""
+    app = Celery("shop", broker=config.broker_url, include=["target.tasks"])
+    app.conf.update(
+        # JSON alone: pickle would run code for whoever can write to the broker.
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_default_queue=QUEUE,
+        # Late, and again if the child died: an order is placed at least once, and the database makes it once.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_annotations={PLACE_ORDER: _limit(config)},
+        # Publishing: one attempt, bounded in time; whether it may have arrived is for the caller to judge.
+        task_publish_retry=False,
+        broker_connection_timeout=config.timeout_s,
+        broker_transport_options=_transport(config),
+        # Workers.
+        worker_consumer="target.limiter:Consumer",
+        worker_prefetch_multiplier=1,
+        worker_enable_prefetch_count_reduction=False,
+        worker_enable_remote_control=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_hijack_root_logger=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        # RabbitMQ takes back what a worker holds for too long, by an error of the channel: reconnect, do not exit.
+        broker_channel_error_retry=True,
+    )
+    return app
+
+
+def _limit(config: Config) -> dict[str, Any]:
+    if config.limiter == "none":
+        return {}
+    return {"rate_limit": f"{config.rate_per_s}/s", "burst": config.burst}
+
+
+def _transport(config: Config) -> dict[str, Any]:
+    if config.broker_url.startswith("amqp"):
+        return {
+            "confirm_publish": True,  # else RabbitMQ drops messages without a word
+            "read_timeout": config.timeout_s * 5,
+            "write_timeout": config.timeout_s,
+            "max_retries": 0,
+        }
+    return {
+        # What a killed worker held is handed out again after this, and looked for this often.
+        "visibility_timeout": config.visibility_s,
+        "unacked_restore_interval": max(1.0, config.visibility_s / 5),
+        "unacked_restore_throttle": 1,
+        # Above the second that an idle worker waits in BRPOP.
+        "socket_timeout": max(config.timeout_s, 2.0),
+        "socket_connect_timeout": config.timeout_s,
+        "socket_keepalive": True,
+    }
+
+
+@cache
+def _worker_app() -> Celery:
+    worker_ready.connect(_say_ready)
+    return create_celery(load_or_exit())
+
+
+def _say_ready(**_: object) -> None:
+    print("worker ready", flush=True)
+
+
+def __getattr__(name: str) -> Any:
+    # Made on first use: whoever imports `create_celery` need not have the environment of a worker.
+    if name == "app":
+        return _worker_app()
+    raise AttributeError(name)

@@ -1,0 +1,161 @@
+"""What the shop is told, from the ``SHOP_*`` variables of its environment."""
+
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Literal, TypeVar, cast
+
+import sqlalchemy as sa
+
+from target.errors import ConfigError
+
+Dispatch = Literal["queued", "inline"]
+LimiterKind = Literal["none", "flat"]
+
+SALE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MAX_STOCK = 10_000_000
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One sale and the services it stands on. *Warning:* the URLs may hold passwords: never log a whole Config."""
+
+    database_url: str
+    redis_url: str
+    broker_url: str
+    sale: str
+    stock: int
+    per_buyer: int = 1
+    scheme: str = "tokens"
+    dispatch: Dispatch = "queued"
+    limiter: LimiterKind = "flat"
+    rate_per_s: float = 50.0  # of one worker
+    burst: int = 2  # orders a late worker may make up at once
+    opens_at: datetime | None = None  # orders before it are throttled; None: the sale is open
+    db_pool: int = 16  # connections, and threads, that write rows in the request
+    publishers: int = 4  # threads that enqueue
+    timeout_s: float = 2.0  # of one exchange with Redis, the broker or the database
+    visibility_s: float = 15.0  # after which Redis hands an order to another worker if the first kept silent
+
+    @cached_property
+    def sqlalchemy_url(self) -> sa.URL:
+        """The database for SQLAlchemy, with the driver named: its default has changed between versions."""
+        return sa.make_url(self.database_url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg2")
+
+    def number(self, unit: int) -> str:
+        """The order number of unit 1…stock. Deterministic, so that seeding twice mints no second set."""
+        return f"{self.sale}-{unit:06d}"
+
+
+def load(env: Mapping[str, str] = os.environ) -> Config:
+    """The configuration in `env`.
+
+    Raises:
+        ConfigError: the first variable that is missing or wrong.
+    """
+    reader = Reader(env)
+    dispatch = cast("Dispatch", reader.choice("SHOP_DISPATCH", ("queued", "inline"), "queued"))
+    rate = reader.value("SHOP_RATE_PER_S", _positive, "orders a second above 0", 50.0)
+    return Config(
+        database_url=reader.url("SHOP_DATABASE_URL", ("postgresql", "postgres")),
+        redis_url=reader.url("SHOP_REDIS_URL", ("redis", "rediss", "unix")),
+        broker_url=reader.url("SHOP_BROKER_URL", ("redis", "rediss", "amqp", "amqps"), "" if dispatch == "inline" else None),
+        sale=reader.value("SHOP_SALE", _sale, "1 to 64 letters, digits, _ or -"),
+        stock=reader.value("SHOP_STOCK", _between(1, MAX_STOCK), f"a whole number from 1 to {MAX_STOCK}"),
+        per_buyer=reader.value("SHOP_PER_BUYER", _between(1, 1000), "a whole number from 1 to 1000", 1),
+        scheme=reader.text("SHOP_SCHEME", "tokens"),
+        dispatch=dispatch,
+        limiter=cast("LimiterKind", reader.choice("SHOP_LIMITER", ("none", "flat"), "flat")),
+        rate_per_s=rate,
+        # 40 ms of the rate: what a late timer costs, and too little for the database to feel.
+        burst=reader.value("SHOP_BURST", _between(1, 100_000), "a whole number from 1", max(2, math.floor(rate * 0.04))),
+        opens_at=reader.value("SHOP_OPENS_AT", _moment, "a time such as 2030-11-11T00:00:00+08:00", None),
+        db_pool=reader.value("SHOP_DB_POOL", _between(1, 500), "a whole number from 1 to 500", 16),
+        publishers=reader.value("SHOP_PUBLISHERS", _between(1, 64), "a whole number from 1 to 64", 4),
+        timeout_s=reader.value("SHOP_TIMEOUT_S", _positive, "seconds above 0", 2.0),
+        visibility_s=reader.value("SHOP_VISIBILITY_S", _positive, "seconds above 0", 15.0),
+    )
+
+
+def load_or_exit() -> Config:
+    """The configuration of this process. A mistake in it ends the process with one line and exit code 2."""
+    try:
+        return load()
+    except ConfigError as error:
+        print(f"shop: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads one variable at a time. Without a default a variable is required; an empty one counts as not set."""
+
+    env: Mapping[str, str]
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """A variable as it is."""
+        found = self.env.get(name) or default
+        if found is None:
+            raise ConfigError(f"{name}: required, and not set")
+        return found
+
+    def value(self, name: str, convert: Callable[[str], T], expected: str, *default: T) -> T:
+        """A variable as `convert` makes it; `convert` raises ValueError for what is not `expected`."""
+        if default and not self.env.get(name):
+            return default[0]
+        found = self.text(name)
+        try:
+            return convert(found)
+        except ValueError:
+            raise ConfigError(f"{name}: expected {expected}, found {found!r}") from None
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        """One of a few words."""
+        found = self.text(name, default)
+        if found not in choices:
+            raise ConfigError(f"{name}: expected {' or '.join(choices)}, found {found!r}")
+        return found
+
+    def url(self, name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
+        """An address. The error does not repeat it whole: it may hold a password."""
+        found = self.text(name, default) if default is None else self.env.get(name, default)
+        scheme = found.partition("://")[0]
+        if found and scheme not in schemes:
+            raise ConfigError(f"{name}: expected a URL that begins with {' or '.join(f'{s}://' for s in schemes)}, found {scheme[:16]!r}…")
+        return found
+
+
+def _sale(text: str) -> str:
+    if not SALE.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise ValueError(text)
+    return number
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        number = int(text)
+        if not low <= number <= high:
+            raise ValueError(text)
+        return number
+
+    return convert
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment

@@ -1,0 +1,37 @@
+"""Every error that the shop raises on purpose. The edge (`app.py`, `__main__.py`) turns them into answers and exit codes."""
+
+
+class ShopError(Exception):
+    """Something the shop expects to go wrong. Its message is fit for a person to read."""
+
+
+class ConfigError(ShopError):
+    """A ``SHOP_*`` variable is missing or wrong: names it, what was expected, and what was found."""
+
+
+class NotATestSale(ShopError):
+    """The database is not marked as one that may be wiped."""
+
+
+class SoldOut(ShopError):
+    """No unit is left."""
+
+
+class AlreadyBought(ShopError):
+    """The buyer has all the units that one buyer may have."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__(f"already bought: {number}")
+        self.number = number
+
+
+class Unavailable(ShopError):
+    """The shop cannot say whether the order stands: a service failed after it had been asked. Nothing was taken back."""
+
+
+class NotSent(Unavailable):
+    """Nothing left this process: the order provably does not stand."""
+
+
+class Rejected(ShopError):
+    """The database refused the order's row for good: its guards said no."""

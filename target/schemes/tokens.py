@@ -1,0 +1,83 @@
+"""`tokens`: the scheme the harness was written for. Each unit's order number lies in a Redis list; a buyer takes one."""
+
+from kombu import Connection
+from kombu.utils.json import loads
+
+from target import claims, database
+from target.celery import QUEUE, create_celery
+from target.claims import Keys, State
+from target.config import Config
+from target.desk import Desk
+from target.dispatch import Dispatch, Inline, Queued
+from target.errors import NotSent
+
+
+class Tokens:
+    """Takes a number and a claim on it in one step, then writes the row, or queues the order for the workers.
+
+    The database has the last word: it knows the stock, and refuses a second row for a number or past a buyer's cap.
+
+    *Warning:* between the claim and the queue (or the row) the process can die, or the broker fail to say whether the
+    order arrived. The unit is then claimed and never sold, and its buyer is told *already bought* from then on: nothing
+    here looks for claims without orders.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._desk = Desk(config)
+        self._dispatch: Dispatch = Queued(config) if config.dispatch == "queued" else Inline(config)
+
+    def prepare(self) -> None:
+        """See `Scheme.prepare`. *Warning:* run it with no worker alive: what a worker holds is placed afterwards."""
+        config = self._config
+        if config.dispatch == "queued":
+            purge(config)
+        with database.connect(config, 1).connect() as connection:
+            database.reset(connection, config)
+        numbers = [config.number(unit) for unit in range(1, config.stock + 1)]
+        with claims.connect(config) as client:
+            claims.seed(client, Keys.of(config.sale), numbers)
+
+    async def buy(self, buyer: str) -> str:
+        """See `Scheme.buy`."""
+        claim = await self._desk.claim(buyer)
+        try:
+            await self._dispatch.send(claim)
+        except NotSent:
+            await self._desk.give_back(claim)
+            raise
+        return claim.number
+
+    async def status(self, number: str, buyer: str | None) -> State | None:
+        """See `Scheme.status`. From Redis: looking at an order costs the database nothing."""
+        return await self._desk.look(number, buyer)
+
+    async def left(self) -> int:
+        """See `Scheme.left`."""
+        return await self._desk.left()
+
+    async def close(self) -> None:
+        """See `Scheme.close`."""
+        await self._dispatch.close()
+        await self._desk.close()
+
+
+def purge(config: Config) -> None:
+    """Empty the queue of orders, and no other: what waits, and on Redis what dead workers still hold."""
+    celery = create_celery(config)
+    with celery.connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=config.timeout_s)
+        queue = celery.amqp.queues[QUEUE](connection.default_channel)
+        queue.declare()
+        queue.purge()
+        if connection.transport.driver_type == "redis":
+            _purge_unacked(connection)
+
+
+def _purge_unacked(connection: Connection) -> None:
+    channel = connection.default_channel
+    for tag, held in channel.client.hgetall(channel.unacked_key).items():
+        _, _, routing_key = loads(held)
+        if routing_key == QUEUE:
+            channel.client.hdel(channel.unacked_key, tag)
+            channel.client.zrem(channel.unacked_index_key, tag)

@@ -1,0 +1,57 @@
+"""The one task: place an order."""
+
+from functools import cache
+from time import monotonic, sleep
+
+from celery import shared_task
+from celery.exceptions import Reject
+from celery.signals import worker_process_init, worker_process_shutdown
+from celery.utils.log import get_task_logger
+
+from target.celery import PLACE_ORDER
+from target.claims import Claim
+from target.config import load_or_exit
+from target.errors import Unavailable
+from target.orders import Orders
+
+# How long a child tries by itself before it hands the order back to the queue. Below the visibility time-out.
+PATIENCE_S = 5.0
+PAUSE_S = 0.2
+
+log = get_task_logger(__name__)
+
+
+@shared_task(name=PLACE_ORDER)  # type: ignore[untyped-decorator]
+def place_order(number: str, buyer: str, nth: int = 1) -> None:
+    """Place one order. Runs at least once, and is safe to run again."""
+    claim = Claim(number, buyer, nth)
+    deadline = monotonic() + PATIENCE_S
+    while True:
+        try:
+            _orders().place(claim)
+            return
+        except Unavailable as error:
+            if monotonic() > deadline:
+                log.warning("%s goes back to the queue: %s", number, error)
+                raise Reject(str(error), requeue=True) from error
+            sleep(PAUSE_S)
+
+
+@cache
+def _orders() -> Orders:
+    """The connections of this child: made after the fork, one each."""
+    return Orders(load_or_exit(), connections=1)
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _warm(**_: object) -> None:
+    # The first orders would else come late and bunched. A service that is down is the first order's problem.
+    try:
+        _orders().warm()
+    except Exception as error:  # noqa: BLE001 - no reason may keep a child from starting
+        log.warning("starting without connections: %s", error)
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _close(**_: object) -> None:
+    _orders().close()
