@@ -20,7 +20,7 @@ class ServiceError(HarnessError):
     """A service or a shop process did not start, did not get ready, or died."""
 
 
-class RunInterrupted(HarnessError):
-    """Ctrl-C or SIGTERM. What had started is healed, read and written before this reaches the user."""
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM. No ``except Exception`` can swallow it; what the run has is still read and written."""
 
     exit_code = 130

@@ -176,7 +176,8 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def _sentence(model: type[BaseModel], error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
+    # A misspelt key is also a missing one: what was written says more than what was not.
+    first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"unknown key {key!r}; {nearest(key, keys(model))}"

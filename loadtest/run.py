@@ -1,0 +1,225 @@
+"""One run, from an experiment to a verdict."""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from loadtest.drain import Drain, Drained
+from loadtest.environment import describe
+from loadtest.errors import RunInterrupted, ServiceError
+from loadtest.experiment import Experiment, find_file
+from loadtest.interrupt import interruptible
+from loadtest.ledger import Ledger
+from loadtest.progress import Latest, Progress
+from loadtest.queue import open_queue
+from loadtest.run_dir import RunDir, create, write_parquet, write_text
+from loadtest.sampler import SampleWriter
+from loadtest.shop import Shop, load_shop
+from loadtest.sources import Reader
+from loadtest.stack import Services
+from loadtest.stack.external import Given, open_services
+from loadtest.stack.process import Command, Supervisor
+from loadtest.stack.shop import ShopStack, on_free_port
+from loadtest.thresholds import parse_threshold
+from loadtest.verdict import Verdict, conclude
+
+TICK_S = 0.2
+LOAD_GRACE_S = 15
+
+SALE = {
+    "sale": "VARCHAR", "scheme": "VARCHAR", "dispatch": "VARCHAR", "limiter_kind": "VARCHAR",
+    "stock": "BIGINT", "buyers": "BIGINT", "per_buyer": "BIGINT", "configured_per_s": "DOUBLE",
+    "workers": "BIGINT", "burst": "BIGINT", "t0_ns": "BIGINT", "drained": "BOOLEAN", "drained_ns": "BIGINT",
+    "deadline_s": "DOUBLE", "near_misses": "BIGINT", "planned": "BIGINT",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that has been checked as far as it can be without starting anything."""
+
+    experiment: Experiment
+    shop: Shop
+    shop_file: Path
+    scenario: Path
+    given: Given
+
+
+def plan(experiment: Experiment, given: Given) -> Plan:
+    """Check everything that can be checked beforehand.
+
+    Raises:
+        UsageError: a file is missing, the manifest and the experiment disagree, a threshold is wrong, or a given service
+            does not answer or is not marked as a test sale.
+    """
+    shop, shop_file = load_shop(experiment)
+    on_free_port(experiment, shop).check()
+    for expression in experiment.thresholds:
+        parse_threshold(expression)
+    scenario = find_file(experiment.scenario)
+    given.check()
+    return Plan(experiment, shop, shop_file, scenario, given)
+
+
+def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tuple[RunDir, Verdict]:
+    """Run one sale and judge it.
+
+    1. Write what was asked for, before anything starts.
+    2. Start Postgres, Redis and the broker, or take the given ones.
+    3. Prepare the sale and read the seeded numbers.
+    4. Start the shop's processes.
+    5. Start the sampler.
+    6. Let the buyers gather; T0; wait until each has an answer.
+    7. Wait until the queue is empty and the rows stand still.
+    8. Read Redis, the queue and Postgres a last time.
+    9. Stop everything, in reverse order.
+    10. Judge what the directory holds.
+
+    Raises:
+        ServiceError: a service or a process of the shop did not come up.
+        RunInterrupted: after steps 8 and 9, so that what there is can be looked at. No verdict is written.
+    """
+    run_dir = create(out, planned.experiment.name, planned.experiment.seed)
+    _write_request(run_dir, planned, command)
+    with interruptible():
+        progress.phase("starting")
+        with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
+            with (run_dir.path / "samples" / "run.jsonl").open("a") as phases:
+                Sale(planned, run_dir, supervisor, progress, Latest(run_dir.path / "samples"), SampleWriter(phases)).hold()
+        progress.phase("judging")
+        return run_dir, conclude(run_dir.path)
+
+
+@dataclass
+class Sale:
+    """Steps 2 to 8: one sale held on a running stack."""
+
+    plan: Plan
+    run_dir: RunDir
+    supervisor: Supervisor
+    progress: Progress
+    latest: Latest
+    phases: SampleWriter
+
+    def hold(self) -> None:
+        """Hold it; nested contexts undo each step in reverse order."""
+        experiment, shop = self.plan.experiment, self.plan.shop
+        self._begin("starting")
+        with ExitStack() as stack:
+            services = stack.enter_context(open_services(self.plan.given, self.supervisor))
+            shop_stack = on_free_port(experiment, shop, services)
+            reader = stack.enter_context(closing(Reader(services, shop.sale, experiment.stock)))
+            queue = stack.enter_context(closing(open_queue(services.broker, shop.queue))) if shop.queue else None
+            final = shop.final_for(experiment.scheme)
+            ledger = Ledger(final, reader, queue, self.run_dir)
+
+            self._begin("preparing")
+            shop_stack.prepare(self.supervisor)
+            ledger.read_seeded()
+            stack.enter_context(shop_stack.processes(self.supervisor))
+            stack.enter_context(self._sampling(services))
+
+            drained, interruption = self._sell_and_drain(shop_stack, Drain(reader, queue, final, experiment.drain.settle_s))
+            self._begin("reading")
+            ledger.read_final()
+            self._write_sale(drained, ledger.near_misses())
+            if interruption:
+                raise interruption
+
+    def _sell_and_drain(self, shop_stack: ShopStack, drain: Drain) -> tuple[Drained, RunInterrupted | None]:
+        """Both, as far as nobody interrupts them; what there is then is still read."""
+        try:
+            self._sell(shop_stack)
+            self._begin("draining")
+            return drain.wait(self._deadline_ns(), self._tick), None
+        except RunInterrupted as interruption:
+            return Drained(None), interruption
+
+    def _sell(self, shop_stack: ShopStack) -> None:
+        """Run Locust to its end. It ends by itself when every buyer has an answer, or at the deadline."""
+        self._begin("gathering")
+        experiment = self.plan.experiment
+        load = self.supervisor.start(load_command(self.plan, self.run_dir, shop_stack.base_url))
+        last_moment = time.monotonic() + experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
+        selling = False
+        while load.exit_code() is None and time.monotonic() < last_moment:
+            self._tick()
+            if self.latest.t0_ns and not selling:
+                self._begin("herd")
+                selling = True
+            time.sleep(TICK_S)
+        self._tick()
+        self.supervisor.stop(load)
+        if self.latest.t0_ns is None:
+            raise ServiceError(f"the load ended with {load.exit_code()} before any buyer came:\n{load.log_tail()}")
+
+    @contextmanager
+    def _sampling(self, services: Services) -> Iterator[None]:
+        """The sampler at work; it is stopped before what it reads."""
+        sampler = self.supervisor.start(sampler_command(self.run_dir, services))
+        try:
+            yield
+        finally:
+            self.supervisor.stop(sampler)
+
+    def _begin(self, phase: str) -> None:
+        self.progress.phase(phase)
+        self.phases.write(time.time_ns(), "run", {f"phase.{phase}": 1})
+
+    def _tick(self) -> None:
+        self.latest.refresh()
+        self.progress.tick(self.latest)
+
+    def _deadline_ns(self) -> int:
+        return (self.latest.t0_ns or time.time_ns()) + int(self.plan.experiment.drain.deadline_s * 1e9)
+
+    def _write_sale(self, drained: Drained, near_misses: int) -> None:
+        """``sale.parquet``: the one row of facts that checks need beside the sets."""
+        experiment = self.plan.experiment
+        row = {
+            "sale": self.plan.shop.sale,
+            "scheme": experiment.scheme,
+            "dispatch": experiment.dispatch,
+            "limiter_kind": experiment.limiter.kind if experiment.limited else "none",
+            "stock": experiment.stock,
+            "buyers": experiment.buyers,
+            "per_buyer": experiment.per_buyer,
+            "configured_per_s": experiment.configured_per_s,
+            "workers": experiment.workers.count,
+            "burst": experiment.limiter.allowed_burst,
+            "t0_ns": self.latest.t0_ns,
+            "drained": drained.at_ns is not None,
+            "drained_ns": drained.at_ns,
+            "deadline_s": experiment.drain.deadline_s,
+            "near_misses": near_misses,
+            "planned": experiment.buyers,
+        }
+        write_parquet(self.run_dir.path / "sale.parquet", SALE, [list(row.values())])
+
+
+def load_command(planned: Plan, run_dir: RunDir, base_url: str) -> Command:
+    """Locust, headless, told everything else by the run directory."""
+    buyers = str(planned.experiment.buyers)
+    argv = [
+        sys.executable, "-m", "locust", "-f", str(planned.scenario), "--headless", "-u", buyers, "-r", buyers,
+        "--host", base_url, "--run-dir", str(run_dir.path), "--only-summary",
+        "--csv", str(run_dir.path / "locust" / "stats"), "--html", str(run_dir.path / "locust" / "locust.html"),
+    ]  # fmt: skip
+    return Command("generator", "locust", argv)
+
+
+def sampler_command(run_dir: RunDir, services: Services) -> Command:
+    """The sampler, told the addresses where nobody else can read them."""
+    argv = [sys.executable, "-m", "loadtest.sampler", str(run_dir.path)]
+    return Command("sampler", "sampler", argv, stdin=json.dumps(asdict(services)))
+
+
+def _write_request(run_dir: RunDir, planned: Plan, command: list[str]) -> None:
+    (run_dir.path / "experiment.toml").write_text(planned.experiment.to_toml())
+    shutil.copyfile(planned.shop_file, run_dir.path / "shop.toml")
+    write_text(run_dir.path / "environment.json", describe(command, planned.given))

@@ -1,0 +1,123 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loadtest.errors import ServiceError
+from loadtest.stack.process import Command, Supervisor
+
+
+def python(code: str, name: str = "child", **more: object) -> Command:
+    return Command("role", name, [sys.executable, "-u", "-c", textwrap.dedent(code)], **more)  # type: ignore[arg-type]
+
+
+def gone(pid: int, within_s: float = 5) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+PARENT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print("child", child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def grandchild(log: Path) -> int:
+    return int(log.read_text().split()[1])
+
+
+def test_output_goes_to_the_log_and_the_environment_is_given(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        done = supervisor.run(python("import os, sys; print(os.environ['X'], sys.stdin.read())", env={"X": "7"}, stdin="secret"), 10)
+    assert done.exit_code() == 0
+    assert (tmp_path / "child.log").read_text() == "7 secret\n"
+
+
+def test_one_that_ends_before_it_is_ready_shows_its_log(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        process = supervisor.start(python("raise SystemExit('no such database')"))
+        with pytest.raises(ServiceError, match=r"child: ended with 1 before it was ready:\n  \| no such database"):
+            process.wait_ready(lambda: False, 10)
+
+
+def test_one_that_never_gets_ready_is_given_up(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        process = supervisor.start(python("import time; time.sleep(60)"))
+        with pytest.raises(ServiceError, match=r"not ready after 0\.1 s"):
+            process.wait_ready(lambda: False, 0.1)
+
+
+def test_a_missing_program_is_an_error_of_ours(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor, pytest.raises(ServiceError, match="cannot run '/no/such'"):
+        supervisor.start(Command("role", "x", ["/no/such"]))
+
+
+def test_leaving_stops_everything_with_children_last_started_first(tmp_path: Path) -> None:
+    on_term = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(print('end', time.time_ns()))); print('up'); time.sleep(60)"
+    with Supervisor(tmp_path) as supervisor:
+        first, second = supervisor.start(python(on_term, "first")), supervisor.start(python(on_term, "second"))
+        family = supervisor.start(python(PARENT, "family"))
+        for process in (first, second):
+            process.wait_ready(lambda process=process: process.log_contains("up"), 10)  # type: ignore[misc]
+        family.wait_ready(lambda: family.log_contains("\n"), 10)
+    ended = {name: int((tmp_path / f"{name}.log").read_text().split()[-1]) for name in ("first", "second")}
+    assert ended["second"] < ended["first"]
+    assert gone(grandchild(tmp_path / "family.log"))
+
+
+def test_one_that_ignores_its_stop_signal_is_killed(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        stubborn = supervisor.start(python("import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)", stop_s=0.2))
+        stubborn.wait_ready(lambda: stubborn.log_contains("up"), 10)
+        supervisor.stop(stubborn)
+    assert stubborn.exit_code() == -signal.SIGKILL
+
+
+def test_one_that_died_by_itself_is_told_apart(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        victim, other = supervisor.start(python("import time; time.sleep(60)", "a")), supervisor.start(python("import time; time.sleep(60)", "b"))
+        os.kill(victim.pid, signal.SIGKILL)
+        assert gone(victim.pid)
+        assert supervisor.dead() == [victim]
+        assert other in supervisor.running()
+
+
+def test_after_kill_9_of_the_harness_the_guard_leaves_nothing(tmp_path: Path) -> None:
+    doomed = tmp_path / "data"
+    doomed.mkdir()
+    harness = f"""
+    import sys, time
+    from pathlib import Path
+    from loadtest.stack.process import Command, Supervisor
+    with Supervisor(Path({str(tmp_path)!r})) as supervisor:
+        supervisor.remove_at_exit(Path({str(doomed)!r}))
+        family = supervisor.start(Command("role", "family", [sys.executable, "-c", {PARENT!r}]))
+        family.wait_ready(lambda: family.log_contains("\\n"), 10)
+        print(family.pid, flush=True)
+        time.sleep(600)
+    """
+    popen = subprocess.Popen([sys.executable, "-c", textwrap.dedent(harness)], stdout=subprocess.PIPE, text=True)
+    assert popen.stdout is not None
+    pid = int(popen.stdout.readline())
+    child = grandchild(tmp_path / "family.log")
+    assert psutil.pid_exists(child)
+    popen.kill()
+    popen.wait()
+    assert gone(pid)
+    assert gone(child)
+    deadline = time.monotonic() + 5
+    while doomed.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not doomed.exists()
