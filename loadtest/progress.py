@@ -82,7 +82,7 @@ class Lines:
     def phase(self, name: str) -> None:
         """Print the phase with the seconds since the start, and the last figures of the phase before."""
         if self._figures:
-            self._console.print(f"        {self._figures}", style="dim", highlight=False)
+            self._console.print(f"        {self._figures}", style="dim", highlight=False, soft_wrap=True)
             self._figures = ""
         self._console.print(f"{time.monotonic() - self._began:5.1f} s {name}", highlight=False)
 

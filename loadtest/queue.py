@@ -91,12 +91,13 @@ class AmqpQueue:
 
     def depth(self) -> Depth:
         """A passive declare; a queue that nobody has declared yet holds nothing."""
+        channel = self._connection.channel()
         try:
-            declared = self._connection.default_channel.queue_declare(self._queue.name, passive=True)
+            return Depth(channel.queue_declare(self._queue.name, passive=True).message_count, None)
         except self._connection.channel_errors:
-            self._connection.close()
             return Depth(0, None)
-        return Depth(declared.message_count, None)
+        finally:
+            channel.close()
 
     def entries(self) -> Iterator[tuple[str, State]]:
         """Every ready message, fetched and put back."""
