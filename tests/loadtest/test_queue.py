@@ -74,7 +74,7 @@ def test_waiting_orders_are_counted_and_named_and_stay(app: celery.Celery) -> No
 
 def test_the_number_may_be_a_keyword_argument(app: celery.Celery) -> None:
     app.send_task("place_order", kwargs={"number": "s-7"})
-    wait_until(lambda: look(app)[0].ready == 1)
+    wait_until(lambda: look(app, "kwargs.number")[0].ready == 1)
     assert look(app, "kwargs.number")[1] == [("s-7", "ready")]
 
 
