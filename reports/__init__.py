@@ -1,0 +1,1 @@
+"""Reports: pages, figures and machine-readable summaries, made from a run directory alone."""

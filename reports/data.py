@@ -1,0 +1,187 @@
+"""A run directory, opened for reading: its tables as DuckDB views, its small files as values.
+
+Nothing here fails for want of a file. What is not there, or cannot be read, is an empty table whose name stands in
+`RunData.missing` with the reason.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.verdict import Verdict, number, plain, read_verdict
+
+# Table → file in the run directory, and the columns every query may count on.
+TABLES: Mapping[str, tuple[str, str]] = {
+    "ops": (
+        "history.parquet",
+        "op_id BIGINT, generator VARCHAR, buyer VARCHAR, kind VARCHAR, scheduled_ns BIGINT, start_ns BIGINT, "
+        "end_ns BIGINT, outcome VARCHAR, number VARCHAR, http_status INTEGER, error VARCHAR",
+    ),
+    "samples": ("samples.parquet", "time_ns BIGINT, probe VARCHAR, metric VARCHAR, value DOUBLE"),
+    "sale": (
+        "sale.parquet",
+        "sale VARCHAR, scheme VARCHAR, dispatch VARCHAR, limiter_kind VARCHAR, stock BIGINT, buyers BIGINT, "
+        "per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT, drained BOOLEAN, "
+        "drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT",
+    ),
+    "seeded": ("final/seeded.parquet", "number VARCHAR"),
+    "orders": ("final/orders.parquet", "number VARCHAR, buyer VARCHAR, created_ns BIGINT"),
+    "tokens": ("final/tokens.parquet", "number VARCHAR"),
+    "claims": ("final/claims.parquet", "number VARCHAR, buyer VARCHAR"),
+    "rejected": ("final/rejected.parquet", "number VARCHAR, buyer VARCHAR"),
+    "queue": ("final/queue.parquet", "number VARCHAR, state VARCHAR"),
+}
+
+Column = NDArray[np.float64]
+
+
+class Missing(Exception):  # noqa: N818 - it is a state of the run, and reads as one
+    """What a figure or a table needs is not in the run directory. The message names it."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault that was injected: intended, observed, healed and recovered times in wall-clock ns, None if not known."""
+
+    name: str
+    target: str
+    intended_ns: float | None
+    observed_ns: float | None
+    healed_ns: float | None
+    recovered_ns: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class RunData:
+    """A run directory and the connection that reads it."""
+
+    path: Path
+    db: Any
+    missing: Mapping[str, str]
+    experiment: Mapping[str, object]  # dotted key → value
+    environment: Mapping[str, Any]
+    verdict: Verdict
+    faults: tuple[Fault, ...]
+
+    def need(self, *tables: str) -> None:
+        """Raises `Missing`, naming the files, unless all `tables` could be read."""
+        gone = [self.missing[table] for table in tables if table in self.missing]
+        if gone:
+            raise Missing("; ".join(gone))
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows of a query as Python values."""
+        found: list[tuple[Any, ...]] = self.db.execute(sql, list(parameters)).fetchall()
+        return found
+
+    def columns(self, sql: str, *parameters: object) -> list[Column]:
+        """Columns of a query of numbers, as float arrays; NULL becomes NaN."""
+        found = self.db.execute(sql, list(parameters)).fetchnumpy()
+        return [np.ma.filled(np.ma.asarray(each, dtype=np.float64), np.nan) for each in found.values()]
+
+    def sale(self, column: str) -> Any:
+        """One column of the sale's only row; None where it is not known."""
+        found = self.rows(f"SELECT {column} FROM sale LIMIT 1")  # noqa: S608 - a name of ours
+        return found[0][0] if found else None
+
+
+@contextmanager
+def open_run(path: Path) -> Iterator[RunData]:
+    """The run directory `path`, whatever of it is there. Raises FileNotFoundError if it is no directory."""
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path}: expected a run directory, found none; give one such as runs/latest")
+    db = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+    try:
+        missing = {table: why for table in TABLES if (why := _view(db, path, table))}
+        yield RunData(
+            path=path,
+            db=db,
+            missing=missing,
+            experiment=_experiment(path / "experiment.toml"),
+            environment=_environment(path / "environment.json"),
+            verdict=read_verdict(path / "verdict.json"),
+            faults=tuple(_faults(path / "faults.jsonl")),
+        )
+    finally:
+        db.close()
+
+
+def _view(db: Any, path: Path, table: str) -> str | None:
+    """Makes the view `table`. Columns that the file lacks are NULL; without the file it is empty. Returns what is wrong."""
+    name, schema = TABLES[table]
+    columns = [column.split() for column in schema.split(", ")]
+    why = None
+    found: set[str] = set()
+    source = f"read_parquet({_quoted(path / name)})"
+    try:
+        found = {row[0] for row in db.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}  # noqa: S608
+        if not found & {column for column, _ in columns}:
+            why = f"{name} has none of the columns expected"
+    except duckdb.Error:
+        why = f"{name} is not there" if not (path / name).exists() else f"{name} cannot be read"
+    picked = ", ".join(
+        f'TRY_CAST("{column}" AS {kind}) AS {column}' if column in found else f"NULL::{kind} AS {column}"
+        for column, kind in columns
+    )
+    db.execute(f"CREATE VIEW {table} AS SELECT {picked} FROM {'(SELECT 1) WHERE false' if why else source}")  # noqa: S608
+    return why
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _experiment(path: Path) -> dict[str, object]:
+    try:
+        return dict(_flat(tomllib.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError):
+        return {}
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _environment(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def defaults(run: RunData) -> dict[str, object]:
+    """The defaults of the experiment's keys, in dotted form, where the environment recorded them."""
+    data = run.environment.get("defaults")
+    return dict(_flat(data)) if isinstance(data, dict) else {}
+
+
+def _faults(path: Path) -> Iterator[Fault]:
+    """The fault log, line by line; lines that cannot be read are skipped."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            data = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(data, dict):
+            yield Fault(
+                plain(data.get("fault") or data.get("name") or "fault"),
+                plain(data.get("target") or ""),
+                *(number(data.get(f"{moment}_ns")) for moment in ("intended", "observed", "healed", "recovered")),
+            )

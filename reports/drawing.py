@@ -1,0 +1,83 @@
+"""Charts turned into what a page holds: two SVGs, a key for the narrow one, a table, and a CSV."""
+
+import csv
+import io
+from base64 import b64encode
+from dataclasses import dataclass
+
+import matplotlib as mpl
+
+from reports.canvas import NARROW, WIDE, Canvas
+from reports.chart import Chart, Figure, Table
+from reports.data import Missing, RunData
+from reports.style import RC
+from reports.svg import inline, standalone
+from reports.verdict import plain
+
+ROWS = 60  # of a figure's data that the page shows; all are in the CSV
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure on the page. `missing` says why there is none; then only `name` and `title` hold."""
+
+    name: str
+    title: str
+    caption: str = ""
+    wide: str = ""
+    narrow: str = ""
+    key: tuple[tuple[str, str], ...] = ()  # text and CSS variable of each name
+    file: str = ""  # the SVG that stands alone
+    csv: str = ""
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    more: int = 0  # rows that only the CSV has
+    open_table: bool = False
+    missing: str | None = None
+
+    @property
+    def csv_uri(self) -> str:
+        """The CSV as a link that works offline."""
+        return "data:text/csv;base64," + b64encode(self.csv.encode()).decode()
+
+
+def draw(name: str, figure: Figure, run: RunData) -> Drawing:
+    """`figure` of `run`. Whatever stands in its way is said in its place; the rest of the report goes on."""
+    try:
+        chart = figure(run)
+        with mpl.rc_context(RC):
+            return _drawing(name, chart)
+    except Missing as missing:
+        return Drawing(name, name.capitalize(), missing=f"Not drawn: {plain(missing)}.")
+    except Exception as error:  # a report with one figure less is worth more than none
+        return Drawing(name, name.capitalize(), missing=f"Not drawn: {type(error).__name__}: {plain(error)}")
+
+
+def _drawing(name: str, chart: Chart) -> Drawing:
+    wide, narrow = Canvas(chart.time, WIDE), Canvas(chart.time, NARROW)
+    chart.draw(wide)
+    chart.draw(narrow)
+    wide_svg = wide.svg()
+    rows = tuple(tuple("" if value is None else plain(value) for value in row) for row in chart.table.rows[:ROWS])
+    return Drawing(
+        name=name,
+        title=chart.title,
+        caption=chart.caption,
+        wide=inline(wide_svg, f"{name}-wide", chart.alt),
+        narrow=inline(narrow.svg(), f"{name}-narrow", chart.alt),
+        key=tuple((text.replace("\n", " "), hue.ink.name) for _, _, text, hue in narrow.names),
+        file=standalone(wide_svg, chart.alt),
+        csv=_csv(chart.table),
+        header=chart.table.columns,
+        rows=rows,
+        more=len(chart.table.rows) - len(rows),
+        open_table=chart.open_table,
+    )
+
+
+def _csv(table: Table) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(table.rows)
+    return out.getvalue()

@@ -1,0 +1,77 @@
+"""Commits a second against W·L, the rate that the workers may reach; the peak they shaved stands behind as a ghost."""
+
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from reports import metrics
+from reports.canvas import Canvas
+from reports.chart import Chart, columns
+from reports.data import RunData
+from reports.metrics import Commits
+from reports.style import BLUE, GHOST, RED, SKY
+from reports.timeline import timeline
+
+CUT = 3  # the ghost is cut off where it is this many times as high as the commits
+
+
+def commits(run: RunData) -> Chart:
+    """Commits a second. Raises `Missing` when neither rows nor samples are there."""
+    time = timeline(run)
+    found = metrics.commits(run, time)
+    table = columns(
+        start_s=found.edges[:-1], requests_per_s=found.requests, rows_per_s=found.rows, rows_in_last_1s=found.rows_1s
+    )
+    caption = _caption(found, time.bin_s)
+    return Chart("The peak, shaved", caption, f"Commits a second over time. {caption}", table, partial(_draw, found), time)
+
+
+def _caption(found: Commits, bin_s: float) -> str:
+    peak, commits = found.requests.max(initial=0), found.rows.max(initial=0)
+    width = f"{bin_s * 1000:.0f} ms" if bin_s < 1 else f"{bin_s:g} s"
+    limit = "" if found.configured_per_s is None else f", where W·L allows {found.configured_per_s:,.0f}/s"
+    fullest = f"The fullest second held {found.fullest_1s:,} rows{limit}."
+    if not peak or not commits:
+        return fullest if commits else "No row carries a time; write transactions are Postgres's own count."
+    return (
+        f"A peak of {peak:,.0f} requests/s became at most {commits:,.0f} commits/s, both counted in {width}: "
+        f"shaved {peak / commits:,.0f}×. {fullest}"
+    )
+
+
+def _draw(found: Commits, canvas: Canvas) -> None:
+    written = np.nanmax(found.transactions.value) if found.transactions else 0
+    top = max(found.rows.max(initial=0), found.fullest_1s, found.configured_per_s or 0, written, 1) * 1.15
+    peak = found.requests.max(initial=0)
+    cut = peak > CUT * top
+    heights = (70, 190) if cut else (230,)
+    *above, axes = canvas.panels(*heights)
+    _draw_commits(found, canvas, axes, top if cut else max(top, peak * 1.06))
+    for each in (*above, axes):
+        each.stairs(found.requests, found.edges, fill=True, color=GHOST.mark, alpha=0.5, linewidth=0, zorder=0.8)
+    ghost = above[0] if cut else axes
+    canvas.unit(ghost, "requests/s" if cut else "commits/s, requests/s")
+    if cut:
+        ghost.set_ylim(top, peak * 1.1)
+        ghost.spines["bottom"].set_visible(False)
+        ghost.tick_params(axis="x", length=0)
+        canvas.unit(axes, f"commits/s  (axis cut at {top:,.0f})")
+    canvas.name(ghost, peak, f"requests, peak {peak:,.0f}/s", GHOST)
+
+
+def _draw_commits(found: Commits, canvas: Canvas, axes: Axes, top: float) -> None:
+    axes.set_ylim(0, top)
+    axes.stairs(found.rows, found.edges, fill=True, color=SKY.mark, alpha=0.45, linewidth=0)
+    if found.rows.any():
+        canvas.name(axes, float(np.median(found.rows[found.rows > 0])) * 0.6, "rows, per bin", SKY)
+    if found.transactions:
+        canvas.line(axes, found.transactions.time_s, found.transactions.value, SKY, linewidth=1)
+    axes.plot(found.edges[1:], found.rows_1s, color=BLUE.mark, linewidth=2)
+    if found.fullest_1s:
+        place = int(np.argmax(found.rows_1s))
+        canvas.name(axes, found.fullest_1s, f"fullest 1 s: {found.fullest_1s:,}", BLUE)
+        axes.plot(found.edges[1:][place], found.rows_1s[place], "o", color=BLUE.mark, markersize=4)
+    if found.configured_per_s is not None:
+        axes.axhline(found.configured_per_s, color=RED.mark, linewidth=1.2, linestyle=(0, (5, 2)))
+        canvas.name(axes, found.configured_per_s - 0.01, f"W·L = {found.configured_per_s:,.0f}/s", RED)

@@ -1,0 +1,68 @@
+"""Is the tester the bottleneck? How late requests were sent, and how busy the generator was."""
+
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from reports import metrics
+from reports.canvas import Canvas
+from reports.chart import Chart, columns
+from reports.data import RunData
+from reports.metrics import Lag, Series
+from reports.style import BLUE, INK, PURPLE, RED, SKY
+from reports.timeline import timeline
+
+FULL = 100  # % of one core, which is all that a gevent process can use
+
+
+def tester(run: RunData) -> Chart:
+    """Schedule lag and the generator's CPU. Raises `Missing` without the history."""
+    time = timeline(run)
+    lag = metrics.lag(run, time)
+    cpu = metrics.rate(run, time, "processes", "generator.cpu_s")
+    percent = Series(cpu.time_s, cpu.value * 100)
+    caption = _caption(lag, percent, time.t0_ns)
+    table = columns(time_s=lag.time_s, lag_p50_ms=lag.p50_ms, lag_p99_ms=lag.p99_ms, lag_max_ms=lag.max_ms)
+    alt = f"Lateness of requests and the generator's CPU over time. {caption}"
+    return Chart("Was the tester the bottleneck?", caption, alt, table, partial(_draw, lag, percent), time)
+
+
+def _caption(lag: Lag, cpu: Series, _: int) -> str:
+    if not len(lag.time_s):
+        return "No request was sent."
+    late = f"From the first to the last buyer the herd took {lag.fire_spread_ms:,.0f} ms to fire; "
+    late += f"no request was sent more than {np.max(lag.max_ms):,.0f} ms after it was due."
+    if not cpu:
+        return f"{late} The generator's CPU was not sampled."
+    busiest = np.nanmax(cpu.value)
+    verdict = "so it may have been the bottleneck" if busiest >= 90 else "so it had room"
+    return f"{late} Between two samples the generator used at most {busiest:,.0f} % of a core, {verdict}."
+
+
+def _draw(lag: Lag, cpu: Series, canvas: Canvas) -> None:
+    above, below = canvas.panels(120, 100)
+    canvas.unit(above, "schedule lag, ms, log scale")
+    _draw_lag(lag, canvas, above)
+    canvas.unit(below, "generator CPU, % of one core")
+    if cpu:
+        below.fill_between(cpu.time_s, cpu.value, step="mid", color=SKY.mark, alpha=0.4, linewidth=0)
+        canvas.line(below, cpu.time_s, cpu.value, BLUE, drawstyle="steps-mid")
+        canvas.name(below, float(np.nanmax(cpu.value)), f"generator, max {np.nanmax(cpu.value):,.0f} %", BLUE)
+    below.axhline(FULL, color=RED.mark, linewidth=1, linestyle=(0, (5, 2)))
+    canvas.name(below, FULL, "one core", RED)
+    below.set_ylim(0, max(FULL * 1.15, np.nanmax(cpu.value) * 1.1 if cpu else 0))
+
+
+def _draw_lag(lag: Lag, canvas: Canvas, axes: Axes) -> None:
+    axes.set_yscale("log")
+    if not len(lag.time_s):
+        return
+    floor = 0.05
+    p50, p99, worst = (np.maximum(each, floor) for each in (lag.p50_ms, lag.p99_ms, lag.max_ms))
+    axes.vlines(lag.time_s, p50, worst, color=PURPLE.mark, linewidth=1.5)
+    axes.plot(lag.time_s, worst, "_", color=PURPLE.mark, markersize=6, markeredgewidth=1.4)
+    axes.plot(lag.time_s, p50, "o", color=INK.mark, markersize=3)
+    canvas.name(axes, float(np.max(worst)), "worst", PURPLE)
+    canvas.name(axes, float(np.median(p50)), "median", INK)
+    axes.set_ylim(min(0.5, float(np.min(p50)) * 0.7), max(float(np.max(worst)) * 1.6, 10 * floor, 10))

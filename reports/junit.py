@@ -1,0 +1,49 @@
+"""junit.xml: what a CI server shows. One test case a check and a threshold; it reads the verdict, and judges nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+
+from reports.verdict import INCOMPLETE, Check, Threshold, Verdict
+
+
+def write_junit(verdict: Verdict, path: Path) -> None:
+    """Writes `verdict` to `path`. INVALID is a failure; UNKNOWN and INCOMPLETE are errors."""
+    cases = list(_cases(verdict))
+    suite = Element("testsuite", name=verdict.name or "sale", tests=str(len(cases)))
+    suite.extend(cases)
+    for kind in ("failure", "error"):
+        suite.set(f"{kind}s", str(sum(case.find(kind) is not None for case in cases)))
+    suites = Element("testsuites")
+    suites.append(suite)
+    indent(suites)
+    ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _cases(verdict: Verdict) -> Iterator[Element]:
+    red = False
+    for case in (*map(_check, verdict.checks), *map(_threshold, verdict.thresholds)):
+        red = red or len(case) > 0
+        yield case
+    if verdict.state != "VALID" and not red:
+        # Every check may be green and the run still prove nothing: that must not look green here.
+        yield _case("verdict", "verdict", verdict.state, verdict.sentence)
+
+
+def _check(check: Check) -> Element:
+    found = f"observed {check.observed}, bound {check.bound}"
+    return _case("checks", check.name, check.verdict, f"{check.sentence}: {found}", "\n".join(check.witnesses))
+
+
+def _threshold(threshold: Threshold) -> Element:
+    state = {True: "VALID", False: "INVALID", None: "UNKNOWN"}[threshold.passed]
+    return _case("thresholds", threshold.expression, state, f"observed {threshold.observed}")
+
+
+def _case(group: str, name: str, state: str, message: str, text: str = "") -> Element:
+    case = Element("testcase", classname=group, name=name)
+    if state == "INVALID":
+        SubElement(case, "failure", message=message, type=state).text = text
+    elif state != "VALID":
+        SubElement(case, "error", message=message, type=state or INCOMPLETE).text = text
+    return case

@@ -1,0 +1,84 @@
+"""summary.md: what one pastes into a pull request. It reads the verdict, and judges nothing."""
+
+import html
+import re
+from collections.abc import Iterator
+
+from reports.verdict import Verdict, number_text
+
+ICONS = {"VALID": "✅", "INVALID": "❌", "UNKNOWN": "❔", "INCOMPLETE": "⬜"}
+SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
+COUNTS = {
+    "stock": "stock",
+    "promised": "promised",
+    "sold": "sold",
+    "oversold": "oversold",
+    "double_promised": "promised twice",
+    "duplicated": "duplicated",
+    "lost": "lost",
+    "leaked": "leaked",
+    "phantom": "phantom",
+    "unresolved": "unresolved",
+    "near_misses": "near misses",
+}
+RATES = {"configured_per_s": "configured", "steady_per_s": "steady", "max_1s": "fullest second"}
+
+
+def summary(verdict: Verdict) -> str:
+    """`verdict` as GitHub-flavoured Markdown."""
+    parts = [
+        f"## {ICONS[verdict.state]} {verdict.state}{f' · {_safe(verdict.name)}' if verdict.name else ''}",
+        _safe(verdict.sentence),
+        "\n".join(_counts(verdict)),
+        _rates(verdict),
+        "\n".join(_failing(verdict)),
+        "\n".join(_doubts(verdict)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _counts(verdict: Verdict) -> Iterator[str]:
+    found = {text: verdict.counts[key] for key, text in COUNTS.items() if key in verdict.counts}
+    if found:
+        yield f"| {' | '.join(found)} |"
+        yield "|" + " ---: |" * len(found)
+        yield f"| {' | '.join(number_text(value) for value in found.values())} |"
+
+
+def _rates(verdict: Verdict) -> str:
+    rates = [f"{text} {number_text(verdict.rate[key])}/s" for key, text in RATES.items() if key in verdict.rate]
+    parts = [f"Database: {', '.join(rates)}."] if rates else []
+    if "offered_per_s" in verdict.load:
+        parts.append(f"Load offered: {number_text(verdict.load['offered_per_s'])} requests/s.")
+    if verdict.drain_s is not None:
+        parts.append(f"Drained {number_text(verdict.drain_s)} s after T0.")
+    return " ".join(parts)
+
+
+def _failing(verdict: Verdict) -> Iterator[str]:
+    for check in verdict.checks:
+        if check.verdict != "VALID":
+            yield (
+                f"- **{check.verdict} {_safe(check.name)}** – {_safe(check.sentence)}: observed {_safe(check.observed)}, "
+                f"bound {_safe(check.bound)}"
+            )
+            yield from (f"  - {_safe(witness)}" for witness in check.witnesses[:3])
+            if len(check.witnesses) > 3:
+                yield f"  - and {len(check.witnesses) - 3} more"
+    for threshold in verdict.thresholds:
+        if threshold.passed is not True:
+            word = "breached" if threshold.passed is False else "not measured"
+            yield f"- **Threshold {word}** – {_safe(threshold.expression)}: observed {_safe(threshold.observed)}"
+
+
+def _doubts(verdict: Verdict) -> Iterator[str]:
+    if verdict.doubts:
+        yield "Doubts:"
+        yield ""
+    for doubt in verdict.doubts:
+        yield f"- {_safe(doubt.text)} {_safe(doubt.remedy)}".rstrip()
+
+
+def _safe(text: str) -> str:
+    """Text from outside as one line that Markdown and HTML leave alone."""
+    return SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))

@@ -1,0 +1,160 @@
+"""The verdict as it was written. It is computed once, elsewhere; banner, JUnit and summary only read it."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+INCOMPLETE = "INCOMPLETE"
+STATES = ("VALID", "INVALID", "UNKNOWN")
+SCHEMA_VERSION = 1
+# What XML 1.0 forbids, and what a terminal would obey.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One invariant: what it proves, and what was found. `verdict` is one of `STATES`, or INCOMPLETE if unreadable."""
+
+    name: str
+    sentence: str
+    verdict: str
+    observed: str
+    bound: str
+    witnesses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A limit of the experiment's own. `passed` is None where nothing was observed."""
+
+    expression: str
+    observed: str
+    passed: bool | None
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A reason to trust the measurement less, and what to do about it."""
+
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What ``verdict.json`` says. Without that file `state` is INCOMPLETE, and `sentence` says why."""
+
+    state: str
+    sentence: str
+    exit_code: int | None = None
+    name: str = ""
+    counts: Mapping[str, float] = field(default_factory=dict)
+    rate: Mapping[str, float] = field(default_factory=dict)
+    load: Mapping[str, float] = field(default_factory=dict)
+    drain_s: float | None = None
+    checks: tuple[Check, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    mutants: tuple[str, ...] = ()
+
+
+def read_verdict(path: Path) -> Verdict:
+    """The verdict in `path`. Whatever cannot be read as one is INCOMPLETE, never green."""
+    if not path.exists():
+        return Verdict(INCOMPLETE, "The run has no verdict: it was stopped before its final reads were judged.")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError) as error:
+        return Verdict(INCOMPLETE, f"verdict.json cannot be read: {plain(error)}")
+    if not isinstance(data, dict) or data.get("verdict") not in STATES:
+        return Verdict(INCOMPLETE, f"verdict.json says neither {', '.join(STATES[:-1])} nor {STATES[-1]}.")
+    if data.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
+        found = plain(data["schema_version"])
+        return Verdict(INCOMPLETE, f"verdict.json has schema {found}; this version reads {SCHEMA_VERSION}.")
+    return _verdict(data)
+
+
+def plain(value: object) -> str:
+    """`value` as one line of text without control characters; numbers as people write them."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number_text(value)
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(value))
+
+
+def number_text(value: float) -> str:
+    """1234567 → ``1,234,567``; fractions to three figures; never an exponent for what a person counts."""
+    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN differs from itself
+        return "–"
+    if value == int(value):
+        return f"{int(value):,}"
+    size = abs(value)
+    return f"{value:,.0f}" if size >= 1000 else f"{value:.1f}" if size >= 10 else f"{value:.3g}"
+
+
+def _verdict(data: dict[str, Any]) -> Verdict:
+    exit_code = data.get("exit_code")
+    return Verdict(
+        state=str(data["verdict"]),
+        sentence=plain(data.get("sentence") or "verdict.json gives no sentence."),
+        exit_code=exit_code if isinstance(exit_code, int) else None,
+        name=plain(data.get("name") or ""),
+        counts=_numbers(data.get("counts")),
+        rate=_numbers(data.get("rate")),
+        load=_numbers(data.get("load")),
+        drain_s=number(data.get("drain_s")),
+        checks=tuple(_check(each) for each in _dicts(data.get("checks"))),
+        thresholds=tuple(_threshold(each) for each in _dicts(data.get("thresholds"))),
+        doubts=tuple(_doubt(each) for each in _list(data.get("doubts"))),
+        mutants=tuple(plain(each) for each in _list(data.get("mutants"))),
+    )
+
+
+def _check(data: dict[str, Any]) -> Check:
+    verdict = data.get("verdict")
+    return Check(
+        name=plain(data.get("name") or "unnamed"),
+        sentence=plain(data.get("sentence") or ""),
+        verdict=verdict if verdict in STATES else INCOMPLETE,
+        observed=plain(data.get("observed")),
+        bound=plain(data.get("bound")),
+        witnesses=tuple(plain(each) for each in _list(data.get("witnesses"))),
+    )
+
+
+def _threshold(data: dict[str, Any]) -> Threshold:
+    passed = data.get("passed")
+    return Threshold(
+        plain(data.get("expression")), plain(data.get("observed")), passed if isinstance(passed, bool) else None
+    )
+
+
+def _doubt(data: object) -> Doubt:
+    if isinstance(data, dict):
+        return Doubt(plain(data.get("text") or ""), plain(data.get("remedy") or ""))
+    return Doubt(plain(data), "")
+
+
+def number(value: object) -> float | None:
+    """`value` if it is a number, else None."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _numbers(data: object) -> dict[str, float]:
+    if not isinstance(data, dict):
+        return {}
+    return {str(key): value for key, raw in data.items() if (value := number(raw)) is not None}
+
+
+def _list(data: object) -> list[Any]:
+    return data if isinstance(data, list) else []
+
+
+def _dicts(data: object) -> list[dict[str, Any]]:
+    return [each for each in _list(data) if isinstance(each, dict)]
