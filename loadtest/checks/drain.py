@@ -1,0 +1,40 @@
+"""Drain: the queue is empty, and the rows stand still, before the deadline.
+
+Messages that workers hold (unacked) may belong to one that was killed; the broker hands them out again only after its
+redelivery time, on Redis an hour unless the sale records another. A shorter deadline cannot tell late from stuck.
+"""
+
+from loadtest.checks import Check
+
+STANDING = """
+    SELECT clock.*, waiting, unacked, coalesce(redelivery_s, 3600) AS redelivery_s,
+        waiting > 0 AND unacked = waiting AND clock.deadline_s < coalesce(redelivery_s, 3600) AS may_return
+    FROM clock, sale, (SELECT count(*) AS waiting, count(*) FILTER (WHERE state = 'unacked') AS unacked FROM queue)
+"""
+
+CHECK = Check(
+    name="drain",
+    sentence="the queue was empty and the rows stood still before the deadline",
+    needs=("queue", "sale"),
+    witnesses=f"""
+        SELECT text FROM (
+            SELECT number, format('{{}} was still {{}}', coalesce(number, 'NULL'), state) AS text FROM queue
+            UNION ALL
+            SELECT NULL, 'the queue was empty, but rows had not stood still' FROM ({STANDING}) WHERE NOT drained AND waiting = 0
+        ), ({STANDING}) WHERE NOT cut_short AND NOT may_return ORDER BY number
+    """,
+    observed=f"""
+        SELECT CASE WHEN waiting > 0 THEN format('{{:,}} still queued, {{:,}} of them unacked', waiting, unacked)
+            WHEN drained THEN 'drained' ELSE 'not drained' END, format('empty within {{:g}} s', deadline_s)
+        FROM ({STANDING})
+    """,
+    unsettled=f"""
+        SELECT 'the run was stopped before its deadline', 'let it reach drain.deadline_s, or drain'
+        FROM ({STANDING}) WHERE cut_short
+        UNION ALL
+        SELECT format('{{:,}} messages were held by workers at the deadline of {{:g}} s; those of a dead worker return only after '
+                '{{:g}} s', unacked, deadline_s, redelivery_s),
+            'lower the visibility time-out of the broker, or raise drain.deadline_s above it'
+        FROM ({STANDING}) WHERE may_return AND NOT cut_short
+    """,
+)

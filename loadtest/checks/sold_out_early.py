@@ -1,0 +1,33 @@
+"""Sold out early: a buyer was told sold-out while a unit was left, as a later win proves.
+
+Later means *invoked* after the sold-out had *completed*; orders that overlap prove nothing. A win that only repeats an earlier
+answer, or completes an earlier order whose answer never came, counts from that order. A number that another
+buyer had and that was rejected was returned to the sale, and may be won late.
+"""
+
+from loadtest.checks import Check
+
+CHECK = Check(
+    name="sold_out_early",
+    sentence="nobody won who asked after a buyer had been told sold-out",
+    needs=("ops", "rejected"),
+    witnesses="""
+        WITH closed AS (
+            SELECT end_ns, buyer, op_name(generator, op_id) AS op FROM asks
+            WHERE outcome = 'sold_out' ORDER BY end_ns, generator, op_id LIMIT 1
+        ), begun AS (
+            SELECT p.number, p.buyer, p.op, min(a.start_ns) AS start_ns FROM promises p JOIN asks a ON a.buyer = p.buyer
+                AND (a.outcome = 'unknown' OR (a.outcome IN ('won', 'already_bought') AND a.number IS NOT DISTINCT FROM p.number))
+            GROUP BY ALL
+        )
+        SELECT format('{} won {} ({}), asking {:.1f} ms after {} had been told sold-out ({})', b.buyer,
+            coalesce(b.number, 'a unit'), b.op, (b.start_ns - c.end_ns) / 1e6, c.buyer, c.op) AS text
+        FROM begun b, closed c WHERE b.start_ns > c.end_ns
+            AND NOT EXISTS (FROM told_rejected r WHERE r.number = b.number AND r.buyer <> b.buyer)
+        ORDER BY b.start_ns, b.buyer
+    """,
+    observed="""
+        SELECT format('{:,} late wins; {:,} told sold-out', (SELECT count(*) FROM witnesses), count(*)), '0 late wins'
+        FROM asks WHERE outcome = 'sold_out'
+    """,
+)

@@ -1,0 +1,145 @@
+"""Doubts: why a run may prove less than it seems to. Each says what to change.
+
+A doubt that *decides* makes a run UNKNOWN that no check found INVALID; the others are only told.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.checks import Doubt, lack
+from loadtest.offered import CORES, LAG_P99_MS
+from loadtest.rates import BACKLOGS
+from loadtest.shards import find_shards
+from loadtest.tables import Tables
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A query of rows (text, remedy), asked where the tables it `needs` are there."""
+
+    needs: tuple[str, ...]
+    query: str
+    decides: bool = True
+
+
+NO_WIN = Rule(
+    ("ops",),
+    """SELECT 'nobody won', 'a sale without a success proves nothing: see the errors in the history and logs/'
+       WHERE NOT EXISTS (FROM promises)""",
+)
+NO_SOLD_OUT = Rule(
+    ("ops",),
+    """SELECT 'nobody was told sold-out', 'raise buyers or lower stock, so that the sale reaches its end'
+       WHERE NOT EXISTS (FROM asks WHERE outcome = 'sold_out')""",
+)
+LOW_DEMAND = Rule(
+    ("ops", "sale"),
+    """SELECT format('{:,} buyers asked for a stock of {:,}: demand under 2 × stock', count(DISTINCT a.buyer), any_value(s.stock)),
+              'raise buyers to twice the stock at least, or lower stock'
+       FROM (SELECT stock FROM sale) s LEFT JOIN asks a ON true HAVING count(DISTINCT a.buyer) < 2 * any_value(s.stock)""",
+)
+OTHER_STOCK = Rule(
+    ("seeded", "sale"),
+    """SELECT format('{:,} numbers were seeded for a stock of {:,}', n, stock), 'see [prepare], and [final] seeded in the manifest'
+       FROM sale, (SELECT count(DISTINCT number) AS n FROM seeded) WHERE n <> stock""",
+)
+# With every check passed this follows; where it does not, a check is wrong.
+UNBALANCED = Rule(
+    ("ops", "orders", "rejected", "sale"),
+    """SELECT format('counts do not balance: {:,} standing promises, {:,} rows, {:,} unanswered', a, r, i), 'report it as a bug'
+       FROM sale, (SELECT (SELECT count(*) FROM promises WHERE NOT withdrawn) AS a, (SELECT count(*) FROM orders) AS r,
+           (SELECT coalesce(sum(rows), 0)::BIGINT FROM explained) AS i, (SELECT count(*) FROM promises WHERE withdrawn) AS w)
+       WHERE drained AND NOT r BETWEEN a AND a + i + w""",
+)
+OFF_PLAN = Rule(
+    ("ops", "sale"),
+    """SELECT format('the generator sent {:,} of {:,} planned orders within a second of their time ({:.0f} %)',
+                  n, planned, 100 * n / planned), 'use fewer buyers, a faster machine, or more generators'
+       FROM sale, (SELECT count(*) AS n FROM asks WHERE start_ns - scheduled_ns <= 1000000000)
+       WHERE planned > 0 AND n < 0.95 * planned""",
+)
+# A busy core alone is no harm: the herd must have been late as well.
+CPU_BOUND = Rule(
+    ("ops", "samples", "sale"),
+    f"""SELECT format('the generator was CPU-bound: {{:.1f}} s on a full core, and orders went out late by {{:.0f}} ms (p99)',
+                   busy_s, lag_ms), 'use fewer buyers, a faster machine, or more generators'
+        FROM (
+            SELECT max(busy_s) AS busy_s, ({LAG_P99_MS}) AS lag_ms FROM (
+                SELECT (max(time_ns) - min(time_ns)) / 1e9 + 1 AS busy_s FROM (
+                    SELECT *, count(*) FILTER (WHERE cores < 0.95) OVER (ORDER BY time_ns) AS episode FROM ({CORES})
+                    WHERE time_ns <= (SELECT max(coalesce(end_ns, start_ns)) + 1000000000 FROM asks)
+                ) WHERE cores >= 0.95 GROUP BY episode)
+        ) WHERE busy_s >= 2 AND lag_ms > 250""",
+)
+UNOBSERVED_FAULT = Rule(
+    ("faults",),
+    """SELECT format('fault {} was never observed to take effect', coalesce(fault, 'without a name')),
+              'see logs/; choose a target that runs, or a longer fault'
+       FROM faults WHERE observed_ns IS NULL""",
+)
+IDLE_FAULT = Rule(
+    ("faults", "ops"),
+    """SELECT format('no operation was in flight under fault {}', coalesce(fault, 'without a name')),
+              'inject it while buyers are waiting for answers, such as at T0'
+       FROM faults f WHERE observed_ns IS NOT NULL AND NOT EXISTS (
+           FROM ops o WHERE o.start_ns <= coalesce(f.recovered_ns, f.healed_ns, 9223372036854775807)
+               AND coalesce(o.end_ns, 9223372036854775807) >= f.observed_ns)""",
+)
+SLOW_DRAIN = Rule(
+    ("ops", "orders", "sale"),
+    """SELECT format('the drain took {:.1f} s; {:,} rows at {:g}/s should take {:.1f} s', took_s, n, configured_per_s, expected_s),
+              'see whether the workers were busy, and whether the limiter reaches its rate (flatness)'
+       FROM (
+           SELECT count(*) AS n, (max(created_ns) - any_value(t0_ns)) / 1e9 AS took_s, any_value(configured_per_s) AS configured_per_s,
+               greatest(n / any_value(configured_per_s),
+                   (SELECT max(told_ns) - any_value(t0_ns) FROM promises, sale) / 1e9) AS expected_s
+           FROM orders, sale
+       ) WHERE took_s > 1.2 * expected_s AND took_s > expected_s + 1""",
+    decides=False,
+)
+UNTESTED_LIMITER = Rule(
+    ("orders", "sale"),
+    f"""SELECT 'no backlog stood for 2 s: whether the limiter holds its rate was not tested',
+               format('raise stock above {{:g}}, or lower limiter.rate_per_s', 3 * configured_per_s)
+        FROM sale WHERE configured_per_s IS NOT NULL AND NOT EXISTS (FROM ({BACKLOGS}))""",
+    decides=False,
+)
+
+NO_SAMPLES = Rule(
+    (),
+    """SELECT 'there are no samples: backlog, commits and the generator''s CPU were not seen', 'see logs/ for why the sampler failed'
+       WHERE NOT EXISTS (FROM samples)""",
+    decides=False,
+)
+
+RULES = (
+    NO_WIN, NO_SOLD_OUT, LOW_DEMAND, OTHER_STOCK, UNBALANCED, OFF_PLAN, CPU_BOUND, UNOBSERVED_FAULT, IDLE_FAULT,
+    SLOW_DRAIN, UNTESTED_LIMITER, NO_SAMPLES,
+)  # fmt: skip
+
+
+def find_doubts(tables: Tables, *, deciding: bool = True) -> list[Doubt]:
+    """The doubts in how the run was made: those that decide, or those that do not."""
+    found = []
+    for rule in RULES:
+        if rule.decides == deciding and not set(rule.needs) & set(tables.missing):
+            found += [Doubt(text, remedy) for text, remedy in tables.rows(rule.query)]
+    return found
+
+
+def lacks(tables: Tables) -> list[Doubt]:
+    """What could not be read. Without samples a run can still be judged: what needs them says so itself."""
+    return [lack(name, tables.missing[name]) for name in tables.missing if name != "samples"]
+
+
+def killed_generators(run_dir: Path) -> list[Doubt]:
+    """Shards that were never closed: what their buyers had under way is unknown. Legal, and told."""
+    killed = [shard for shard in find_shards(run_dir / "history") if shard.killed]
+    return [
+        Doubt(
+            f"{shard.path.name} was not closed by its generator: {shard.nul_bytes:,} NUL bytes"
+            f"{' and a torn line' if shard.torn_line else ''} at its end were left out",
+            "see logs/ for why the generator died",
+        )
+        for shard in killed
+    ]

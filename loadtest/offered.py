@@ -1,0 +1,46 @@
+"""Offered load: what the generator meant to send, what it sent, and whether it was itself the bottleneck."""
+
+from dataclasses import dataclass
+
+from loadtest.rates import busiest
+from loadtest.tables import Tables
+
+SENT = busiest("SELECT start_ns AS t FROM ops, sale WHERE start_ns >= t0_ns")
+SCHEDULED_BUYS = busiest("SELECT scheduled_ns AS t FROM asks, sale WHERE scheduled_ns >= t0_ns")
+SENT_BUYS = busiest("SELECT start_ns AS t FROM asks, sale WHERE start_ns >= t0_ns")
+
+# Cores that the generator used in the second before each sample.
+CORES = """
+    SELECT now.time_ns, (now.value - ago.value) / ((now.time_ns - ago.time_ns) / 1e9) AS cores
+    FROM (FROM samples WHERE probe = 'processes' AND metric = 'generator.cpu_s') now
+    ASOF JOIN (FROM samples WHERE probe = 'processes' AND metric = 'generator.cpu_s') ago
+        ON now.time_ns - 1000000000 >= ago.time_ns
+    WHERE now.time_ns >= (SELECT t0_ns FROM sale)
+"""
+LAG_P99_MS = "SELECT quantile_disc((start_ns - scheduled_ns) / 1e6, 0.99) FROM asks"
+# Buyers of the herd are scheduled at T0 itself; second clicks and retries come later.
+FIRE_SPREAD_MS = """
+    SELECT (max(start_ns) - min(start_ns)) / 1e6 FROM asks, sale WHERE abs(scheduled_ns - t0_ns) < 1000000
+"""
+
+
+@dataclass(frozen=True)
+class Load:
+    """Orders a second in the busiest second, how far they lay from their schedule, and the generator's share of one core."""
+
+    offered_per_s: float | None = None
+    achieved_per_s: float | None = None
+    fire_spread_ms: float | None = None
+    schedule_lag_p99_ms: float | None = None
+    generator_cpu: float | None = None
+
+
+def measure_load(tables: Tables) -> Load:
+    """The load as it was offered."""
+    return Load(
+        tables.figure(f"SELECT max(n) FROM ({SCHEDULED_BUYS})"),  # noqa: S608
+        tables.figure(f"SELECT max(n) FROM ({SENT_BUYS})"),  # noqa: S608
+        tables.figure(FIRE_SPREAD_MS),
+        tables.figure(LAG_P99_MS),
+        tables.figure(f"SELECT max(cores) FROM ({CORES})"),  # noqa: S608
+    )

@@ -1,0 +1,82 @@
+"""Rates: how fast rows were written, on the rows' own clock."""
+
+from dataclasses import dataclass
+
+from loadtest.tables import Tables
+
+
+def busiest(times: str) -> str:
+    """A query for the second, starting at any moment, that holds most of `times` (a query of one column `t`, in ns).
+
+    Its one row is (began_ns, n); no row where there are no times. Exact: an ASOF join finds each second's last event.
+    """
+    return f"""
+        SELECT a.t AS began_ns, b.upto - a.upto + a.n AS n FROM (
+            SELECT t, n, sum(n) OVER (ORDER BY t)::BIGINT AS upto
+            FROM (SELECT t, count(*) AS n FROM ({times}) WHERE t IS NOT NULL GROUP BY t)
+        ) a ASOF JOIN (
+            SELECT t, sum(n) OVER (ORDER BY t)::BIGINT AS upto
+            FROM (SELECT t, count(*) AS n FROM ({times}) WHERE t IS NOT NULL GROUP BY t)
+        ) b ON a.t + 999999999 >= b.t
+        ORDER BY n DESC, began_ns LIMIT 1
+    """  # noqa: S608
+
+
+BUSIEST_ROWS = busiest("SELECT created_ns AS t FROM orders")
+
+# A backlog stands while messages wait that no worker has taken, or while the workers hold a second's work: below that
+# one of several may have run dry. Without a broker probe it stands from the last promise to the last row.
+# Rows that come in bunches must not look steady: a span is never a second shorter than its backlog.
+BACKLOGS = """
+    WITH readings AS (
+        SELECT time_ns, last_value(ready IGNORE NULLS) OVER t AS ready, last_value(unacked IGNORE NULLS) OVER t AS unacked
+        FROM (
+            SELECT time_ns, max(value) FILTER (WHERE metric = 'ready') AS ready,
+                max(value) FILTER (WHERE metric = 'unacked') AS unacked
+            FROM samples WHERE probe = 'broker' AND metric IN ('ready', 'unacked') GROUP BY time_ns
+        ) WINDOW t AS (ORDER BY time_ns)
+    ), standing AS (
+        SELECT time_ns, time_ns - lag(time_ns) OVER (ORDER BY time_ns) AS gap_ns,
+            coalesce(ready > 0, false) OR coalesce(unacked >= configured_per_s, false) AS stands
+        FROM readings, sale WHERE time_ns >= t0_ns
+    ), backlogs AS (
+        SELECT min(time_ns) AS began_ns, max(time_ns) AS ended_ns FROM (
+            SELECT *, count(*) FILTER (WHERE NOT stands OR gap_ns > 1e9) OVER (ORDER BY time_ns) AS episode FROM standing
+        ) WHERE stands GROUP BY episode
+        UNION ALL
+        SELECT (SELECT max(told_ns) FROM promises), max(created_ns) FROM orders
+        WHERE NOT EXISTS (FROM readings) HAVING count(*) > 0
+    ), counted AS (
+        SELECT began_ns, ended_ns, count(created_ns) AS n, (max(created_ns) - min(created_ns)) / 1e9 AS own_s
+        FROM backlogs LEFT JOIN orders ON created_ns BETWEEN began_ns AND ended_ns
+        WHERE ended_ns - began_ns >= 2e9 GROUP BY ALL
+    )
+    SELECT began_ns, ended_ns, greatest(n - 1, 0) AS steps,
+        greatest(coalesce(own_s, 0), (ended_ns - began_ns) / 1e9 - 1) AS span_s, steps / span_s AS per_s
+    FROM counted, sale WHERE configured_per_s IS NOT NULL
+"""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Rows a second. `flatness` is the busiest second over W·L: 1 is level. None: no limiter, no rows, or no backlog."""
+
+    configured_per_s: float | None = None
+    steady_per_s: float | None = None
+    max_1s: float | None = None
+    flatness: float | None = None
+
+
+def measure_rate(tables: Tables) -> Rate:
+    """The rate at which rows were written."""
+    configured = tables.figure("SELECT max(configured_per_s) FROM sale")
+    steady = tables.figure(f"SELECT sum(steps) / sum(span_s) FROM ({BACKLOGS})")  # noqa: S608
+    most = tables.figure(f"SELECT max(n) FROM ({BUSIEST_ROWS})")  # noqa: S608
+    return Rate(configured, steady, most, most / configured if most is not None and configured else None)
+
+
+def measure_drain_s(tables: Tables) -> float | None:
+    """Seconds from T0 to the last row; to the standstill where no row came."""
+    return tables.figure(
+        "SELECT (coalesce((SELECT max(created_ns) FROM orders), drained_ns) - t0_ns) / 1e9 FROM sale UNION ALL SELECT NULL LIMIT 1"
+    )

@@ -1,0 +1,176 @@
+"""Shards: the JSON lines that a writer streams while a run goes on, and what a killed writer leaves at their end.
+
+A writer maps its shard into memory, ahead of what it has written. Killed, it leaves trailing NUL bytes, and maybe a
+last line it had not finished. These two are left out, and counted; any other line that does not parse is an error.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from loadtest.errors import HarnessError
+
+BLOCK = 1 << 20
+
+# An out-of-core database needs little: what does not fit goes to the temporary directory.
+MEMORY = "768MB"
+
+READ = """
+INSERT INTO lines SELECT parse_filename(filename, true), * EXCLUDE (filename)
+FROM read_json(?, format = 'newline_delimited', filename = true, columns = {columns})
+"""
+
+
+class ShardError(HarnessError):
+    """A line that no writer could have left there. The message names the shard and the line."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the lines of one kind of shard hold: the type of each key, when a line is good (in SQL), and what is wrong with one (in words)."""
+
+    what: str
+    columns: dict[str, str]
+    good: str
+    fault_of: Callable[[dict[str, Any]], str | None]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard as it was found: its whole lines end at byte `length`."""
+
+    path: Path
+    length: int
+    nul_bytes: int
+    torn_line: bool
+
+    @property
+    def killed(self) -> bool:
+        """Whether its writer never came to close it."""
+        return self.torn_line or self.nul_bytes > 0
+
+
+def find_shards(directory: Path) -> list[Shard]:
+    """The shards of a directory, by name; none when there is no such directory."""
+    return [measure(path) for path in sorted(directory.glob("*.jsonl"))]
+
+
+def measure(path: Path) -> Shard:
+    """Where the whole lines of one shard end. Reads only its tail."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        end = _last_byte(file, size)
+        line = _last_line(file, end)
+    whole = not line or (b"\0" not in line and (line.endswith(b"\n") or _parses(line)))
+    return Shard(path, end if whole else end - len(line), size - end, not whole)
+
+
+@contextmanager
+def database() -> Iterator[Any]:
+    """A DuckDB connection that spills to the system's temporary directory rather than fill the memory."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix="loadtest-duckdb-") as scratch:
+        db = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": scratch, "preserve_insertion_order": False})
+        try:
+            yield db
+        finally:
+            db.close()
+
+
+def read_lines(db: Any, shards: list[Shard], form: Form) -> None:
+    """Reads the whole lines of `shards` into the temporary table ``lines``, beside the column ``writer``.
+
+    Raises:
+        ShardError: a line is not of the form; names the shard and the line.
+    """
+    import duckdb
+
+    db.execute(f"CREATE TEMP TABLE lines (writer VARCHAR, {', '.join(f'{k} {v}' for k, v in form.columns.items())})")
+    try:
+        with _whole_files(shards) as files:
+            if files:
+                db.execute(READ.format(columns=form.columns), [files])
+        bad = db.execute(f"SELECT count(*) FROM lines WHERE NOT coalesce({form.good}, false)").fetchone()[0]  # noqa: S608
+        reason = f"{bad} lines are not of the form"
+    except duckdb.Error as error:
+        bad, reason = 1, str(error)
+    if bad:
+        raise ShardError(f"{form.what} does not parse: {_first_bad_line(shards, form.fault_of) or reason}")
+
+
+def replace_parquet(db: Any, query: str, target: Path) -> None:
+    """Writes the rows of `query` to `target`, which is never there in part."""
+    part = target.with_suffix(".part")
+    db.execute(f"COPY ({query}) TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT parquet, COMPRESSION zstd)")
+    part.replace(target)
+
+
+def _first_bad_line(shards: list[Shard], fault_of: Callable[[dict[str, Any]], str | None]) -> str | None:
+    """The first line, in words, that is no JSON object or in which `fault_of` finds a fault. Slow: only for errors."""
+    for shard in shards:
+        with shard.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if file.tell() > shard.length:
+                    break
+                fault = _fault(line, fault_of)
+                if fault:
+                    return f"{shard.path.name} line {number}: {fault}: {line[:120].decode(errors='replace').rstrip()!r}"
+    return None
+
+
+def _fault(line: bytes, fault_of: Callable[[dict[str, Any]], str | None]) -> str | None:
+    if not line.strip():
+        return None
+    try:
+        parsed = json.loads(line)
+    except ValueError:
+        return "not JSON"
+    return fault_of(parsed) if isinstance(parsed, dict) else "not a JSON object"
+
+
+@contextmanager
+def _whole_files(shards: list[Shard]) -> Iterator[list[str]]:
+    """Files that hold the whole lines of `shards` and nothing else. The shards themselves stay as they were found."""
+    with tempfile.TemporaryDirectory(prefix="loadtest-shards-") as scratch:
+        yield [str(_cut(shard, Path(scratch)) if shard.killed else shard.path) for shard in shards if shard.length]
+
+
+def _last_byte(file: BinaryIO, size: int) -> int:
+    """The size of a file without its trailing NULs."""
+    while size > 0:
+        start = max(0, size - BLOCK)
+        file.seek(start)
+        block = file.read(size - start).rstrip(b"\0")
+        if block:
+            return start + len(block)
+        size = start
+    return 0
+
+
+def _last_line(file: BinaryIO, end: int) -> bytes:
+    start = max(0, end - BLOCK)
+    file.seek(start)
+    block = file.read(end - start)
+    return block[block.rfind(b"\n", 0, len(block) - 1) + 1 :]
+
+
+def _parses(line: bytes) -> bool:
+    # A part of an object is never an object: what parses was finished.
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _cut(shard: Shard, scratch: Path) -> Path:
+    target = scratch / shard.path.name
+    with shard.path.open("rb") as source, target.open("wb") as sink:
+        left = shard.length
+        while left > 0:
+            left -= sink.write(source.read(min(BLOCK, left)))
+    return target

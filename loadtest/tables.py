@@ -1,0 +1,173 @@
+"""Tables: one run directory as DuckDB sees it. Every check, figure and threshold asks these and nothing else.
+
+What a run recorded: ``ops`` (the history), ``seeded``, ``orders``, ``tokens``, ``claims``, ``rejected``, ``queue`` (the final
+reads), ``samples``, ``faults``, ``sale``. What follows from it, defined here once:
+
+    asks       the orders placed: ops of kind `buy`
+    promises   A: one row for each (buyer, number) that a buyer was told is theirs; `won` without a number counts one each.
+               `withdrawn` where it was explicitly rejected, in the final read or to the buyer's face
+    explained  for each buyer, rows that no promise names but an unanswered order, or a win without a number, may have made
+    held       C: claims whose number is neither a row, nor queued, nor rejected
+    clock      T0, and whether the harness stopped waiting before its own deadline
+
+A table that cannot be read is there, empty, and named in `Tables.missing`: what needs it is unknown, not clean.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtest.shards import database
+
+Row = tuple[Any, ...]
+
+PAIR = "number VARCHAR, buyer VARCHAR"
+FILES = {
+    "ops": "history.parquet",
+    "seeded": "final/seeded.parquet",
+    "orders": "final/orders.parquet",
+    "tokens": "final/tokens.parquet",
+    "claims": "final/claims.parquet",
+    "rejected": "final/rejected.parquet",
+    "queue": "final/queue.parquet",
+    "samples": "samples.parquet",
+    "sale": "sale.parquet",
+}
+COLUMNS = {
+    "ops": "op_id BIGINT, generator VARCHAR, buyer VARCHAR, kind VARCHAR, scheduled_ns BIGINT, start_ns BIGINT, "
+    "end_ns BIGINT, outcome VARCHAR, number VARCHAR, http_status INTEGER, error VARCHAR",
+    "seeded": "number VARCHAR",
+    "orders": f"{PAIR}, created_ns BIGINT",
+    "tokens": "number VARCHAR",
+    "claims": PAIR,
+    "rejected": PAIR,
+    "queue": "number VARCHAR, state VARCHAR",
+    "samples": "time_ns BIGINT, probe VARCHAR, metric VARCHAR, value DOUBLE",
+    "sale": "sale VARCHAR, scheme VARCHAR, dispatch VARCHAR, limiter_kind VARCHAR, stock BIGINT, buyers BIGINT, "
+    "per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT, drained BOOLEAN, "
+    "drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT, redelivery_s DOUBLE",
+    "faults": "fault VARCHAR, intended_ns BIGINT, observed_ns BIGINT, healed_ns BIGINT, recovered_ns BIGINT",
+}
+# The tables without which no ledger closes, with the key in the manifest that says where each is read.
+FINAL_READS = {
+    "seeded": "seeded", "orders": "rows", "tokens": "tokens", "claims": "claims", "rejected": "rejected", "queue": "queue",
+}  # fmt: skip
+
+# A sale need not record how long its broker waits before it hands a message out again.
+SALE = "(FROM read_parquet('{file}') UNION ALL BY NAME SELECT NULL::DOUBLE AS redelivery_s WHERE false)"
+
+DERIVED = """
+CREATE MACRO op_name(generator, op_id) AS 'op ' || op_id || ' of ' || generator;
+CREATE MACRO since_t0(ns) AS format('T0 {:+.3f} s', (ns - (SELECT t0_ns FROM sale)) / 1e9);
+CREATE VIEW asks AS FROM ops WHERE kind = 'buy';
+CREATE TEMP TABLE told_rejected AS
+    SELECT DISTINCT number, buyer FROM rejected WHERE number IS NOT NULL
+    UNION SELECT number, buyer FROM ops WHERE kind = 'status' AND outcome = 'rejected' AND number IS NOT NULL;
+CREATE TEMP TABLE promises AS
+    SELECT p.*, r.number IS NOT NULL AS withdrawn FROM (
+        SELECT number, buyer, min(end_ns) AS told_ns, arg_min(op_name(generator, op_id), end_ns) AS op
+        FROM asks WHERE outcome IN ('won', 'already_bought') AND number IS NOT NULL GROUP BY number, buyer
+        UNION ALL
+        SELECT NULL, buyer, end_ns, op_name(generator, op_id) FROM asks WHERE outcome = 'won' AND number IS NULL
+    ) p LEFT JOIN told_rejected r ON r.number = p.number AND r.buyer = p.buyer;
+CREATE TEMP TABLE explained AS
+    SELECT buyer, count(*) AS rows FROM asks
+    WHERE outcome = 'unknown' OR (outcome IN ('won', 'already_bought') AND number IS NULL) GROUP BY buyer;
+CREATE VIEW held AS
+    SELECT DISTINCT c.number, c.buyer FROM claims c
+    ANTI JOIN orders USING (number) ANTI JOIN queue USING (number) ANTI JOIN rejected USING (number, buyer);
+CREATE VIEW clock AS
+    SELECT t0_ns, drained, deadline_s, NOT drained AND coalesce(
+        (SELECT max(time_ns) FROM samples WHERE probe = 'run' AND metric = 'phase.reading') < t0_ns + (deadline_s - 1) * 1e9,
+        false) AS cut_short
+    FROM sale;
+"""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """An open run. `missing` gives, for each table that could not be read, why."""
+
+    db: Any
+    missing: dict[str, str]
+
+    def rows(self, sql: str) -> list[Row]:
+        """All rows of a query; few are expected."""
+        found: list[Row] = self.db.execute(sql).fetchall()
+        return found
+
+    def row(self, sql: str) -> Row:
+        """The one row of a query that always has one."""
+        return self.rows(sql)[0]
+
+    def figure(self, sql: str) -> float | None:
+        """One number, None where there is nothing to compute it from."""
+        value: float | None = self.row(sql)[0]
+        return value
+
+
+@contextmanager
+def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> Iterator[Tables]:
+    """The tables of a run directory, which stays as it is. `unreadable` says of which tables it is known already, and why."""
+    with database() as db:
+        db.execute("SET preserve_insertion_order = true")  # witnesses keep the order they were found in
+        missing = dict(unreadable or {})
+        for name, file in FILES.items():
+            reason = _open(db, name, run_dir / file, missing.get(name))
+            if reason:
+                missing[name] = reason
+        reason = _open_faults(db, run_dir / "faults.jsonl")
+        if reason:
+            missing["faults"] = reason
+        db.execute(DERIVED)
+        yield Tables(db, missing)
+
+
+def _open(db: Any, name: str, path: Path, reason: str | None) -> str | None:
+    """Makes the view `name`; empty, with the reason, where the file is not what it should be."""
+    import duckdb
+
+    reason = reason or (None if path.is_file() else f"{FILES[name]} is not there")
+    try:
+        if reason is None:
+            # A Parquet file of another shape must fail here, not in a check.
+            source = (SALE if name == "sale" else "read_parquet('{file}')").format(file=_quoted(path))
+            db.execute(f"CREATE VIEW {name} AS SELECT {_casts(name)} FROM {source}")
+            found = db.execute(f"SELECT count(*) FROM {name}").fetchone()[0]  # noqa: S608
+            reason = "sale.parquet has not exactly one row" if name == "sale" and found != 1 else None
+    except duckdb.Error as error:
+        reason = f"{FILES[name]} does not read: {str(error).splitlines()[0]}"
+    if reason:
+        db.execute(f"CREATE OR REPLACE VIEW {name} AS {_empty(name)}")
+    return reason
+
+
+def _open_faults(db: Any, path: Path) -> str | None:
+    import duckdb
+
+    columns = dict(column.split() for column in COLUMNS["faults"].split(", "))
+    try:
+        if path.is_file() and path.stat().st_size:
+            lines = f"read_json('{_quoted(path)}', format = 'newline_delimited', columns = {columns})"
+            db.execute(f"CREATE TEMP TABLE faults AS FROM {lines}")
+            return None
+    except duckdb.Error as error:
+        db.execute(f"CREATE VIEW faults AS {_empty('faults')}")
+        return f"faults.jsonl does not parse: {str(error).splitlines()[0]}"
+    db.execute(f"CREATE VIEW faults AS {_empty('faults')}")
+    return None
+
+
+def _casts(name: str) -> str:
+    return ", ".join(f"CAST({c.split()[0]} AS {c.split()[1]}) AS {c.split()[0]}" for c in COLUMNS[name].split(", "))
+
+
+def _empty(name: str) -> str:
+    nulls = ", ".join(f"CAST(NULL AS {c.split()[1]}) AS {c.split()[0]}" for c in COLUMNS[name].split(", "))
+    return f"SELECT {nulls} WHERE false"
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,91 @@
+"""Thresholds: limits of the experiment's own, such as ``p99_ms < 200``. A breach is no invalid sale; it has an exit code of its own."""
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from loadtest.counts import COUNTS, Counts
+from loadtest.errors import UsageError
+from loadtest.latency import QUANTILES, answered_ms
+from loadtest.names import nearest
+from loadtest.offered import SENT
+from loadtest.tables import Tables
+
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le, ">=": operator.ge, "==": operator.eq, "<": operator.lt, ">": operator.gt,
+}  # fmt: skip
+LATENCIES = tuple(f"{point}_ms" for point in (*QUANTILES, "max"))
+METRICS = (*LATENCIES, "drain_s", "requests_per_s.max", "db_commits_per_s.max", *COUNTS)
+EXPRESSION = re.compile(r"\s*(\S+?)\s*(<=|>=|==|<|>)\s*(\S+)\s*")
+
+# Transaction ids are exact and do not lag, as pg_stat_database does by up to a second.
+COMMITS = """
+    SELECT max((now.value - ago.value) / ((now.time_ns - ago.time_ns) / 1e9))
+    FROM (FROM samples WHERE probe = 'postgres' AND metric = 'write_xids') now
+    ASOF JOIN (FROM samples WHERE probe = 'postgres' AND metric = 'write_xids') ago
+        ON now.time_ns - 1000000000 >= ago.time_ns
+    WHERE now.time_ns >= (SELECT t0_ns FROM sale)
+"""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """One limit: the metric, the operator, and the number it is held against."""
+
+    expression: str
+    metric: str
+    operator: str
+    bound: float
+
+    def holds(self, observed: float) -> bool:
+        """Whether `observed` keeps the limit."""
+        return OPERATORS[self.operator](observed, self.bound)
+
+
+@dataclass(frozen=True)
+class ThresholdResult:
+    """What was observed. Both are None where the metric could not be computed."""
+
+    expression: str
+    observed: float | None
+    passed: bool | None
+
+
+def parse_threshold(expression: str) -> Threshold:
+    """The threshold that `expression` means.
+
+    Raises:
+        UsageError: not of the form ``metric < number``, or no such metric; names the nearest one.
+    """
+    match = EXPRESSION.fullmatch(expression)
+    if not match:
+        raise UsageError(f"threshold {expression!r}: expected metric, one of {' '.join(OPERATORS)}, number: 'p99_ms < 200'")
+    metric, sign, number = match.groups()
+    if metric not in METRICS:
+        raise UsageError(f"threshold {expression!r}: no metric {metric!r}; {nearest(metric, METRICS)}")
+    try:
+        bound = float(number)
+    except ValueError:
+        raise UsageError(f"threshold {expression!r}: expected a number after {sign}, found {number!r}") from None
+    if bound != bound or abs(bound) == float("inf"):
+        raise UsageError(f"threshold {expression!r}: expected a finite number, found {number!r}")
+    return Threshold(expression, metric, sign, bound)
+
+
+def judge_threshold(threshold: Threshold, tables: Tables, counts: Counts, drain_s: float | None) -> ThresholdResult:
+    """Whether the run kept it."""
+    observed = _observe(threshold.metric, tables, counts, drain_s)
+    passed = None if observed is None else threshold.holds(observed)
+    return ThresholdResult(threshold.expression, observed, passed)
+
+
+def _observe(metric: str, tables: Tables, counts: Counts, drain_s: float | None) -> float | None:
+    if metric in COUNTS:
+        count: int | None = asdict(counts)[metric]
+        return count
+    if metric in LATENCIES:
+        return answered_ms(tables, metric.removesuffix("_ms"))
+    if metric == "drain_s":
+        return drain_s
+    return tables.figure(COMMITS if metric == "db_commits_per_s.max" else f"SELECT max(n) FROM ({SENT})")  # noqa: S608

@@ -1,0 +1,203 @@
+"""Histories, written as sentences: ``history().buys("b-1", won="s-1").row("s-1", "b-1")``, and what the harness makes of them."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import pytest
+
+from loadtest.checks import CHECKS, Result, find
+from loadtest.tables import COLUMNS, FILES, open_tables
+from loadtest.verdict import Verdict, judge
+
+T0_NS = 1_900_000_000_000_000_000
+
+
+class History:
+    """A sale, told step by step; `write` makes a complete run directory of it. Times are seconds after T0."""
+
+    def __init__(self, stock: int = 2, **sale: Any) -> None:
+        self.ops: list[dict[str, Any]] = []
+        self.tables: dict[str, list[dict[str, Any]]] = {name: [] for name in FILES if name not in ("ops", "sale", "samples")}
+        self.samples: list[dict[str, Any]] = []
+        self.faults: list[dict[str, Any]] = []
+        self.thresholds: list[str] = []
+        self.absent: set[str] = set()
+        self.sale = {
+            "sale": "s", "scheme": "tokens", "dispatch": "queued", "limiter_kind": "none", "stock": stock, "buyers": 0,
+            "per_buyer": 1, "configured_per_s": None, "workers": 1, "burst": 2, "t0_ns": T0_NS, "drained": True,
+            "drained_ns": T0_NS + 10**10, "deadline_s": 60.0, "near_misses": 0, "planned": 0,
+        } | sale  # fmt: skip
+        for n in range(1, stock + 1):
+            self.seeded(f"s-{n}")
+
+    def buys(
+        self, buyer: str, outcome: str | None = None, *, won: str | None = None, again: str | None = None, at: float = 0.0,
+        took: float | None = 0.01, late: float = 0.0, error: str | None = None, kind: str = "buy", number: str | None = None,
+    ) -> Self:  # fmt: skip
+        """An order: won a number, told `again` that it has one, or any `outcome` (sold_out). Never answered if `took` is None."""
+        told = outcome or ("won" if won else "already_bought" if again else "sold_out")
+        self.ops.append({
+            "b": buyer, "k": kind, "s": _ns(at), "t": _ns(at + late), "e": None if took is None else _ns(at + late + took),
+            "o": told, "n": won or again or number, "x": error,
+        })  # fmt: skip
+        return self
+
+    def asks_status(self, buyer: str, number: str, outcome: str, at: float = 1.0) -> Self:
+        """A look at an order's state."""
+        return self.buys(buyer, outcome, number=number, kind="status", at=at)
+
+    def row(self, number: str | None, buyer: str, at: float | None = 0.1) -> Self:
+        """A row in the database."""
+        return self._add("orders", number=number, buyer=buyer, created_ns=None if at is None else _ns(at))
+
+    def sells(self, buyer: str, number: str, at: float = 0.0) -> Self:
+        """A win and its row."""
+        return self.buys(buyer, won=number, at=at).row(number, buyer, at=at + 0.05)
+
+    def seeded(self, number: str) -> Self:
+        """A number for sale."""
+        return self._add("seeded", number=number)
+
+    def token(self, number: str) -> Self:
+        """A number left for sale at the end."""
+        return self._add("tokens", number=number)
+
+    def claim(self, number: str, buyer: str) -> Self:
+        """A claim that is still recorded at the end."""
+        return self._add("claims", number=number, buyer=buyer)
+
+    def rejects(self, number: str, buyer: str) -> Self:
+        """A claim that the shop gave up, and said so."""
+        return self._add("rejected", number=number, buyer=buyer)
+
+    def queued(self, number: str, state: str = "ready") -> Self:
+        """A message that still waits at the end."""
+        return self._add("queue", number=number, state=state)
+
+    def sample(self, probe: str, metric: str, value: float, at: float) -> Self:
+        """One reading of a probe."""
+        self.samples.append({"t": _ns(at), "p": probe, "m": metric, "v": value})
+        return self
+
+    def backlog(self, begins: float, ends: float, ready: int = 100) -> Self:
+        """A queue that is never empty in between, read ten times a second."""
+        for tick in range(round(begins * 10), round(ends * 10) + 1):
+            self.sample("broker", "ready", ready, tick / 10).sample("broker", "unacked", 4, tick / 10)
+        return self.sample("broker", "ready", 0, ends + 0.1).sample("broker", "unacked", 0, ends + 0.1)
+
+    def fault(self, name: str, observed: float | None, recovered: float | None = None) -> Self:
+        """A fault, with what was seen of it."""
+        times = {"observed_ns": observed, "recovered_ns": recovered}
+        self.faults.append({"fault": name, "intended_ns": T0_NS} | {k: None if v is None else _ns(v) for k, v in times.items()})
+        return self
+
+    def undrained(self) -> Self:
+        """The deadline came before the queue was empty."""
+        return self.with_sale(drained=False, drained_ns=None)
+
+    def with_sale(self, **facts: Any) -> Self:
+        """Other facts of the sale."""
+        self.sale |= facts
+        return self
+
+    def holds(self, *thresholds: str) -> Self:
+        """Thresholds of the experiment."""
+        self.thresholds += thresholds
+        return self
+
+    def without(self, *tables: str) -> Self:
+        """Reads that failed."""
+        self.absent |= set(tables)
+        return self
+
+    def write(self, run_dir: Path) -> Path:
+        """The run directory, as a run leaves it before it is judged."""
+        for part in ("history", "samples", "final"):
+            (run_dir / part).mkdir(parents=True, exist_ok=True)
+        (run_dir / "experiment.toml").write_text(f'name = "rush"\nthresholds = {json.dumps(self.thresholds)}\n')
+        if "ops" not in self.absent:
+            _write_lines(run_dir / "history" / "g1.jsonl", self._lines())
+        _write_lines(run_dir / "samples" / "sampler.jsonl", self.samples)
+        if self.faults:
+            _write_lines(run_dir / "faults.jsonl", self.faults)
+        buyers = len({op["b"] for op in self.ops})
+        asked = sum(op["k"] == "buy" for op in self.ops)
+        sale = self.sale | {"buyers": self.sale["buyers"] or buyers, "planned": self.sale["planned"] or asked}
+        for name, rows in (self.tables | {"sale": [sale]}).items():
+            if name not in self.absent:
+                _write_parquet(run_dir / FILES[name], COLUMNS[name].replace(", redelivery_s DOUBLE", ""), rows)
+        return run_dir
+
+    def _add(self, table: str, **row: Any) -> Self:
+        self.tables[table].append(row)
+        return self
+
+    def _lines(self) -> Iterable[dict[str, Any]]:
+        for op_id, op in enumerate(self.ops, 1):
+            yield {"op": op_id} | {key: op[key] for key in "bkst"}
+            if op["e"] is not None:
+                yield {"op": op_id, "e": op["e"], "o": op["o"], "n": op["n"], "h": 200, "x": op["x"]}
+
+
+def fair_sale(stock: int = 3, buyers: int = 6, **sale: Any) -> History:
+    """A sale in which nothing went wrong: the first buyers won, in order; the others were told sold-out."""
+    history = History(stock, **sale)
+    for n in range(1, buyers + 1):
+        if n <= stock:
+            history.sells(f"b-{n}", f"s-{n}", at=n / 1000).claim(f"s-{n}", f"b-{n}")
+        else:
+            history.buys(f"b-{n}", at=n / 1000)
+    return history
+
+
+def _ns(at: float) -> int:
+    return T0_NS + round(at * 1e9)
+
+
+def _write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def _write_parquet(path: Path, columns: str, rows: list[dict[str, Any]]) -> None:
+    lines = path.with_suffix(".jsonl")
+    _write_lines(lines, rows)
+    form = dict(column.split() for column in columns.split(", "))
+    with duckdb.connect() as db:
+        db.execute(
+            f"COPY (FROM read_json('{lines}', format = 'newline_delimited', columns = {form})) TO '{path}' (FORMAT parquet)"
+        )
+    lines.unlink()
+
+
+@pytest.fixture(scope="session")
+def history() -> type[History]:
+    """The builder, empty."""
+    return History
+
+
+@pytest.fixture(scope="session")
+def fair() -> Callable[..., History]:
+    """The builder, with a whole correct sale in it."""
+    return fair_sale
+
+
+@pytest.fixture(scope="session")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, History], Result]:
+    """What one check finds in a history."""
+
+    def ask(check: str, told: History) -> Result:
+        run_dir = told.write(tmp_path_factory.mktemp("run"))
+        judge(run_dir)  # joins the shards
+        with open_tables(run_dir) as tables:
+            return find(CHECKS[check], tables)
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Callable[[History], Verdict]:
+    """The verdict over a history."""
+    return lambda told: judge(told.write(tmp_path_factory.mktemp("run")))
