@@ -9,6 +9,8 @@ import duckdb
 import pytest
 
 from loadtest.checks import CHECKS, Result, find
+from loadtest.history import load_history
+from loadtest.samples import load_samples
 from loadtest.tables import COLUMNS, FILES, open_tables
 from loadtest.verdict import Verdict, judge
 
@@ -190,7 +192,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, History], 
 
     def ask(check: str, told: History) -> Result:
         run_dir = told.write(tmp_path_factory.mktemp("run"))
-        judge(run_dir)  # joins the shards
+        if "ops" not in told.absent:
+            load_history(run_dir)
+        load_samples(run_dir)
         with open_tables(run_dir) as tables:
             return find(CHECKS[check], tables)
 

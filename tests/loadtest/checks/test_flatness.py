@@ -1,0 +1,106 @@
+"""Flatness: rows at W·L a second, never above, and not below while a backlog stands."""
+
+import pytest
+
+LIMITED = {"limiter_kind": "flat", "configured_per_s": 10.0, "workers": 1, "burst": 2}
+
+
+def rows(told, times):
+    for n, at in enumerate(times):
+        told.row(f"s-{n}", f"b-{n}", at=at)
+    return told
+
+
+def steps(begins, ends, per_s):
+    return [begins + n / per_s for n in range(int((ends - begins) * per_s) + 1)]
+
+
+def test_a_steady_limiter(history, found):
+    result = found("flatness", rows(history(**LIMITED).backlog(0, 5), steps(0.1, 5, 10)))
+    assert ("VALID", "busiest second 10; steady 10.0/s") == (result.finding.verdict, result.finding.observed)
+    assert result.finding.bound == "≤ 12 in any second, ≥ 9/s under a backlog"
+
+
+def test_without_a_limiter_there_is_nothing_to_hold(history, found):
+    result = found("flatness", rows(history(), steps(0, 1, 100)))
+    assert ("VALID", "no limiter") == (result.finding.verdict, result.finding.observed)
+
+
+def test_the_allowed_burst_and_not_one_row_more(history, found):
+    second = [1.0 + n * 0.9999999 / 11 for n in range(12)]
+    assert found("flatness", rows(history(**LIMITED), second)).finding.verdict == "VALID"
+    result = found("flatness", rows(history(**LIMITED), [*second, 1.5]))
+    assert ("13 rows in the second from T0 +1.000 s; at most 12",) == result.finding.witnesses
+
+
+def test_a_row_one_second_later_is_in_the_next_window(history, found):
+    assert found("flatness", rows(history(**LIMITED), [0.5] * 12 + [1.5])).finding.verdict == "VALID"
+
+
+def test_the_upper_bound_holds_for_all_workers_together(history, found):
+    two = LIMITED | {"configured_per_s": 20.0, "workers": 2}
+    assert found("flatness", rows(history(**two), [0.5] * 24)).finding.verdict == "VALID"
+    assert found("flatness", rows(history(**two), [0.5] * 25)).units == 1
+
+
+def test_no_limiter_at_work_shows_without_any_backlog(history, found):
+    assert found("flatness", rows(history(**LIMITED), steps(0, 0.4, 100))).finding.verdict == "INVALID"
+
+
+def test_a_collapse_to_two_a_second(history, found):
+    result = found("flatness", rows(history(**LIMITED).backlog(0, 10), steps(0.1, 10, 2)))
+    assert ("2.0/s during the backlog of 10.0 s from T0 +0.000 s; at least 9/s",) == result.finding.witnesses
+
+
+def test_just_under_nine_tenths(history, found):
+    assert found("flatness", rows(history(**LIMITED).backlog(0, 10), steps(0, 10, 8.9))).units == 1
+    assert found("flatness", rows(history(**LIMITED).backlog(0, 10), steps(0, 10, 9.1))).units == 0
+
+
+def test_rows_in_one_bunch_are_not_steady(history, found):
+    result = found("flatness", rows(history(**LIMITED).backlog(0, 5), steps(0, 0.9, 10)))
+    assert result.units == 1
+
+
+def test_a_backlog_of_which_nothing_is_worked_off(history, found):
+    assert "0.0/s during" in found("flatness", history(**LIMITED).backlog(0, 5)).finding.witnesses[0]
+
+
+def test_a_slow_rate_without_a_backlog_is_only_low_demand(history, found, judged):
+    told = rows(history(**LIMITED).backlog(0, 1.5), steps(0, 5, 2))
+    assert ("VALID", "busiest second 2; no backlog of 2 s") == (
+        found("flatness", told).finding.verdict, found("flatness", told).finding.observed,
+    )  # fmt: skip
+    assert any("was not tested" in doubt.text for doubt in judged(told).doubts)
+
+
+def test_a_gap_in_the_samples_is_no_backlog(history, found):
+    told = history(**LIMITED).sample("broker", "ready", 5, at=0).sample("broker", "ready", 5, at=5)
+    assert found("flatness", rows(told, [1, 4])).finding.verdict == "VALID"
+
+
+def test_without_a_broker_probe_the_backlog_is_what_was_promised_and_not_stored(history, found):
+    told = history(**LIMITED)
+    for n in range(8):
+        told.buys(f"b-{n}", won=f"s-{n}", at=0).row(f"s-{n}", f"b-{n}", at=1 + n)
+    assert "1.0/s during" in found("flatness", told).finding.witnesses[0]
+
+
+def test_the_tail_of_several_workers_is_no_backlog(history, found):
+    told = history(**LIMITED | {"configured_per_s": 20.0, "workers": 2})
+    for tick in range(100):
+        told.sample("broker", "ready", 0, tick / 10).sample("broker", "unacked", 8, tick / 10)
+    assert found("flatness", rows(told, steps(0, 10, 10))).finding.verdict == "VALID"
+
+
+def test_rows_without_a_time_prove_nothing(history, found):
+    result = found("flatness", rows(history(**LIMITED), [None]))
+    assert result.finding.verdict == "UNKNOWN"
+    assert "1 rows carry no time of creation" in result.doubts[0].text
+
+
+@pytest.mark.parametrize("start", [-100.0, 0.0])
+def test_only_the_sale_counts(history, found, start):
+    told = rows(history(**LIMITED).backlog(0, 5), steps(0, 5, 10))
+    told.sample("broker", "ready", 1, at=start)
+    assert found("flatness", told).finding.verdict == "VALID"

@@ -1,0 +1,74 @@
+"""Lost: told that it is theirs, and nowhere stored."""
+
+
+def test_a_promise_with_a_row_is_kept(history, found):
+    result = found("lost", history().sells("b-1", "s-1"))
+    assert ("VALID", "0 lost, 0 late, of 1 promises") == (result.finding.verdict, result.finding.observed)
+
+
+def test_a_promise_without_a_row_is_lost(history, found):
+    result = found("lost", history().buys("b-1", won="s-1", at=0.1))
+    expected = "b-1 was told that s-1 is theirs (op 1 of g1, T0 +0.110 s); it has no row, and was not rejected"
+    assert ("INVALID", (expected,)) == (result.finding.verdict, result.finding.witnesses)
+
+
+def test_already_bought_with_a_number_acknowledges_it(history, found):
+    assert found("lost", history().buys("b-1", again="s-1")).units == 1
+
+
+def test_told_twice_is_lost_once(history, found):
+    assert found("lost", history().buys("b-1", won="s-1").buys("b-1", again="s-1")).units == 1
+
+
+def test_an_order_in_the_final_rejections_is_not_lost(history, found):
+    assert found("lost", history().buys("b-1", won="s-1").rejects("s-1", "b-1")).finding.verdict == "VALID"
+
+
+def test_a_buyer_who_was_told_of_the_rejection_lost_nothing(history, found):
+    told = history().buys("b-1", won="s-1").asks_status("b-1", "s-1", "rejected")
+    assert found("lost", told).finding.verdict == "VALID"
+
+
+def test_the_rejection_of_another_buyer_is_no_excuse(history, found):
+    assert found("lost", history().buys("b-1", won="s-1").rejects("s-1", "b-2")).units == 1
+
+
+def test_late_is_not_lost(history, found):
+    for state in ("ready", "unacked", "scheduled"):
+        result = found("lost", history().undrained().buys("b-1", won="s-1").queued("s-1", state))
+        assert ("VALID", "0 lost, 1 late, of 1 promises") == (result.finding.verdict, result.finding.observed)
+
+
+def test_a_held_claim_is_late_until_everything_has_drained(history, found):
+    assert found("lost", history().undrained().buys("b-1", won="s-1").claim("s-1", "b-1")).finding.verdict == "VALID"
+    drained = found("lost", history().buys("b-1", won="s-1").claim("s-1", "b-1"))
+    assert drained.finding.witnesses[0].endswith("; its claim is held, and nothing is queued")
+
+
+def test_past_the_deadline_a_promise_that_is_nowhere_is_lost(history, found):
+    assert found("lost", history().undrained().buys("b-1", won="s-1")).units == 1
+
+
+def test_a_number_for_sale_again_says_so(history, found):
+    result = found("lost", history().buys("b-1", won="s-1").token("s-1"))
+    assert result.finding.witnesses[0].endswith("; it is for sale again")
+
+
+def test_a_run_stopped_before_its_deadline_cannot_tell(history, found):
+    told = history().undrained().buys("b-1", won="s-1").sample("run", "phase.reading", 1, at=5)
+    result = found("lost", told)
+    assert ("UNKNOWN", None) == (result.finding.verdict, result.units)
+    assert "before its deadline" in result.doubts[0].text
+
+
+def test_a_row_of_another_buyer_is_not_called_lost_too(history, found):
+    assert found("lost", history().buys("b-1", won="s-1").row("s-1", "b-2")).finding.verdict == "VALID"
+
+
+def test_wins_without_a_number_need_as_many_rows(history, found):
+    assert found("lost", history().buys("b-1", "won").row(None, "b-1")).finding.verdict == "VALID"
+    assert found("lost", history(per_buyer=2).buys("b-1", "won").buys("b-1", "won", at=1).row(None, "b-1")).units == 1
+
+
+def test_an_unknown_order_without_a_row_is_not_lost(history, found):
+    assert found("lost", history().buys("b-1", "unknown")).finding.verdict == "VALID"
