@@ -8,9 +8,21 @@ from reports.data import RunData, defaults
 from reports.verdict import plain
 
 FILES = (
-    "verdict.json", "junit.xml", "summary.md", "experiment.toml", "shop.toml", "environment.json", "faults.jsonl",
-    "history.parquet", "samples.parquet", "sale.parquet", "final", "figures", "locust/stats.csv", "locust/locust.html",
-)  # fmt: skip
+    "verdict.json",
+    "junit.xml",
+    "summary.md",
+    "experiment.toml",
+    "shop.toml",
+    "environment.json",
+    "faults.jsonl",
+    "history.parquet",
+    "samples.parquet",
+    "sale.parquet",
+    "final",
+    "figures",
+    "locust/stats.csv",
+    "locust/locust.html",
+)
 MOST = 20  # errors, unknown outcomes and log files that are listed
 
 

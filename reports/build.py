@@ -41,7 +41,7 @@ def build(run_dir: Path) -> Path:
 
 
 def _write_figures(folder: Path, drawings: dict[str, Drawing]) -> None:
-    """Each figure as SVG and its data as CSV; those of an earlier report that can no longer be drawn are removed."""
+    """Each figure as SVG and CSV. Those of an earlier report that can no longer be drawn go."""
     folder.mkdir(exist_ok=True)
     for name, drawing in drawings.items():
         for kind, text in (("svg", drawing.file), ("csv", drawing.csv)):
@@ -108,7 +108,9 @@ def quiet_line(run: RunData) -> list[tuple[str, str]]:
         known.setdefault(column, run.sale(column))
     limiter = known.get("limiter.kind") or run.sale("limiter_kind")
     if limiter not in (None, "none") and "limiter.rate_per_s" in known:
-        limiter = f"{limiter}, {plain(known['limiter.rate_per_s'])}/s × {plain(known.get('workers.count', 1))}"
+        limiter = (
+            f"{limiter}, {plain(known['limiter.rate_per_s'])}/s × {plain(known.get('workers.count', 1))}"
+        )
     line = [(key, known.get(key)) for key in ("scheme", "dispatch")]
     line += [("limiter", limiter), *((key, known.get(key)) for key in ("stock", "buyers", "seed"))]
     line += [("faults", ", ".join(fault.name for fault in run.faults) or "none")]

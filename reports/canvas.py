@@ -1,7 +1,7 @@
-"""A canvas for charts that share one x axis: panels one below the other, the marks of the run, names beside lines.
+"""A canvas for charts that share one x axis: panels, the marks of the run, names beside lines.
 
-Every figure is drawn twice, wide and narrow. Wide, names stand in the right margin beside what they name; narrow,
-there is no room, and the page sets them above the figure in the same colours.
+Every figure is drawn twice, wide and narrow. Wide, names stand in the right margin beside what they name;
+narrow, there is no room, and the page sets them above the figure in the same colours.
 """
 
 import io
@@ -63,16 +63,21 @@ class Canvas:
         self._marks(axes)
         return axes
 
-    def plain(self, *heights: float, top: float = 26.0) -> list[Axes]:
+    def plain(self, *heights: float, top: float, bottom: float = BOTTOM) -> list[Axes]:
         """Panels without a time axis."""
         size = self.format
-        total = top + sum(heights) + GAP * (len(heights) - 1) + BOTTOM
+        total = top + sum(heights) + GAP * (len(heights) - 1) + bottom
         self.figure = Figure(figsize=(size.width / 72, total / 72), dpi=72, facecolor="none")
         FigureCanvasSVG(self.figure)
         axes, y = [], total - top
         for height in heights:
             y -= height
-            box = (size.left / size.width, y / total, (size.width - size.left - size.right) / size.width, height / total)
+            box = (
+                size.left / size.width,
+                y / total,
+                (size.width - size.left - size.right) / size.width,
+                height / total,
+            )
             axes.append(self.figure.add_axes(box, facecolor="none"))
             y -= GAP
         for each in axes:
@@ -92,7 +97,25 @@ class Canvas:
 
     def note(self, axes: Axes, x: float, y: float, text: str, hue: Hue, **kwargs: Any) -> None:
         """A remark at a point of the data, kept inside the panel."""
-        axes.annotate(text, (x, y), **{"fontsize": SMALL, "color": hue.text, "annotation_clip": False, **kwargs})
+        axes.annotate(
+            text, (x, y), **{"fontsize": SMALL, "color": hue.text, "annotation_clip": False, **kwargs}
+        )
+
+    def log_y(self, axes: Axes, low: float, high: float) -> None:
+        """A logarithmic y axis. From nought, if `low` is nought: then the first unit is linear."""
+        if low > 0:
+            axes.set_yscale("log")
+        else:
+            axes.set_yscale("symlog", linthresh=1, linscale=0.4)
+        powers = [10.0**power for power in range(-3 if low > 0 else 0, 10) if low <= 10.0**power <= high]
+        if low > 0 and len(powers) < 3:
+            powers = sorted(
+                m * 10.0**p for p in range(-3, 10) for m in (1, 2, 5) if low <= m * 10.0**p <= high
+            )
+        axes.yaxis.set_major_locator(FixedLocator([*([] if low > 0 else [0.0]), *powers]))
+        axes.yaxis.set_minor_locator(FixedLocator([]))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: short(y)))
+        axes.set_ylim(low, high)
 
     def line(self, axes: Axes, x: Column, y: Column, hue: Hue, **kwargs: Any) -> None:
         """A line; NaN in `y` is a gap."""
@@ -112,7 +135,10 @@ class Canvas:
         time = self._time()
         if time.herd_s is not None:
             herd_s, zoom = time.herd_s, time.zoom
-            axes.set_xscale("function", functions=(lambda x: _magnify(x, herd_s, zoom), lambda x: _shrink(x, herd_s, zoom)))
+            axes.set_xscale(
+                "function",
+                functions=(lambda x: _magnify(x, herd_s, zoom), lambda x: _shrink(x, herd_s, zoom)),
+            )
             axes.axvspan(time.start_s, herd_s, color=GRID.mark, alpha=0.4, linewidth=0, zorder=0)
         axes.set_xlim(time.start_s, time.end_s)
         axes.xaxis.set_major_locator(FixedLocator(self._ticks(time)))
@@ -140,14 +166,34 @@ class Canvas:
         time = self._time()
         for each in axes:
             for fault in time.faults:
-                each.axvspan(fault.start_s, fault.end_s, color=ORANGE.mark, alpha=0.18, linewidth=0, zorder=0.5)
+                each.axvspan(
+                    fault.start_s, fault.end_s, color=ORANGE.mark, alpha=0.18, linewidth=0, zorder=0.5
+                )
             each.axvline(0, color=MUTED.mark, linewidth=0.8, zorder=1)
             if time.drained_s is not None:
                 each.axvline(time.drained_s, color=MUTED.mark, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         for fault in time.faults:
             middle = (max(fault.start_s, time.start_s) + min(fault.end_s, time.end_s)) / 2
-            self.note(axes[0], middle, 0.97, fault.name, ORANGE, xycoords=axes[0].get_xaxis_transform(), ha="center", va="top")
+            self.note(
+                axes[0],
+                middle,
+                0.97,
+                fault.name,
+                ORANGE,
+                xycoords=axes[0].get_xaxis_transform(),
+                ha="center",
+                va="top",
+            )
         self._strip(axes[0], time)
+        if time.drained_s is not None:
+            x = axes[0].transData.transform((time.drained_s, 1.0))[0]
+            place = (
+                min(x, axes[0].bbox.x1 - 44) / self.figure.bbox.width,
+                (axes[0].bbox.y1 + 7) / self.figure.bbox.height,
+            )
+            self.figure.text(
+                *place, f"drained {time.drained_s:,.1f} s", ha="center", fontsize=SMALL, color=MUTED.text
+            )
 
     def _strip(self, axes: Axes, time: Timeline) -> None:
         """The phases as a ruler above the top panel, each named where its name fits."""
@@ -158,15 +204,26 @@ class Canvas:
             x0, x1 = axes.transData.transform(ends)[:, 0]
             if x1 - x0 < 3:
                 continue
-            self.figure.add_artist(Line2D([(x0 + 1) / width, (x1 - 1) / width], [y / height] * 2, color=MUTED.mark, lw=0.8))
+            self.figure.add_artist(
+                Line2D([(x0 + 1) / width, (x1 - 1) / width], [y / height] * 2, color=MUTED.mark, lw=0.8)
+            )
             if x1 - x0 > 7 * len(phase.name):
                 self.figure.text(
-                    (x0 + x1) / 2 / width, (y + 4) / height, phase.name, ha="center", fontsize=SMALL, color=MUTED.text
+                    (x0 + x1) / 2 / width,
+                    (y + 4) / height,
+                    phase.name,
+                    ha="center",
+                    fontsize=SMALL,
+                    color=MUTED.text,
                 )
 
     def _write_names(self, axes: Axes) -> None:
         """Names at their heights, moved apart where they would touch, in the order of their heights."""
-        found = [(float(axes.transData.transform((0.0, y))[1]), text, hue) for at, y, text, hue in self.names if at is axes]
+        found = [
+            (float(axes.transData.transform((0.0, y))[1]), text, hue)
+            for at, y, text, hue in self.names
+            if at is axes
+        ]
         bottom, top = axes.bbox.y0, axes.bbox.y1
         found = [(min(max(y, bottom), top), text, hue) for y, text, hue in found if np.isfinite(y)]
         found.sort(key=lambda each: each[0])

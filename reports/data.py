@@ -1,7 +1,7 @@
 """A run directory, opened for reading: its tables as DuckDB views, its small files as values.
 
-Nothing here fails for want of a file. What is not there, or cannot be read, is an empty table whose name stands in
-`RunData.missing` with the reason.
+Nothing here fails for want of a file. What is not there, or cannot be read, is an empty table whose name
+stands in `RunData.missing` with the reason.
 """
 
 import json
@@ -22,15 +22,15 @@ from reports.verdict import Verdict, number, plain, read_verdict
 TABLES: Mapping[str, tuple[str, str]] = {
     "ops": (
         "history.parquet",
-        "op_id BIGINT, generator VARCHAR, buyer VARCHAR, kind VARCHAR, scheduled_ns BIGINT, start_ns BIGINT, "
-        "end_ns BIGINT, outcome VARCHAR, number VARCHAR, http_status INTEGER, error VARCHAR",
+        """op_id BIGINT, generator VARCHAR, buyer VARCHAR, kind VARCHAR, scheduled_ns BIGINT, start_ns BIGINT,
+        end_ns BIGINT, outcome VARCHAR, number VARCHAR, http_status INTEGER, error VARCHAR""",
     ),
     "samples": ("samples.parquet", "time_ns BIGINT, probe VARCHAR, metric VARCHAR, value DOUBLE"),
     "sale": (
         "sale.parquet",
-        "sale VARCHAR, scheme VARCHAR, dispatch VARCHAR, limiter_kind VARCHAR, stock BIGINT, buyers BIGINT, "
-        "per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT, drained BOOLEAN, "
-        "drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT",
+        """sale VARCHAR, scheme VARCHAR, dispatch VARCHAR, limiter_kind VARCHAR, stock BIGINT, buyers BIGINT,
+        per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT, 
+        drained BOOLEAN, drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT""",
     ),
     "seeded": ("final/seeded.parquet", "number VARCHAR"),
     "orders": ("final/orders.parquet", "number VARCHAR, buyer VARCHAR, created_ns BIGINT"),
@@ -49,7 +49,7 @@ class Missing(Exception):  # noqa: N818 - it is a state of the run, and reads as
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault that was injected: intended, observed, healed and recovered times in wall-clock ns, None if not known."""
+    """One fault that was injected. Times are wall-clock ns, None if not known."""
 
     name: str
     target: str
@@ -115,9 +115,9 @@ def open_run(path: Path) -> Iterator[RunData]:
 
 
 def _view(db: Any, path: Path, table: str) -> str | None:
-    """Makes the view `table`. Columns that the file lacks are NULL; without the file it is empty. Returns what is wrong."""
+    """Makes the view `table`, empty without its file, NULL where the file lacks a column. Gives what is wrong."""
     name, schema = TABLES[table]
-    columns = [column.split() for column in schema.split(", ")]
+    columns = [column.split() for column in schema.split(",")]
     why = None
     found: set[str] = set()
     source = f"read_parquet({_quoted(path / name)})"
@@ -183,5 +183,8 @@ def _faults(path: Path) -> Iterator[Fault]:
             yield Fault(
                 plain(data.get("fault") or data.get("name") or "fault"),
                 plain(data.get("target") or ""),
-                *(number(data.get(f"{moment}_ns")) for moment in ("intended", "observed", "healed", "recovered")),
+                *(
+                    number(data.get(f"{moment}_ns"))
+                    for moment in ("intended", "observed", "healed", "recovered")
+                ),
             )

@@ -14,7 +14,11 @@ def render(template: str, **values: object) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["svg"] = Markup
     environment.filters["count"] = number_text
@@ -25,6 +29,6 @@ def _environment() -> Environment:
 def _variables() -> dict[str, Markup]:
     """The palette as CSS declarations, for light and for dark."""
     return {
-        "light": Markup(" ".join(f"--{colour.name}: {colour.light};" for colour in COLOURS)),  # noqa: S704 - our own
+        "light": Markup(" ".join(f"--{colour.name}: {colour.light};" for colour in COLOURS)),  # noqa: S704
         "dark": Markup(" ".join(f"--{colour.name}: {colour.dark};" for colour in COLOURS)),  # noqa: S704
     }

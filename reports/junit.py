@@ -1,4 +1,4 @@
-"""junit.xml: what a CI server shows. One test case a check and a threshold; it reads the verdict, and judges nothing."""
+"""junit.xml, for a CI server: one test case a check and a threshold. Reads the verdict, judges nothing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,9 @@ def _cases(verdict: Verdict) -> Iterator[Element]:
 
 def _check(check: Check) -> Element:
     found = f"observed {check.observed}, bound {check.bound}"
-    return _case("checks", check.name, check.verdict, f"{check.sentence}: {found}", "\n".join(check.witnesses))
+    return _case(
+        "checks", check.name, check.verdict, f"{check.sentence}: {found}", "\n".join(check.witnesses)
+    )
 
 
 def _threshold(threshold: Threshold) -> Element:

@@ -18,12 +18,13 @@ from reports.verdict import plain
 OUTCOMES = ("won", "sold_out", "already_bought", "throttled", "refused", "unknown")
 POINTS = 3000  # of a scatter, per outcome
 SLOWEST = 50  # always among them
+READINGS = 240  # of a counter, that make a line
 GAP = 2.5  # sampling intervals without a sample that make a gap
 
 
 @dataclass(frozen=True)
 class Requests:
-    """Requests a second, per bin: buys as planned, as sent and as answered (by outcome), and status polls sent."""
+    """Requests a second, per bin: buys as planned, sent and answered (by outcome), and status polls sent."""
 
     edges: Column
     scheduled: Column
@@ -44,15 +45,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class Commits:
-    """Commits a second: rows by their own time stamp, per bin and over the last 1 s; write transactions as Postgres counts.
+    """Commits a second: rows by their own time stamp, per bin and over the last 1 s, and write transactions.
 
-    `fullest_1s` is the most rows that any 1 s window held.
+    `fullest_1s` is the most rows that any 1 s window held, and `fullest_s` when that window ended.
     """
 
     edges: Column
     rows: Column
     rows_1s: Column
     fullest_1s: int
+    fullest_s: float
     transactions: "Series"
     requests: Column
     configured_per_s: float | None
@@ -71,7 +73,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Latency:
-    """Replies of one outcome. Milliseconds: `scheduled_ms` from the scheduled time, `raw_ms` from the sending.
+    """Replies of one outcome, in ms: `scheduled_ms` from the scheduled time, `raw_ms` from the sending.
 
     Each is (p50, p99, p99.9, max). `time_s` and `points_ms` are a fixed sample of replies for a scatter.
     """
@@ -99,11 +101,17 @@ def requests(run: RunData, time: Timeline) -> Requests:
     """Requests a second. Raises `Missing` without the history."""
     run.need("ops")
     buys = {
-        moment: _per_s(run, time, "ops", f"{moment}_ns", "kind = 'buy'").get("", np.zeros(len(time.edges) - 1))
+        moment: _per_s(run, time, "ops", f"{moment}_ns", "kind = 'buy'").get(
+            "", np.zeros(len(time.edges) - 1)
+        )
         for moment in ("scheduled", "start")
     }
     found = _per_s(run, time, "ops", "end_ns", "kind = 'buy'", key="outcome")
-    answered = {outcome: found[outcome] for outcome in (*OUTCOMES, *sorted(set(found) - {*OUTCOMES})) if outcome in found}
+    answered = {
+        outcome: found[outcome]
+        for outcome in (*OUTCOMES, *sorted(set(found) - {*OUTCOMES}))
+        if outcome in found
+    }
     polls = _per_s(run, time, "ops", "start_ns", "kind <> 'buy'").get("", np.zeros(len(time.edges) - 1))
     return Requests(time.edges, buys["scheduled"], buys["start"], answered, polls)
 
@@ -124,33 +132,43 @@ def progress(run: RunData, time: Timeline) -> Progress:
 
 
 def commits(run: RunData, time: Timeline) -> Commits:
-    """Commits a second. Raises `Missing` when neither the rows nor the samples are there."""
+    """Commits a second. Raises `Missing` when neither rows nor samples are there."""
     if "samples" in run.missing:
         run.need("orders")
     empty = np.zeros(len(time.edges) - 1)
-    (created_ns,) = run.columns("SELECT created_ns - ? AS t FROM orders WHERE created_ns IS NOT NULL ORDER BY t", time.t0_ns)
+    (created_ns,) = run.columns(
+        "SELECT created_ns - ? AS t FROM orders WHERE created_ns IS NOT NULL ORDER BY t", time.t0_ns
+    )
     created_s = created_ns / 1e9
     last_1s = np.searchsorted(created_s, time.edges[1:]) - np.searchsorted(created_s, time.edges[1:] - 1)
     window = np.arange(1, len(created_s) + 1) - np.searchsorted(created_s, created_s - 1, side="right")
     return Commits(
         edges=time.edges,
         rows=_per_s(run, time, "orders", "created_ns", "true").get("", empty),
-        rows_1s=last_1s.astype(np.float64),
+        rows_1s=np.where(_within(time.edges[1:], created_s), last_1s, np.nan),
         fullest_1s=int(window.max(initial=0)),
+        fullest_s=float(created_s[np.argmax(window)]) if len(window) else 0.0,
         transactions=rate(run, time, "postgres", "write_xids"),
         requests=_per_s(run, time, "ops", "start_ns", "kind = 'buy'").get("", empty),
         configured_per_s=configured_per_s(run),
     )
 
 
+def _within(edges: Column, created_s: Column) -> NDArray[np.bool_]:
+    """Which edges end a second that lies wholly between the first row and the last."""
+    if not len(created_s):
+        return np.zeros(len(edges), dtype=np.bool_)
+    return np.asarray((edges >= created_s[0] + 1) & (edges <= created_s[-1]), dtype=np.bool_)
+
+
 def configured_per_s(run: RunData) -> float | None:
-    """W·L, the rate that all workers together may place orders at; None without a limit, or where it is not recorded."""
+    """W·L: orders a second that all workers together may place. None without a limit, or if not recorded."""
     found = run.sale("configured_per_s")
     return float(found) if found is not None else run.verdict.rate.get("configured_per_s")
 
 
 def gauge(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
-    """A metric as it was read. Raises `Missing` without the samples; a metric that nobody read is an empty series."""
+    """A metric as it was read; empty if nobody read it. Raises `Missing` without the samples."""
     run.need("samples")
     time_s, value = run.columns(
         "SELECT (time_ns - ?) / 1e9 AS t, value FROM samples WHERE probe = ? AND metric = ? ORDER BY time_ns",
@@ -162,11 +180,16 @@ def gauge(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
 
 
 def rate(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
-    """A counter's growth a second, between each two readings. A reset, or too long a pause, gives a NaN."""
+    """A counter's growth a second between readings; every so many of them in a long run.
+
+    A reset, or too long a pause, gives a NaN.
+    """
     time_s, value = run.columns(
         "SELECT (time_ns - ?) / 1e9 AS t, value FROM samples WHERE probe = ? AND metric = ? ORDER BY time_ns",
         time.t0_ns, probe, metric,
     )  # fmt: skip
+    stride = len(time_s) // READINGS + 1
+    time_s, value = time_s[::stride], value[::stride]
     if len(time_s) < 2:
         return Series(np.empty(0), np.empty(0))
     passed_s, grown = np.diff(time_s), np.diff(value)
@@ -194,7 +217,8 @@ def lag(run: RunData, time: Timeline) -> Lag:
     """How late the generator was. Raises `Missing` without the history."""
     run.need("ops")
     time_s, p50_ms, p99_ms, max_ms = run.columns(
-        "SELECT (floor((scheduled_ns - ?) / ?) + 0.5) * ? / 1e9 AS t, quantile_cont((start_ns - scheduled_ns) / 1e6, 0.5), "
+        "SELECT (floor((scheduled_ns - ?) / ?) + 0.5) * ? / 1e9 AS t, "
+        "quantile_cont((start_ns - scheduled_ns) / 1e6, 0.5), "
         "quantile_cont((start_ns - scheduled_ns) / 1e6, 0.99), max((start_ns - scheduled_ns) / 1e6) "
         "FROM ops WHERE start_ns IS NOT NULL GROUP BY t ORDER BY t",
         time.t0_ns, time.bin_s * 1e9, time.bin_s * 1e9,
@@ -204,22 +228,26 @@ def lag(run: RunData, time: Timeline) -> Lag:
 
 
 def _points(run: RunData, time: Timeline, outcome: str, count: int) -> tuple[Column, Column]:
-    """The same points on every reading of a run: one op in so many, chosen by its identity, and the slowest."""
+    """A fixed sample: one op in so many, chosen by its identity, and the slowest."""
     time_s, latency_ms = run.columns(
-        "SELECT (end_ns - ?) / 1e9, (end_ns - scheduled_ns) / 1e6 AS ms FROM ops WHERE kind = 'buy' AND outcome = ? "
-        "AND end_ns IS NOT NULL AND hash(op_id, generator) % ? = 0 UNION ALL (SELECT (end_ns - ?) / 1e9, "
-        "(end_ns - scheduled_ns) / 1e6 AS ms FROM ops WHERE kind = 'buy' AND outcome = ? AND end_ns IS NOT NULL "
+        "SELECT (end_ns - ?) / 1e9, (end_ns - scheduled_ns) / 1e6 AS ms FROM ops "
+        "WHERE kind = 'buy' AND outcome = ? AND end_ns IS NOT NULL AND hash(op_id, generator) % ? = 0 UNION ALL (SELECT (end_ns - ?) / 1e9, "
+        "(end_ns - scheduled_ns) / 1e6 AS ms FROM ops WHERE kind = 'buy' AND outcome = ? "
+        "AND end_ns IS NOT NULL "
         "ORDER BY ms DESC LIMIT ?)",
         time.t0_ns, outcome, max(1, count // POINTS), time.t0_ns, outcome, SLOWEST,
     )  # fmt: skip
     return time_s, latency_ms
 
 
-def _per_s(run: RunData, time: Timeline, table: str, column: str, where: str, key: str = "''") -> dict[str, Column]:
+def _per_s(
+    run: RunData, time: Timeline, table: str, column: str, where: str, key: str = "''"
+) -> dict[str, Column]:
     """Events a second in each bin, by `key`."""
     first, bins = round(time.edges[0] / time.bin_s), len(time.edges) - 1
     found = run.rows(
-        f"SELECT name, bin, count(*) FROM (SELECT {key} AS name, floor(({column} - ?) / ?)::BIGINT - ? AS bin "  # noqa: S608
+        "SELECT name, bin, count(*) FROM "
+        f"(SELECT {key} AS name, floor(({column} - ?) / ?)::BIGINT - ? AS bin "  # noqa: S608 - names of ours
         f"FROM {table} WHERE {where} AND {column} IS NOT NULL) WHERE bin BETWEEN 0 AND ? GROUP BY name, bin",
         time.t0_ns, time.bin_s * 1e9, first, bins - 1,
     )  # fmt: skip

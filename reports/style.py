@@ -1,7 +1,7 @@
 """Colours and type of the figures: Okabe–Ito hues, drawn as placeholders that become CSS variables.
 
-Matplotlib writes colours as hex. Each colour here is drawn as a hex value that nothing else uses, so that one text
-replacement turns a finished SVG into one that follows the page from light to dark.
+Matplotlib writes colours as hex. Each colour here is drawn as a hex value that nothing else uses, so that a
+replacement in the text of a finished SVG makes it follow the page from light to dark.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ RC: dict[RcKeyType, Any] = {
 
 @dataclass(frozen=True)
 class Colour:
-    """One colour, in the light and in the dark. `mark` is what to draw with; it stands for the variable `name`."""
+    """One colour, in light and in dark. `mark` is drawn; it stands for the CSS variable `name`."""
 
     name: str
     mark: str

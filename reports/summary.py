@@ -46,7 +46,9 @@ def _counts(verdict: Verdict) -> Iterator[str]:
 
 
 def _rates(verdict: Verdict) -> str:
-    rates = [f"{text} {number_text(verdict.rate[key])}/s" for key, text in RATES.items() if key in verdict.rate]
+    rates = [
+        f"{text} {number_text(verdict.rate[key])}/s" for key, text in RATES.items() if key in verdict.rate
+    ]
     parts = [f"Database: {', '.join(rates)}."] if rates else []
     if "offered_per_s" in verdict.load:
         parts.append(f"Load offered: {number_text(verdict.load['offered_per_s'])} requests/s.")
@@ -59,8 +61,8 @@ def _failing(verdict: Verdict) -> Iterator[str]:
     for check in verdict.checks:
         if check.verdict != "VALID":
             yield (
-                f"- **{check.verdict} {_safe(check.name)}** – {_safe(check.sentence)}: observed {_safe(check.observed)}, "
-                f"bound {_safe(check.bound)}"
+                f"- **{check.verdict} {_safe(check.name)}** – {_safe(check.sentence)}: "
+                f"observed {_safe(check.observed)}, bound {_safe(check.bound)}"
             )
             yield from (f"  - {_safe(witness)}" for witness in check.witnesses[:3])
             if len(check.witnesses) > 3:
@@ -68,7 +70,8 @@ def _failing(verdict: Verdict) -> Iterator[str]:
     for threshold in verdict.thresholds:
         if threshold.passed is not True:
             word = "breached" if threshold.passed is False else "not measured"
-            yield f"- **Threshold {word}** – {_safe(threshold.expression)}: observed {_safe(threshold.observed)}"
+            observed = _safe(threshold.observed)
+            yield f"- **Threshold {word}** – {_safe(threshold.expression)}: observed {observed}"
 
 
 def _doubts(verdict: Verdict) -> Iterator[str]:

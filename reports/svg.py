@@ -8,11 +8,14 @@ from reports.verdict import CONTROL
 
 FONT = re.compile(r"font-family: [^;\"]*")
 LONG_NUMBER = re.compile(r"(\d\.\d\d)\d+")
-PREAMBLE = re.compile(r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style type=\"text/css\">.*?</style>", re.DOTALL)
+PREAMBLE = re.compile(
+    r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style type=\"text/css\">.*?</style>", re.DOTALL
+)
 ID = re.compile(r' id="([^"]*)"')
 REFERENCE = re.compile(r'(href="#|url\(#)([^")]*)')
 ROOT = re.compile(r"<svg [^>]*?viewBox=\"([^\"]*)\"[^>]*>")
-IMAGE = re.compile(r"(data:image/png;base64,\s*)([A-Za-z0-9+/=\s]+)")
+PAPER = next(colour.light for colour in COLOURS if colour.name == "paper")
+HALO = f"*{{stroke-linejoin:round}} text{{paint-order:stroke;stroke:{PAPER};stroke-width:3px}}"
 
 
 def inline(svg: str, prefix: str, label: str) -> str:
@@ -23,7 +26,9 @@ def inline(svg: str, prefix: str, label: str) -> str:
     svg = REFERENCE.sub(rf"\1{prefix}-\2", svg)
     for colour in COLOURS:
         svg = svg.replace(colour.mark, f"var(--{colour.name})")
-    root = f'<svg class="{prefix.rsplit("-", 1)[-1]}" viewBox="\\1" role="img" aria-label="{_attribute(label)}">'
+    root = (
+        f'<svg class="{prefix.rsplit("-", 1)[-1]}" viewBox="\\1" role="img" aria-label="{_attribute(label)}">'
+    )
     return ROOT.sub(root, svg, count=1)
 
 
@@ -32,10 +37,10 @@ def standalone(svg: str, label: str) -> str:
     svg = _lean(svg)
     for colour in COLOURS:
         svg = svg.replace(colour.mark, colour.light)
-    paper = next(colour.light for colour in COLOURS if colour.name == "paper")
     root = (
-        r'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="\1" role="img" '
-        f'font-family="sans-serif"><title>{_attribute(label)}</title><rect width="100%" height="100%" fill="{paper}"/>'
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        rf'viewBox="\1" role="img" font-family="sans-serif"><title>{_attribute(label)}</title>'
+        f'<style>{HALO}</style><rect width="100%" height="100%" fill="{PAPER}"/>'
     )
     return ROOT.sub(root, svg, count=1)
 

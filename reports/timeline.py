@@ -11,7 +11,7 @@ from reports.data import Column, Missing, RunData
 BINS = 1200  # at most; 100 ms each until a run is longer than two minutes
 WIDTHS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 MAGNIFY_FROM = 8  # a run this many times as long as its herd is drawn with the herd magnified
-MAGNIFIED = 0.4  # share of the width that the herd then gets
+MAGNIFIED = 0.35  # share of the width that the herd then gets
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Limits, bins and marks of the x axis. `herd_s`: up to there time is magnified `zoom` times; None if nowhere."""
+    """Limits, bins and marks of the x axis. Up to `herd_s`, if any, time is magnified `zoom` times."""
 
     t0_ns: int
     start_s: float
@@ -57,7 +57,7 @@ class Timeline:
 
 @functools.lru_cache(maxsize=1)
 def timeline(run: RunData) -> Timeline:
-    """The x axis of `run`, worked out once. Raises `Missing` when nothing tells when the sale opened or how long it ran."""
+    """The x axis of `run`. Raises `Missing` when nothing tells when the sale opened or how long it ran."""
     t0_ns = _t0(run)
     drained_ns = run.sale("drained_ns") if run.sale("drained") else None
     drained_s = (drained_ns - t0_ns) / 1e9 if drained_ns is not None else None
@@ -65,7 +65,7 @@ def timeline(run: RunData) -> Timeline:
     if end_s <= 0:
         raise Missing("nothing was recorded after T0")
     herd_s = _herd_s(run, t0_ns, end_s)
-    start_s = -max(0.03 * end_s, 0.1) if herd_s is None else -max(0.1, herd_s / 5)
+    start_s = -max(0.03 * end_s, 0.1) if herd_s is None else -herd_s / 7
     width_s = next((width for width in WIDTHS_S if end_s / width <= BINS), end_s / BINS)
     phases, faults = _phases(run, t0_ns, end_s), _faults(run, t0_ns, end_s)
     return Timeline(t0_ns, start_s, end_s, width_s, herd_s, drained_s, phases, faults)
@@ -87,7 +87,8 @@ def _t0(run: RunData) -> int:
 def _last_event_s(run: RunData, t0_ns: int) -> float:
     """When the last reply came or the last row was written; else when the last sample was taken."""
     ((found,),) = run.rows(
-        "SELECT greatest((SELECT max(greatest(end_ns, start_ns)) FROM ops), (SELECT max(created_ns) FROM orders))"
+        "SELECT greatest((SELECT max(greatest(end_ns, start_ns)) FROM ops), "
+        "(SELECT max(created_ns) FROM orders))"
     )
     if found is None:
         ((found,),) = run.rows("SELECT max(time_ns) FROM samples")
@@ -95,13 +96,16 @@ def _last_event_s(run: RunData, t0_ns: int) -> float:
 
 
 def _herd_s(run: RunData, t0_ns: int, end_s: float) -> float | None:
-    """Where the magnified part ends: when nearly every buyer had an answer. None if that is most of the run anyhow."""
-    ((answered,),) = run.rows("SELECT quantile_cont(end_ns - ?, 0.99) / 1e9 FROM ops WHERE kind = 'buy'", t0_ns)
+    """When nearly every buyer had an answer. None if that is a good part of the run anyhow."""
+    ((answered,),) = run.rows(
+        "SELECT quantile_cont(end_ns - ?, 0.99) / 1e9 FROM ops WHERE kind = 'buy'",
+        t0_ns,
+    )
     if answered is None or answered <= 0:
         return None
     size = 10.0 ** math.floor(math.log10(answered * 1.1))
-    herd_s = math.ceil(answered * 1.1 / size) * size
-    return herd_s if end_s > MAGNIFY_FROM * max(herd_s, 1.0) else None
+    herd_s = max(math.ceil(answered * 1.1 / size) * size, 2 * WIDTHS_S[0])
+    return herd_s if end_s > MAGNIFY_FROM * herd_s else None
 
 
 def _phases(run: RunData, t0_ns: int, end_s: float) -> tuple[Band, ...]:

@@ -16,7 +16,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\u
 
 @dataclass(frozen=True)
 class Check:
-    """One invariant: what it proves, and what was found. `verdict` is one of `STATES`, or INCOMPLETE if unreadable."""
+    """One invariant: what it proves, and what was found. `verdict` is INCOMPLETE if it cannot be read."""
 
     name: str
     sentence: str
@@ -64,7 +64,7 @@ class Verdict:
 def read_verdict(path: Path) -> Verdict:
     """The verdict in `path`. Whatever cannot be read as one is INCOMPLETE, never green."""
     if not path.exists():
-        return Verdict(INCOMPLETE, "The run has no verdict: it was stopped before its final reads were judged.")
+        return Verdict(INCOMPLETE, "The run has no verdict: it stopped before its final reads were judged.")
     try:
         data = json.loads(path.read_text(encoding="utf-8", errors="replace"))
     except (OSError, ValueError) as error:
@@ -90,7 +90,7 @@ def plain(value: object) -> str:
 
 def number_text(value: float) -> str:
     """1234567 → ``1,234,567``; fractions to three figures; never an exponent for what a person counts."""
-    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN differs from itself
+    if value != value or value in (float("inf"), float("-inf")):
         return "–"
     if value == int(value):
         return f"{int(value):,}"
@@ -131,7 +131,9 @@ def _check(data: dict[str, Any]) -> Check:
 def _threshold(data: dict[str, Any]) -> Threshold:
     passed = data.get("passed")
     return Threshold(
-        plain(data.get("expression")), plain(data.get("observed")), passed if isinstance(passed, bool) else None
+        plain(data.get("expression")),
+        plain(data.get("observed")),
+        passed if isinstance(passed, bool) else None,
     )
 
 

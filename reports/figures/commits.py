@@ -1,4 +1,4 @@
-"""Commits a second against W·L, the rate that the workers may reach; the peak they shaved stands behind as a ghost."""
+"""Commits a second against W·L, the rate of all workers; behind them, as a ghost, the peak they shaved."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from reports.canvas import Canvas
 from reports.chart import Chart, columns
 from reports.data import RunData
 from reports.metrics import Commits
-from reports.style import BLUE, GHOST, RED, SKY
+from reports.style import BLUE, GHOST, PURPLE, RED, SKY
 from reports.timeline import timeline
 
 CUT = 3  # the ghost is cut off where it is this many times as high as the commits
@@ -21,10 +21,20 @@ def commits(run: RunData) -> Chart:
     time = timeline(run)
     found = metrics.commits(run, time)
     table = columns(
-        start_s=found.edges[:-1], requests_per_s=found.requests, rows_per_s=found.rows, rows_in_last_1s=found.rows_1s
+        start_s=found.edges[:-1],
+        requests_per_s=found.requests,
+        rows_per_s=found.rows,
+        rows_in_last_1s=found.rows_1s,
     )
     caption = _caption(found, time.bin_s)
-    return Chart("The peak, shaved", caption, f"Commits a second over time. {caption}", table, partial(_draw, found), time)
+    return Chart(
+        "The peak, shaved",
+        caption,
+        f"Commits a second over time. {caption}",
+        table,
+        partial(_draw, found),
+        time,
+    )
 
 
 def _caption(found: Commits, bin_s: float) -> str:
@@ -49,7 +59,7 @@ def _draw(found: Commits, canvas: Canvas) -> None:
     *above, axes = canvas.panels(*heights)
     _draw_commits(found, canvas, axes, top if cut else max(top, peak * 1.06))
     for each in (*above, axes):
-        each.stairs(found.requests, found.edges, fill=True, color=GHOST.mark, alpha=0.5, linewidth=0, zorder=0.8)
+        each.stairs(found.requests, found.edges, fill=True, color=GHOST.mark, linewidth=0, zorder=0.8)
     ghost = above[0] if cut else axes
     canvas.unit(ghost, "requests/s" if cut else "commits/s, requests/s")
     if cut:
@@ -64,14 +74,21 @@ def _draw_commits(found: Commits, canvas: Canvas, axes: Axes, top: float) -> Non
     axes.set_ylim(0, top)
     axes.stairs(found.rows, found.edges, fill=True, color=SKY.mark, alpha=0.45, linewidth=0)
     if found.rows.any():
-        canvas.name(axes, float(np.median(found.rows[found.rows > 0])) * 0.6, "rows, per bin", SKY)
+        canvas.name(axes, float(np.median(found.rows[found.rows > 0])) * 0.6, "rows", SKY)
     if found.transactions:
-        canvas.line(axes, found.transactions.time_s, found.transactions.value, SKY, linewidth=1)
+        canvas.line(
+            axes,
+            found.transactions.time_s,
+            found.transactions.value,
+            PURPLE,
+            linewidth=1,
+            drawstyle="steps-mid",
+        )
+        canvas.name(axes, 0, "write transactions", PURPLE)
     axes.plot(found.edges[1:], found.rows_1s, color=BLUE.mark, linewidth=2)
     if found.fullest_1s:
-        place = int(np.argmax(found.rows_1s))
         canvas.name(axes, found.fullest_1s, f"fullest 1 s: {found.fullest_1s:,}", BLUE)
-        axes.plot(found.edges[1:][place], found.rows_1s[place], "o", color=BLUE.mark, markersize=4)
+        axes.plot(found.fullest_s, found.fullest_1s, "o", color=BLUE.mark, markersize=5)
     if found.configured_per_s is not None:
         axes.axhline(found.configured_per_s, color=RED.mark, linewidth=1.2, linestyle=(0, (5, 2)))
         canvas.name(axes, found.configured_per_s - 0.01, f"W·L = {found.configured_per_s:,.0f}/s", RED)

@@ -32,7 +32,8 @@ NODES: Mapping[str, tuple[int, Hue]] = {
 SHOWN = ("seeded", "promised", "stored", "queued", "left", "lost", "leaked")  # even when none
 FLOW = """
     WITH places AS (
-        SELECT number, 1 AS seeded, 0 AS promised, 0 AS rows, 0 AS queued, 0 AS claimed, 0 AS rejected, 0 AS left_over FROM seeded
+        SELECT number, 1 AS seeded, 0 AS promised, 0 AS rows, 0 AS queued, 0 AS claimed, 0 AS rejected,
+               0 AS left_over FROM seeded
         UNION ALL SELECT number, 0, 1, 0, 0, 0, 0, 0 FROM ops WHERE kind = 'buy' AND outcome = 'won'
         UNION ALL SELECT number, 0, 0, 1, 0, 0, 0, 0 FROM orders
         UNION ALL SELECT number, 0, 0, 0, 1, 0, 0, 0 FROM queue
@@ -40,19 +41,22 @@ FLOW = """
         UNION ALL SELECT number, 0, 0, 0, 0, 0, 1, 0 FROM rejected
         UNION ALL SELECT number, 0, 0, 0, 0, 0, 0, 1 FROM tokens
     ), units AS (
-        SELECT number, max(seeded) AS seeded, max(promised) AS promised, sum(rows) AS rows, max(queued) AS queued,
-               max(claimed) AS claimed, max(rejected) AS rejected, max(left_over) AS left_over
+        SELECT number, max(seeded) AS seeded, max(promised) AS promised, sum(rows) AS rows,
+               max(queued) AS queued, max(claimed) AS claimed, max(rejected) AS rejected,
+               max(left_over) AS left_over
         FROM places WHERE number IS NOT NULL GROUP BY number
     ), ways AS (
         SELECT CASE WHEN seeded = 1 THEN 'seeded' ELSE 'not seeded' END AS start,
-               CASE WHEN promised = 1 THEN 'promised' WHEN rows + queued + claimed + rejected = 0 AND left_over = 1 THEN 'never taken'
+               CASE WHEN promised = 1 THEN 'promised'
+                    WHEN rows + queued + claimed + rejected = 0 AND left_over = 1 THEN 'never taken'
                     ELSE 'taken, not promised' END AS middle,
                CASE WHEN rows > 0 THEN 'stored' WHEN queued = 1 THEN 'queued' WHEN claimed = 1 THEN 'claimed'
-                    WHEN rejected = 1 THEN 'rejected' WHEN left_over = 1 THEN 'left' WHEN promised = 1 THEN 'lost'
-                    ELSE 'leaked' END AS finish, 1 AS units
+                    WHEN rejected = 1 THEN 'rejected' WHEN left_over = 1 THEN 'left'
+                    WHEN promised = 1 THEN 'lost' ELSE 'leaked' END AS finish, 1 AS units
         FROM units
         UNION ALL
-        SELECT 'not seeded', CASE WHEN promised = 1 THEN 'promised' ELSE 'taken, not promised' END, 'stored twice', rows - 1
+        SELECT 'not seeded', CASE WHEN promised = 1 THEN 'promised' ELSE 'taken, not promised' END,
+               'stored twice', rows - 1
         FROM units WHERE rows > 1
     )
     SELECT start, middle, finish, sum(units)::BIGINT FROM ways GROUP BY ALL ORDER BY ALL"""
@@ -100,19 +104,20 @@ def totals(ways: Sequence[Way]) -> dict[str, int]:
 
 
 def _caption(ways: Sequence[Way], unread: Sequence[str]) -> str:
-    found = totals(ways)
-    ends = [f"{found[node]:,} {node}" for node, (column, _) in NODES.items() if column == 2 and (found[node] or node in SHOWN)]
-    text = f"Of {found['seeded']:,} seeded units: {', '.join(ends)}."
-    if found["not seeded"]:
-        text += f" {found['not seeded']:,} came from nowhere (red)."
+    found = totals([way for way in ways if way.nodes[0] == "seeded"])
+    last = [node for node, (column, _) in NODES.items() if column == 2 and (found[node] or node in SHOWN)]
+    text = f"Of {found['seeded']:,} seeded units: {', '.join(f'{found[node]:,} {node}' for node in last)}."
+    nowhere = totals(ways)["not seeded"]
+    if nowhere:
+        text += f" {nowhere:,} more came from nowhere (red)."
     return text + (f" Lost and leaked are unsure: {'; '.join(unread)}." if unread else "")
 
 
 def _draw(ways: Sequence[Way], canvas: Canvas) -> None:
     found = totals(ways)
-    xs = (-50.0, 300.0, 650.0) if canvas.wide else (-40.0, 75.0, 205.0)
+    xs = (-54.0, 330.0, 724.0) if canvas.wide else (-40.0, 75.0, 205.0)
     boxes, height = _boxes(found, xs)
-    (axes,) = canvas.plain(height, top=4)
+    (axes,) = canvas.plain(height, top=4, bottom=2)
     axes.set_axis_off()
     axes.set_xlim(0, axes.bbox.width)
     axes.set_ylim(height, 0)
@@ -123,15 +128,22 @@ def _draw(ways: Sequence[Way], canvas: Canvas) -> None:
         for start, finish in zip(way.nodes, way.nodes[1:], strict=False):
             ends = []
             for node, side in ((start, "out"), (finish, "in")):
-                ends.append((boxes[node].x + (WIDTH if side == "out" else 0), boxes[node].y + used.get((node, side), 0)))
+                ends.append(
+                    (
+                        boxes[node].x + (WIDTH if side == "out" else 0),
+                        boxes[node].y + used.get((node, side), 0),
+                    )
+                )
                 used[node, side] = used.get((node, side), 0) + thick
-            axes.add_patch(_ribbon(ends[0], ends[1], thick, NODES[finish][1]))
+            axes.add_patch(
+                _ribbon(ends[0], ends[1], thick, RED if way.nodes[0] == "not seeded" else NODES[finish][1])
+            )
     for node, box in boxes.items():
         _node(axes, node, found[node], box)
 
 
 def _boxes(found: Mapping[str, int], xs: Sequence[float]) -> tuple[dict[str, Box], float]:
-    """A box for each node that is shown, its height in proportion to its units, and the height of the whole."""
+    """A box for each node that is shown, as high as its units ask, and the height of the whole."""
     boxes, deepest = {}, 0.0
     for column, x in enumerate(xs):
         y = LABEL
@@ -161,7 +173,9 @@ def _node(axes: Axes, node: str, units: int, box: Box) -> None:
     """A bar and its label: beside it in the last column, above it in the others."""
     column, hue = NODES[node]
     hue = hue if units else MUTED
-    axes.add_patch(Rectangle((box.x, box.y), WIDTH, max(box.height, 1.5), facecolor=hue.mark, linewidth=0, clip_on=False))
+    axes.add_patch(
+        Rectangle((box.x, box.y), WIDTH, max(box.height, 1.5), facecolor=hue.mark, linewidth=0, clip_on=False)
+    )
     last = column == 2
     place = (box.x + WIDTH + 7, box.y + max(box.height / 2, 1)) if last else (box.x, box.y - 5)
     axes.text(*place, f"{units:,} {node}", color=hue.text, va="center" if last else "baseline", clip_on=False)

@@ -23,23 +23,40 @@ def latency(run: RunData) -> Chart:
     found = metrics.latencies(run, time)
     if not found:
         raise Missing("history.parquet holds no answer to a buyer")
-    header = ("outcome", "answers", *(f"{p}_ms" for p in ("p50", "p99", "p99.9", "max")))
-    raw = tuple(f"{p}_ms, from sending" for p in ("p50", "p99", "p99.9", "max"))
+    header = (
+        "outcome",
+        "answers",
+        "p50_ms",
+        "p99_ms",
+        "p99.9_ms",
+        "max_ms",
+        "p50_ms_from_sending",
+        "p99_ms_from_sending",
+    )
     rows: list[tuple[object, ...]] = [
-        (each.outcome, each.count, *(round(ms, 2) for ms in (*each.scheduled_ms, *each.raw_ms))) for each in found
+        (each.outcome, each.count, *(round(ms, 2) for ms in (*each.scheduled_ms, *each.raw_ms[:2])))
+        for each in found
     ]
     ((silent,),) = run.rows("SELECT count(*) FROM ops WHERE kind = 'buy' AND end_ns IS NULL")
     caption = _caption(found, silent)
-    table = Table((*header, *raw), rows)
-    return Chart("Latency", caption, f"Latency of answers over time. {caption}", table, partial(_draw, found), time, open_table=True)
+    table = Table(header, rows)
+    return Chart(
+        "Latency",
+        caption,
+        f"Latency of answers over time. {caption}",
+        table,
+        partial(_draw, found),
+        time,
+        open_table=True,
+    )
 
 
 def _caption(found: list[Latency], silent: int) -> str:
     first = max(found, key=lambda each: each.count)
     p50, p99, p999, _ = first.scheduled_ms
     text = (
-        f"Half of the {first.count:,} answers “{first.outcome.replace('_', ' ')}” took {p50:,.0f} ms, 99 % at most "
-        f"{p99:,.0f} ms, 99.9 % at most {p999:,.0f} ms, counted from when the buyer was due; "
+        f"Half of the {first.count:,} answers “{first.outcome.replace('_', ' ')}” took {p50:,.0f} ms, "
+        f"99 % at most {p99:,.0f} ms, 99.9 % at most {p999:,.0f} ms, counted from when the buyer was due; "
         f"from the sending, 99 % took at most {first.raw_ms[1]:,.0f} ms."
     )
     return text + (f" {silent:,} requests got no answer and are not drawn." if silent else "")
@@ -48,18 +65,25 @@ def _caption(found: list[Latency], silent: int) -> str:
 def _draw(found: list[Latency], canvas: Canvas) -> None:
     (axes,) = canvas.panels(250 if canvas.wide else 220)
     canvas.unit(axes, "ms, log scale")
-    axes.set_yscale("log")
     colours = {colour.mark: colour.light for colour in COLOURS}
     for each in found:
         mark = colours[outcome(each.outcome).mark]  # a raster cannot follow the page's colours
-        axes.scatter(each.time_s, np.maximum(each.points_ms, 0.01), s=5, color=mark, alpha=0.6, linewidths=0, rasterized=True)
+        axes.scatter(
+            each.time_s,
+            np.maximum(each.points_ms, 0.01),
+            s=5,
+            color=mark,
+            alpha=0.6,
+            linewidths=0,
+            rasterized=True,
+        )
     low = min(max(float(np.min(each.points_ms, initial=np.inf)), 0.1) for each in found)
     high = max(each.scheduled_ms[3] for each in found)
-    axes.set_ylim(low * 0.7, max(high * 1.5, low * 2))
+    canvas.log_y(axes, low * 0.7, max(high * 1.5, low * 2))
     for place, each in enumerate(found):
         name = each.outcome.replace("_", " ")
         p50, p99, _, _ = each.scheduled_ms
-        canvas.name(axes, p50, f"{name}: p50 {p50:,.0f}, p99 {p99:,.0f}", outcome(each.outcome))
+        canvas.name(axes, p50, f"{name}\np50 {p50:,.0f}, p99 {p99:,.0f}", outcome(each.outcome))
         if canvas.wide:
             _percentiles(axes, place, each)
     canvas.indent = BAR * len(found)

@@ -17,7 +17,14 @@ def progress(run: RunData) -> Chart:
     found = metrics.progress(run, time)
     table = columns(end_s=found.edges[1:], promises=found.promises, rows=found.rows)
     caption = _caption(found)
-    return Chart("Promises and rows", caption, f"Units promised and stored so far. {caption}", table, partial(_draw, found), time)
+    return Chart(
+        "Promises and rows",
+        caption,
+        f"Units promised and stored so far. {caption}",
+        table,
+        partial(_draw, found),
+        time,
+    )
 
 
 def _caption(found: Progress) -> str:
@@ -27,7 +34,7 @@ def _caption(found: Progress) -> str:
         return f"{text}; the stock is not recorded."
     above = max(promised, rows) - found.stock
     if above > 0:
-        return f"{text} of a stock of {found.stock:,}: the red area is the {above:,} that were not there to sell."
+        return f"{text} of a stock of {found.stock:,}: the red area counts {above:,} above it."
     return f"{text} of a stock of {found.stock:,}: neither line crosses it."
 
 
@@ -55,5 +62,21 @@ def _red(found: Progress, canvas: Canvas, top: float) -> None:
         return
     for series in (found.promises, found.rows):
         above = [0.0, *series]
-        axes.fill_between(found.edges, stock, above, where=[y > stock for y in above], step="post", color=RED.mark, linewidth=0)
-    canvas.note(axes, 0.02, top, f"+{top - stock:,.0f} units above the stock", RED, xycoords=axes.get_yaxis_transform(), va="bottom")
+        axes.fill_between(
+            found.edges,
+            stock,
+            above,
+            where=[y > stock for y in above],
+            step="post",
+            color=RED.mark,
+            linewidth=0,
+        )
+    canvas.note(
+        axes,
+        0.02,
+        top,
+        f"+{top - stock:,.0f} {'unit' if top - stock == 1 else 'units'} above the stock",
+        RED,
+        xycoords=axes.get_yaxis_transform(),
+        va="bottom",
+    )

@@ -33,15 +33,25 @@ def queue(run: RunData) -> Chart:
     ]
     caption = _caption(found, time)
     table = Table(("time_s", "metric", "value"), sorted(rows, key=lambda row: (row[0], row[1])))
-    return Chart("Queue", caption, f"Tokens and queue depth over time. {caption}", table, partial(_draw, found), time)
+    return Chart(
+        "Queue", caption, f"Tokens and queue depth over time. {caption}", table, partial(_draw, found), time
+    )
 
 
 def _caption(found: dict[str, Series], time: Timeline) -> str:
     deepest = {name: np.nanmax(series.value) for name, series in found.items() if series}
     ready = deepest.get("queue, ready")
-    text = "The broker's queue was not read." if ready is None else f"The queue was at most {ready:,.0f} orders deep"
+    text = (
+        "The broker's queue was not read."
+        if ready is None
+        else f"The queue was at most {ready:,.0f} orders deep"
+    )
     if ready is not None:
-        text += f" and was drained {time.drained_s:.1f} s after T0." if time.drained_s is not None else " and was not drained."
+        text += (
+            f" and was drained {time.drained_s:.1f} s after T0."
+            if time.drained_s is not None
+            else " and was not drained."
+        )
     if any(np.isnan(series.value).any() for series in found.values() if series):
         text += " A gap in a line is a probe that did not answer."
     silent = [name for name, series in found.items() if not series]
@@ -51,16 +61,12 @@ def _caption(found: dict[str, Series], time: Timeline) -> str:
 def _draw(found: dict[str, Series], canvas: Canvas) -> None:
     (axes,) = canvas.panels(220 if canvas.wide else 200)
     canvas.unit(axes, "units, log scale")
-    axes.set_yscale("symlog", linthresh=1, linscale=0.4)
-    top = 1.0
+    top = max(1.0, *(float(np.nanmax(series.value)) for series in found.values() if series)) * 1.6
+    canvas.log_y(axes, 0, top)
     for name, series in found.items():
         if not series:
             continue
         hue = SERIES[name][2]
         canvas.line(axes, series.time_s, series.value, hue, linewidth=2, drawstyle="steps-post")
         peak = float(np.nanmax(series.value))
-        top = max(top, peak)
         canvas.name(axes, peak, f"{name}, max {short(peak)}", hue)
-    axes.set_ylim(0, top * 1.6)
-    powers = [0.0, *(10.0**power for power in range(8) if 10.0**power <= top * 1.6)]
-    axes.set_yticks(powers)

@@ -22,13 +22,13 @@ def tester(run: RunData) -> Chart:
     lag = metrics.lag(run, time)
     cpu = metrics.rate(run, time, "processes", "generator.cpu_s")
     percent = Series(cpu.time_s, cpu.value * 100)
-    caption = _caption(lag, percent, time.t0_ns)
+    caption = _caption(lag, percent)
     table = columns(time_s=lag.time_s, lag_p50_ms=lag.p50_ms, lag_p99_ms=lag.p99_ms, lag_max_ms=lag.max_ms)
     alt = f"Lateness of requests and the generator's CPU over time. {caption}"
     return Chart("Was the tester the bottleneck?", caption, alt, table, partial(_draw, lag, percent), time)
 
 
-def _caption(lag: Lag, cpu: Series, _: int) -> str:
+def _caption(lag: Lag, cpu: Series) -> str:
     if not len(lag.time_s):
         return "No request was sent."
     late = f"From the first to the last buyer the herd took {lag.fire_spread_ms:,.0f} ms to fire; "
@@ -55,14 +55,13 @@ def _draw(lag: Lag, cpu: Series, canvas: Canvas) -> None:
 
 
 def _draw_lag(lag: Lag, canvas: Canvas, axes: Axes) -> None:
-    axes.set_yscale("log")
     if not len(lag.time_s):
         return
-    floor = 0.05
-    p50, p99, worst = (np.maximum(each, floor) for each in (lag.p50_ms, lag.p99_ms, lag.max_ms))
+    floor = 0.1
+    p50, worst = np.maximum(lag.p50_ms, floor), np.maximum(lag.max_ms, floor)
     axes.vlines(lag.time_s, p50, worst, color=PURPLE.mark, linewidth=1.5)
     axes.plot(lag.time_s, worst, "_", color=PURPLE.mark, markersize=6, markeredgewidth=1.4)
     axes.plot(lag.time_s, p50, "o", color=INK.mark, markersize=3)
     canvas.name(axes, float(np.max(worst)), "worst", PURPLE)
     canvas.name(axes, float(np.median(p50)), "median", INK)
-    axes.set_ylim(min(0.5, float(np.min(p50)) * 0.7), max(float(np.max(worst)) * 1.6, 10 * floor, 10))
+    canvas.log_y(axes, floor * 0.7, max(float(np.max(worst)) * 1.6, 10))

@@ -1,5 +1,7 @@
 """Run directories made of thin air: what the harness would leave behind, written by DuckDB alone."""
 
+# ruff: noqa: E501, S608 - SQL of our own, and it reads better unbroken
+
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,7 +30,10 @@ class Sale:
     state: str | None = "VALID"
     witness: str = "sale-000201 went to b-000900 as the 201st row"
     error: str = "ReadTimeout: no reply within 10 s"
-    defaults: dict[str, object] = field(default_factory=lambda: {"stock": 200, "buyers": 500, "limiter.kind": "flat"})
+    faults: bool = False
+    defaults: dict[str, object] = field(
+        default_factory=lambda: {"stock": 200, "buyers": 500, "limiter.kind": "flat"}
+    )
 
     @property
     def drained_s(self) -> float:
@@ -42,7 +47,7 @@ def write_run(path: Path, sale: Sale) -> Path:
     (path / "logs").mkdir()
     (path / "logs" / "worker-1.log").write_text("ready\n")
     db = duckdb.connect()
-    db.execute(f"CREATE MACRO noise(i, k) AS ((hash(i * 31 + k) % 100000)::DOUBLE / 100000)")
+    db.execute("CREATE MACRO noise(i, k) AS ((hash(i * 31 + k) % 100000)::DOUBLE / 100000)")
     db.execute(f"CREATE MACRO moment(s) AS ({T0} + (s * 1e9)::BIGINT)")
     _ops(db, sale)
     _rows(db, sale)
@@ -59,13 +64,17 @@ TABLES = {
     "ops": "history.parquet",
     "samples": "samples.parquet",
     "sale": "sale.parquet",
-    **{name: f"final/{name}.parquet" for name in ("seeded", "orders", "tokens", "claims", "rejected", "queue")},
+    **{
+        name: f"final/{name}.parquet"
+        for name in ("seeded", "orders", "tokens", "claims", "rejected", "queue")
+    },
 }
 
 
 def _ops(db: Any, sale: Sale) -> None:
     """Buyers fire within 40 ms of T0 and are answered at the shop's pace; winners then ask once a second for their row."""
-    db.execute(f"""
+    db.execute(
+        f"""
         CREATE TABLE ops AS
         WITH buys AS (
             SELECT i, moment(noise(i, 1) * 0.04) AS start_ns,
@@ -88,7 +97,9 @@ def _ops(db: Any, sale: Sale) -> None:
             UNION ALL
             SELECT printf('b-%06d', i), 'status', start_ns, start_ns, start_ns + 2000000 + (noise(i, 9) * 3e6)::BIGINT,
                    CASE WHEN confirmed THEN 'confirmed' ELSE 'pending' END, printf('sale-%06d', i), 200, NULL
-            FROM polls)""", [sale.error])
+            FROM polls)""",
+        [sale.error],
+    )
 
 
 def _rows(db: Any, sale: Sale) -> None:
@@ -107,8 +118,10 @@ def _rows(db: Any, sale: Sale) -> None:
         CREATE TABLE tokens (number VARCHAR); CREATE TABLE claims (number VARCHAR, buyer VARCHAR);
         CREATE TABLE rejected (number VARCHAR, buyer VARCHAR); CREATE TABLE queue (number VARCHAR, state VARCHAR)""")
     if sale.leaked:
-        db.execute(f"UPDATE ops SET outcome = 'unknown', number = NULL, error = 'reset after send' WHERE kind = 'buy' "
-                   f"AND outcome = 'won' AND number > printf('sale-%06d', {sale.stock - sale.leaked})")
+        db.execute(
+            f"UPDATE ops SET outcome = 'unknown', number = NULL, error = 'reset after send' WHERE kind = 'buy' "
+            f"AND outcome = 'won' AND number > printf('sale-%06d', {sale.stock - sale.leaked})"
+        )
 
 
 def _samples(db: Any, sale: Sale) -> None:
@@ -155,7 +168,11 @@ def _small_files(path: Path, sale: Sale) -> None:
         f'seed = 1\nthresholds = ["p99_ms < 400"]\n[limiter]\nkind = "flat"\nrate_per_s = {sale.rate_per_s}\n[workers]\ncount = 1\n'
     )
     (path / "shop.toml").write_text('name = "built-in"\nsale = "sale"\n')
-    (path / "faults.jsonl").write_text("")
+    fault = {"fault": "kill worker", "target": "worker-1"} | {
+        f"{moment}_ns": T0 + int(seconds * 1e9)
+        for moment, seconds in (("intended", 1.0), ("observed", 1.05), ("healed", 1.8), ("recovered", 2.2))
+    }  # fmt: skip
+    (path / "faults.jsonl").write_text(json.dumps(fault) + '\n{"torn' if sale.faults else "")
     environment = {
         "git_sha": "4f0c2d9a7be1", "platform": "Linux-6.1-x86_64", "python": "3.11.9", "cpu_count": 2, "services": "embedded",
         "started_at": "2026-09-21T14:13:20Z", "command": "loadtest run rush --set buyers=1000",
@@ -191,7 +208,11 @@ def verdict(sale: Sale) -> dict[str, Any]:
     ]  # fmt: skip
     checks[-1] |= {"observed": "52 in the fullest second, steady 49.8/s", "bound": "52"}
     if sale.state == "UNKNOWN":
-        checks[2] |= {"verdict": "UNKNOWN", "observed": None, "witnesses": ["final/orders.parquet was not written"]}
+        checks[2] |= {
+            "verdict": "UNKNOWN",
+            "observed": None,
+            "witnesses": ["final/orders.parquet was not written"],
+        }
     sold = sale.stock - sale.lost - sale.leaked + sale.extra_rows
     return {
         "schema_version": 1, "verdict": sale.state, "exit_code": {"VALID": 0, "INVALID": 1, "UNKNOWN": 3}[sale.state or "UNKNOWN"],
@@ -212,7 +233,8 @@ def verdict(sale: Sale) -> dict[str, Any]:
 
 SALES: dict[str, Sale] = {
     "valid": Sale(),
-    "oversold": Sale(extra_rows=6, lost=3, leaked=2, unanswered=4, state="INVALID"),
+    "oversold": Sale(extra_rows=26, unanswered=4, state="INVALID"),
+    "leaky": Sale(lost=3, leaked=2, state="INVALID", faults=True),
     "unknown": Sale(unanswered=5, state="UNKNOWN"),
     "incomplete": Sale(state=None),
     "hostile": Sale(extra_rows=2, unanswered=3, state="INVALID", witness=EVIL, error=EVIL),
