@@ -7,6 +7,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from loadtest.checks import Finding
+from loadtest.thresholds import ThresholdResult
 from loadtest.verdict import Verdict
 
 STYLE = {"VALID": ("green", "✓"), "INVALID": ("red", "✗"), "UNKNOWN": ("yellow", "?")}

@@ -1,7 +1,5 @@
 """The command line. Each command turns its flags into options and calls one plain function."""
 
-import os
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path

@@ -87,7 +87,6 @@ def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tup
     run_dir = create(out, planned.experiment.name, planned.experiment.seed)
     _write_request(run_dir, planned, command)
     with interruptible():
-        progress.phase("starting")
         with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
             with (run_dir.path / "samples" / "run.jsonl").open("a") as phases:
                 Sale(planned, run_dir, supervisor, progress, Latest(run_dir.path / "samples"), SampleWriter(phases)).hold()

@@ -1,0 +1,56 @@
+"""The command line as a user meets it: a process of its own, its exit code and what it prints."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def loadtest(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "loadtest", *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--set", "stock=0"], ["stock = 0", "greater than or equal to 1"]),
+        (["--set", "stok=10"], ["'stok'", "nearest valid: 'stock'"]),
+        (["--set", "limiter.rate_per_s=-1"], ["limiter.rate_per_s = -1", "greater than 0"]),
+        (["--set", "scheme=token"], ["nearest valid: 'tokens'"]),
+        (["--set", "scenario=scenarios/none.py"], ["no such file"]),
+        (["--set", "shop=none.toml"], ["no such file"]),
+        (["--set", 'thresholds=["p99 < 1"]'], ["p99", "nearest valid: 'p99_ms'"]),
+        (["--redis", "redis://127.0.0.1:1"], ["--redis redis://127.0.0.1:1", "does not answer"]),
+        (["--postgres", "postgresql://u:geheim@127.0.0.1:1/d"], ["--postgres postgresql://u:***@127.0.0.1:1/d", "does not answer"]),
+        (["--broker", "kafka://127.0.0.1"], ["--broker kafka://127.0.0.1", "expected a URL"]),
+        (["nosuch"], ["'nosuch'", "rush"]),
+        (["broken.toml"], ["broken.toml: not valid TOML", "line 1"]),
+    ],
+)
+def test_bad_usage_is_one_line_exit_2_and_nothing_started(arguments: list[str], parts: list[str], tmp_path: Path) -> None:
+    (tmp_path / "broken.toml").write_text("stock = = 3")
+    done = loadtest("run", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    for part in parts:
+        assert part in done.stderr
+    assert "geheim" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.toml"], "nothing was started, nothing written"
+
+
+def test_a_directory_that_is_no_run_cannot_be_verified(tmp_path: Path) -> None:
+    done = loadtest("verify", ".", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "expected a run directory" in done.stderr
+
+
+def test_list_names_what_there_is(tmp_path: Path) -> None:
+    done = loadtest("list", cwd=tmp_path)
+    assert done.returncode == 0
+    for name in ("rush", "oversell", "flatness", "postgres"):
+        assert name in done.stdout
+    assert "nearest valid: 'checks'" in loadtest("list", "check", cwd=tmp_path).stderr

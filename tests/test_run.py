@@ -1,0 +1,199 @@
+"""Whole sales on real services, judged; and what is left when a run is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psutil
+import pytest
+
+SMALL = ("--set", "stock=60", "--set", "buyers=300", "--set", "limiter.rate_per_s=40")
+
+
+def run(out: Path, *arguments: str) -> tuple[int, str, Path]:
+    """Exit code, what was printed, and the run directory."""
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtest", "run", *arguments, "--out", str(out)],
+        capture_output=True, text=True, timeout=180, check=False, cwd=out,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr, (out / "latest").resolve()
+
+
+def verify(run_dir: Path) -> tuple[int, dict[str, Any]]:
+    done = subprocess.run([sys.executable, "-m", "loadtest", "verify", str(run_dir)], capture_output=True, timeout=120, check=False)
+    return done.returncode, json.loads((run_dir / "verdict.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def sold(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, Path]:
+    """One small sale, held once for the tests that only look at it."""
+    return run(tmp_path_factory.mktemp("runs"), *SMALL)
+
+
+def test_a_small_rush_is_valid(sold: tuple[int, str, Path]) -> None:
+    code, text, run_dir = sold
+    verdict = json.loads((run_dir / "verdict.json").read_text())
+    assert code == 0, text
+    assert "VALID" in text
+    assert verdict["verdict"] == "VALID"
+    assert verdict["counts"] == {name: 0 for name in verdict["counts"]} | {"stock": 60, "promised": 60, "sold": 60}
+    for name in ("report.html", "junit.xml", "summary.md", "history.parquet", "samples.parquet", "environment.json", "locust/locust.html"):
+        assert (run_dir / name).stat().st_size > 0, name
+
+
+def test_the_history_holds_every_buyer_once(sold: tuple[int, str, Path]) -> None:
+    _, _, run_dir = sold
+    buys = duckdb.sql(f"SELECT count(*), count(DISTINCT buyer), min(start_ns >= scheduled_ns) FROM '{run_dir}/history.parquet' WHERE kind = 'buy'")
+    assert buys.fetchall() == [(300, 300, True)]
+
+
+def test_every_probe_was_read_ten_times_a_second(sold: tuple[int, str, Path]) -> None:
+    _, _, run_dir = sold
+    rates = duckdb.sql(f"""
+        SELECT probe || '.' || metric, count(*) / ((max(time_ns) - min(time_ns)) / 1e9) FROM '{run_dir}/samples.parquet'
+        WHERE metric IN ('write_xids', 'tokens', 'ready') GROUP BY ALL""").fetchall()
+    assert {name for name, _ in rates} == {"postgres.write_xids", "redis.tokens", "broker.ready"}
+    for name, rate in rates:
+        assert rate > 7, name
+
+
+def test_no_password_is_in_the_run_directory(sold: tuple[int, str, Path]) -> None:
+    _, _, run_dir = sold
+    for path in run_dir.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert b"postgresql://postgres:" not in content.replace(b"postgresql://postgres:***", b""), path
+            assert b"redis://:" not in content.replace(b"redis://:**@", b""), path
+
+
+def test_verifying_again_gives_the_same_verdict(sold: tuple[int, str, Path]) -> None:
+    _, _, run_dir = sold
+    before = json.loads((run_dir / "verdict.json").read_text())
+    assert verify(run_dir) == (0, before)
+
+
+def test_a_final_read_taken_away_is_unknown_with_its_remedy(sold: tuple[int, str, Path]) -> None:
+    _, _, run_dir = sold
+    rows = run_dir / "final" / "orders.parquet"
+    rows.rename(rows.with_suffix(".away"))
+    try:
+        code, verdict = verify(run_dir)
+    finally:
+        rows.with_suffix(".away").rename(rows)
+    assert (code, verdict["verdict"]) == (3, "UNKNOWN")
+    assert any("orders" in doubt["text"] and doubt["remedy"] for doubt in verdict["doubts"])
+
+
+def test_the_naive_shop_oversells_and_is_caught(tmp_path: Path) -> None:
+    code, text, run_dir = run(tmp_path, "--set", "scheme=naive", "--set", "dispatch=inline", "--set", "limiter.kind=none")
+    verdict = json.loads((run_dir / "verdict.json").read_text())
+    assert (code, verdict["verdict"]) == (1, "INVALID"), text
+    oversell = next(check for check in verdict["checks"] if check["name"] == "oversell")
+    assert oversell["verdict"] == "INVALID"
+    assert oversell["witnesses"]
+    assert verdict["counts"]["oversold"] > 0
+
+
+def test_too_few_buyers_prove_nothing(tmp_path: Path) -> None:
+    code, text, run_dir = run(tmp_path, *SMALL, "--set", "buyers=100")
+    assert code == 3, text
+    doubts = json.loads((run_dir / "verdict.json").read_text())["doubts"]
+    assert any("buyers" in doubt["remedy"] for doubt in doubts)
+
+
+def test_a_breached_threshold_is_exit_4(tmp_path: Path) -> None:
+    code, text, run_dir = run(tmp_path, *SMALL, "--set", 'thresholds=["drain_s < 0.1", "oversold <= 0"]')
+    assert code == 4, text
+    assert [t["passed"] for t in json.loads((run_dir / "verdict.json").read_text())["thresholds"]] == [False, True]
+
+
+@contextmanager
+def running(out: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    popen = subprocess.Popen(
+        [sys.executable, "-u", "-m", "loadtest", "run", *arguments, "--out", str(out)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=out, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield popen
+    finally:
+        popen.kill()
+        popen.wait()
+
+
+def wait_for_phase(popen: "subprocess.Popen[str]", phase: str) -> str:
+    """Read what it prints until the phase begins."""
+    assert popen.stdout is not None
+    text = ""
+    for line in popen.stdout:
+        text += line
+        if line.split()[-1:] == [phase]:
+            return text
+    raise AssertionError(f"never came to {phase}:\n{text}")
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """Every process below the harness, wherever it is in the tree."""
+    return psutil.Process(pid).children(recursive=True)
+
+
+def alive(processes: list[psutil.Process], within_s: float) -> list[psutil.Process]:
+    _, left = psutil.wait_procs(processes, timeout=within_s)
+    return [process for process in left if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize("phase", ["starting", "preparing", "gathering", "herd", "draining", "reading", "judging"])
+def test_kill_9_in_any_phase_leaves_nothing_and_no_verdict(phase: str, tmp_path: Path) -> None:
+    with running(tmp_path, *SMALL) as popen:
+        wait_for_phase(popen, phase)
+        time.sleep(0.05)
+        children = family(popen.pid)
+        popen.kill()
+        popen.wait()
+        assert phase == "judging" or children, "the guard at least was there"
+        assert alive(children, within_s=5) == []
+    run_dir = (tmp_path / "latest").resolve()
+    assert not (run_dir / "verdict.json").exists()
+    report = subprocess.run([sys.executable, "-m", "loadtest", "report", str(run_dir)], capture_output=True, text=True, timeout=60, check=False)
+    assert report.returncode == 3
+    assert "INCOMPLETE" in report.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_reads_what_it_has_and_exits_130(number: signal.Signals, tmp_path: Path) -> None:
+    with running(tmp_path, *SMALL) as popen:
+        wait_for_phase(popen, "herd")
+        children = family(popen.pid)
+        os.kill(popen.pid, number)
+        assert popen.wait(30) == 130
+        assert alive(children, within_s=1) == []
+    run_dir = (tmp_path / "latest").resolve()
+    assert (run_dir / "final" / "orders.parquet").exists()
+    assert (run_dir / "sale.parquet").exists()
+    assert not (run_dir / "verdict.json").exists()
+
+
+def test_a_second_ctrl_c_ends_it_at_once_and_leaves_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, *SMALL) as popen:
+        wait_for_phase(popen, "herd")
+        children = family(popen.pid)
+        os.kill(popen.pid, signal.SIGINT)
+        time.sleep(0.1)
+        os.kill(popen.pid, signal.SIGINT)
+        assert popen.wait(5) == 130
+        assert alive(children, within_s=5) == []
+
+
+def test_two_runs_at_once_do_not_meet(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with running(tmp_path / "a", *SMALL) as first, running(tmp_path / "b", *SMALL) as second:
+        outputs = [popen.communicate(timeout=180)[0] for popen in (first, second)]
+        assert [first.returncode, second.returncode] == [0, 0], outputs
