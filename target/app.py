@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -22,7 +22,7 @@ MAX_BODY_BYTES = 4096
 BUYER = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 
 
-class Malformed(Exception):
+class MalformedError(Exception):
     """The request is not an order. The text says why."""
 
 
@@ -32,7 +32,7 @@ class Routes:
     def __init__(self, config: Config, scheme: Scheme) -> None:
         self._config = config
         self._scheme = scheme
-        self._opens_at = config.opens_at.timestamp() if config.opens_at else 0.0
+        self._opens_at = config.opens_at
         # A response holds no state of its request: the answer that nearly everybody gets is made once.
         self._sold_out = outcome(410, "sold_out")
 
@@ -40,19 +40,19 @@ class Routes:
         """``POST /sales/{sale}/orders`` {"buyer": "b-000123"}: 202 won, 409 already_bought, 410 sold_out, 422, 429, 503."""
         try:
             buyer = buyer_in(await read_body(request))
-        except Malformed as error:
+        except MalformedError as error:
             return problem(422, "Malformed order", str(error))
-        if self._opens_at and datetime.now(UTC).timestamp() < self._opens_at:
+        if self._opens_at and datetime.now(UTC) < self._opens_at:
             return outcome(429, "throttled", headers={"Retry-After": "1"})
         try:
             number = await self._scheme.buy(buyer)
         except SoldOut:
             return self._sold_out
         except AlreadyBought as error:
-            return outcome(409, "already_bought", number=error.number, status_url=self._status_url(error.number, buyer))
+            return self._order(409, "already_bought", error.number, buyer)
         except (Unavailable, Rejected) as error:
             return outcome(503, "refused", detail=str(error))
-        return outcome(202, "won", number=number, status_url=self._status_url(number, buyer))
+        return self._order(202, "won", number, buyer)
 
     async def status(self, request: Request) -> Response:
         """``GET /sales/{sale}/orders/{number}[?buyer=…]``: queued, confirmed or rejected; 404 for one that nobody holds."""
@@ -63,8 +63,8 @@ class Routes:
         return JSONResponse({"number": number, "status": state})
 
     async def page(self, _request: Request) -> Response:
-        """``GET /sales/{sale}``: the countdown page. `opens_at` is null once and for all where the sale has no opening time."""
-        opens_at = self._config.opens_at.isoformat() if self._config.opens_at else None
+        """``GET /sales/{sale}``: the countdown page. `opens_at` is null where none was set."""
+        opens_at = self._opens_at.isoformat() if self._opens_at else None
         return JSONResponse({"opens_at": opens_at, "stock": self._config.stock, "left": await self._scheme.left()})
 
     async def health(self, _request: Request) -> Response:
@@ -83,8 +83,11 @@ class Routes:
 
         return checked
 
-    def _status_url(self, number: str, buyer: str) -> str:
-        return f"/sales/{self._config.sale}/orders/{number}?buyer={buyer.replace('+', '%2B')}"
+    def _order(self, status: int, name: str, number: str, buyer: str) -> Response:
+        # Written out rather than dumped: it is the hot path, and neither sale, number nor buyer holds what JSON escapes.
+        url = f"/sales/{self._config.sale}/orders/{number}?buyer={buyer.replace('+', '%2B')}"
+        body = f'{{"outcome":"{name}","number":"{number}","status_url":"{url}"}}'
+        return Response(body, status, media_type="application/json")
 
 
 def create_app(config: Config, scheme: Scheme | None = None) -> Starlette:
@@ -110,26 +113,26 @@ def create_app(config: Config, scheme: Scheme | None = None) -> Starlette:
 
 
 async def read_body(request: Request) -> bytes:
-    """The body, if it is not larger than an order can be. Raises Malformed."""
+    """The body, if it is not larger than an order can be. Raises MalformedError."""
     body = b""
     while True:
         message = await request.receive()
-        body += message.get("body", b"")
+        body += cast("bytes", message.get("body", b""))
         if len(body) > MAX_BODY_BYTES:
-            raise Malformed(f"expected a body of at most {MAX_BODY_BYTES} bytes")
+            raise MalformedError(f"expected a body of at most {MAX_BODY_BYTES} bytes")
         if not message.get("more_body"):
             return body
 
 
 def buyer_in(body: bytes) -> str:
-    """The buyer of an order. Raises Malformed."""
+    """The buyer of an order. Raises MalformedError."""
     try:
         order = json.loads(body)
     except (ValueError, RecursionError):
-        raise Malformed('expected a JSON object such as {"buyer": "b-000123"}, found no JSON') from None
+        raise MalformedError('expected a JSON object such as {"buyer": "b-000123"}, found no JSON') from None
     buyer = order.get("buyer") if isinstance(order, dict) else None
     if not isinstance(buyer, str) or not BUYER.fullmatch(buyer):
-        raise Malformed('expected a JSON object with "buyer": 1 to 64 letters, digits or any of . _ @ + -')
+        raise MalformedError('expected a JSON object with "buyer": 1 to 64 letters, digits or any of . _ @ + -')
     return buyer
 
 

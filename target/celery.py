@@ -28,6 +28,7 @@ def create_celery(config: Config) -> Celery:
         task_annotations={PLACE_ORDER: _limit(config)},
         # Publishing: one attempt, bounded in time; whether it may have arrived is for the caller to judge.
         task_publish_retry=False,
+        broker_transport=None if config.broker_url.startswith("amqp") else "target.broker:Transport",
         broker_connection_timeout=config.timeout_s,
         broker_transport_options=_transport(config),
         # Workers.

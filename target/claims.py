@@ -136,6 +136,6 @@ def settle(client: redis.Redis, keys: Keys, claim: Claim, placement: Placement) 
     """End a claim as the database decided. Repeating it changes nothing but the count of near misses."""
     arguments = (claim.number, claim.buyer, placement)
     try:
-        client.execute_command(*SETTLE.call(keys.all(), arguments))
+        client.evalsha(SETTLE.sha, len(keys.all()), *keys.all(), *arguments)
     except redis.exceptions.NoScriptError:
-        client.execute_command(*SETTLE.call(keys.all(), arguments, by_hash=False))
+        client.eval(SETTLE.source, len(keys.all()), *keys.all(), *arguments)

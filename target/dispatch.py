@@ -96,7 +96,9 @@ class Queued:
             self._drop()
             raise NotSent(f"no connection to the broker: {error}") from error
         try:
-            self._celery.send_task(PLACE_ORDER, (claim.number, claim.buyer, claim.nth), producer=producer)
+            self._celery.send_task(
+                PLACE_ORDER, (claim.number, claim.buyer, claim.nth), producer=producer, argsrepr=claim.number, kwargsrepr="{}"
+            )
         except Exception as error:
             self._drop()
             if refused(error):

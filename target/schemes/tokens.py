@@ -22,10 +22,10 @@ class Tokens:
     here looks for claims without orders.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, dispatch: Dispatch | None = None) -> None:
         self._config = config
         self._desk = Desk(config)
-        self._dispatch: Dispatch = Queued(config) if config.dispatch == "queued" else Inline(config)
+        self._dispatch = dispatch or (Queued(config) if config.dispatch == "queued" else Inline(config))
 
     def prepare(self) -> None:
         """See `Scheme.prepare`. *Warning:* run it with no worker alive: what a worker holds is placed afterwards."""

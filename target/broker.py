@@ -1,0 +1,30 @@
+"""kombu's Redis transport, a little leaner."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from kombu.transport import redis
+
+
+class Channel(redis.Channel):  # type: ignore[misc]
+    """A channel that keeps the client it commands with.
+
+    kombu makes a new one for each message sent, taken and acknowledged: 0.1 ms apiece, a quarter of what a publish costs.
+    """
+
+    @contextmanager
+    def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
+        """A client on the channel's pool; each of its commands takes a connection from there, and puts it back."""
+        yield client or self._kept
+
+    @cached_property
+    def _kept(self) -> Any:
+        return self._create_client()
+
+
+class Transport(redis.Transport):  # type: ignore[misc]
+    """Set through ``broker_transport``."""
+
+    Channel = Channel

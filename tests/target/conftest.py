@@ -1,0 +1,327 @@
+"""A shop to test: real services, a sale of its own for each test, HTTP without a server, workers in processes."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg2
+import pytest
+import redis
+import sqlalchemy as sa
+from starlette.applications import Starlette
+
+from loadtest.errors import ServiceError
+from loadtest.stack import Services
+from target import claims, database
+from target.app import create_app
+from target.claims import Keys
+from target.config import Config
+from target.schemes import open_scheme
+
+DATABASE = "shop_test"
+SHOP_DB, BROKER_DB = 5, 6
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="session")
+def services(request: pytest.FixtureRequest) -> Services:
+    """Given by LOADTEST_TEST_POSTGRES and LOADTEST_TEST_REDIS, else embedded. The shop has a database and Redis numbers of its own."""
+    postgres, address = os.environ.get("LOADTEST_TEST_POSTGRES"), os.environ.get("LOADTEST_TEST_REDIS")
+    if not (postgres and address):
+        try:
+            embedded: Services = request.getfixturevalue("embedded_services")
+        except ServiceError as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"no services: {error}")
+        postgres, address = postgres or embedded.postgres, address or embedded.redis
+    create_database(postgres)
+    return Services(
+        with_path(postgres, DATABASE), with_path(address, str(SHOP_DB)), with_path(address, str(BROKER_DB))
+    )
+
+
+@pytest.fixture(scope="session")
+def embedded_services() -> Iterator[Services]:
+    """Started only where something is not given."""
+    from loadtest.stack.embedded import embedded
+
+    with embedded() as running:
+        yield running
+
+
+def create_database(url: str) -> None:
+    """The test database, marked as one that may be wiped."""
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            with suppress(psycopg2.errors.DuplicateDatabase):
+                cursor.execute(f"CREATE DATABASE {DATABASE}")
+            cursor.execute(f"COMMENT ON DATABASE {DATABASE} IS 'test sale'")
+
+
+def with_path(url: str, path: str) -> str:
+    """`url` with another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{path}"))
+
+
+@pytest.fixture
+def config(services: Services) -> Iterator[Config]:
+    """A sale of 20 units that nobody else sells, not prepared yet."""
+    made = Config(
+        database_url=services.postgres, redis_url=services.redis, broker_url=services.broker,
+        sale=f"t{uuid4().hex[:8]}", stock=20, dispatch="inline", db_pool=8, timeout_s=2.0,
+    )  # fmt: skip
+    yield made
+    with claims.connect(made) as client:
+        client.delete(*Keys.of(made.sale).all())
+
+
+@pytest.fixture
+def prepare() -> Callable[[Config], Config]:
+    """Makes the sale of a configuration ready, and gives it back."""
+
+    def prepared(config: Config) -> Config:
+        open_scheme(config).prepare()
+        return config
+
+    return prepared
+
+
+@pytest.fixture
+def engine(config: Config) -> Iterator[sa.Engine]:
+    """The test's own look into the database."""
+    made = database.connect(config, 4)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def store(config: Config) -> Iterator[redis.Redis]:
+    """The test's own look into Redis."""
+    with claims.connect(config) as client:
+        yield client
+
+
+@dataclass
+class Rows:
+    """The rows of one sale."""
+
+    engine: sa.Engine
+    sale: str
+    table: str = "orders"
+
+    def all(self) -> list[tuple[str, str]]:
+        """Number and buyer, in the order of the numbers."""
+        query = f"SELECT number, buyer FROM {self.table} WHERE sale = :sale ORDER BY number"
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(query), {"sale": self.sale})]
+
+    def times(self) -> list[float]:
+        """When each was written, in seconds, ascending."""
+        query = "SELECT extract(epoch FROM created_at)::float8 FROM orders WHERE sale = :sale ORDER BY 1"
+        with self.engine.connect() as connection:
+            return list(connection.scalars(sa.text(query), {"sale": self.sale}))
+
+
+@pytest.fixture
+def rows(engine: sa.Engine, config: Config) -> Rows:
+    """The rows of the test's sale."""
+    return Rows(engine, config.sale)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the shop answered."""
+
+    status: int
+    type: str
+    body: dict[str, Any]
+
+
+class Browser:
+    """Asks an ASGI application, on one event loop, without a server between."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+        self._runner = asyncio.Runner()
+
+    def get(self, path: str) -> Answer:
+        return self._runner.run(self._ask("GET", path, b""))
+
+    def post(self, path: str, body: object) -> Answer:
+        return self._runner.run(self._ask("POST", path, body))
+
+    def post_all(self, path: str, bodies: list[object]) -> list[Answer]:
+        """All at once."""
+
+        async def together() -> list[Answer]:
+            return await asyncio.gather(*[self._ask("POST", path, body) for body in bodies])
+
+        return self._runner.run(together())
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(coroutine)
+
+    def close(self) -> None:
+        self._runner.close()
+
+    async def _ask(self, method: str, target: str, body: object) -> Answer:
+        path, _, query = target.partition("?")
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        # In two parts, as a slow network would bring it.
+        parts = [
+            {"type": "http.request", "body": data[:10], "more_body": True},
+            {"type": "http.request", "body": data[10:], "more_body": False},
+        ]
+        said: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return parts.pop(0)
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        scope = {
+            "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": query.encode(),
+            "root_path": "", "headers": [], "http_version": "1.1", "scheme": "http",
+        }  # fmt: skip
+        await self._app(scope, receive, send)
+        headers = dict(said[0]["headers"])
+        answer = b"".join(message.get("body", b"") for message in said[1:])
+        kind = headers.get(b"content-type", b"").decode()
+        return Answer(said[0]["status"], kind, json.loads(answer) if "json" in kind else {})
+
+
+@pytest.fixture
+def browse() -> Iterator[Callable[[Config], Browser]]:
+    """Opens the shop of a configuration."""
+    opened: list[Browser] = []
+
+    def browser(config: Config) -> Browser:
+        opened.append(Browser(create_app(config)))
+        return opened[-1]
+
+    yield browser
+    for each in opened:
+        each.close()
+
+
+class Wire:
+    """A TCP proxy in front of `url`. Cut, it resets everybody and refuses; muted, it takes requests but loses the answers."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._server = (parts.hostname or "", parts.port or 0)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.muted = False
+        self._sockets: list[socket.socket] = []
+        login = parts.netloc.rpartition("@")
+        self.url = urlunsplit(parts._replace(netloc=f"{login[0]}{login[1]}127.0.0.1:{self._listener.getsockname()[1]}"))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """End every connection, and take no new one."""
+        for each in (self._listener, *self._sockets):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client = self._listener.accept()[0]
+                server = socket.create_connection(self._server)
+                self._sockets += [client, server]
+                threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
+                threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if not (answers and self.muted):
+                    sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def wire() -> Iterator[Callable[[str], Wire]]:
+    """Puts a wire in front of a URL."""
+    wires: list[Wire] = []
+
+    def made(url: str) -> Wire:
+        wires.append(Wire(url))
+        return wires[-1]
+
+    yield made
+    for each in wires:
+        each.cut()
+
+
+def environment(config: Config) -> dict[str, str]:
+    """The environment of a shop process."""
+    names = {"limiter": "SHOP_LIMITER"}
+    told = {names.get(key, f"SHOP_{key.upper()}"): str(value) for key, value in asdict(config).items() if value is not None}
+    return {**os.environ, **told}
+
+
+@contextmanager
+def running_worker(config: Config, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A Celery worker, as the manifest starts it, until the block ends."""
+    command = [
+        sys.executable, "-m", "celery", "-A", "target.celery", "worker", "-n", f"{log.stem}-{config.sale}@%h", "-P", "prefork", "-c", "2",
+        "-l", "warning", "--without-gossip", "--without-mingle", "--without-heartbeat",
+    ]  # fmt: skip
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment(config), stdout=out, stderr=out, start_new_session=True)
+        try:
+            eventually(lambda: "worker ready" in log.read_text() or process.poll() is not None, 30)
+            assert process.poll() is None, log.read_text()
+            yield process
+        finally:
+            process.send_signal(signal.SIGQUIT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Callable[[Config], Any]:
+    """A context manager that runs a worker."""
+    return lambda config, name="worker": running_worker(config, tmp_path / f"{name}.log")
+
+
+def eventually(holds: Callable[[], bool], within_s: float) -> None:
+    """Returns once `holds`; fails after `within_s`."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, f"not so within {within_s} s"
+        time.sleep(0.02)
+
+
+@pytest.fixture(name="eventually")
+def eventually_fixture() -> Callable[[Callable[[], bool], float], None]:
+    """See `eventually`."""
+    return eventually
+
+
+@pytest.fixture
+def queued(config: Config) -> Config:
+    """The test's sale, sold through the queue."""
+    return replace(config, dispatch="queued", limiter="none")

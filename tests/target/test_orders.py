@@ -1,0 +1,128 @@
+"""Placing an order: at most one row, and its claim ended as the database decided."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+from typing import Any
+
+import pytest
+import redis
+
+from target import claims
+from target.claims import Claim, Keys
+from target.config import Config
+from target.errors import NotSent, Unavailable
+from target.orders import Orders
+
+Prepare = Callable[[Config], Config]
+
+
+@pytest.fixture
+def keys(config: Config) -> Keys:
+    return Keys.of(config.sale)
+
+
+@pytest.fixture
+def orders(config: Config, prepare: Prepare) -> Iterator[Orders]:
+    opened = Orders(prepare(config), 8)
+    yield opened
+    opened.close()
+
+
+def claim(store: redis.Redis, config: Config, unit: int, buyer: str) -> Claim:
+    """A claim, as the desk leaves it."""
+    store.hset(Keys.of(config.sale).claims, config.number(unit), buyer)
+    return Claim(config.number(unit), buyer)
+
+
+def test_an_order_is_placed_and_its_claim_ended(orders: Orders, config: Config, store: redis.Redis, keys: Keys, rows: Any) -> None:
+    order = claim(store, config, 1, "b-1")
+    assert orders.place(order) == "placed"
+    assert rows.all() == [(order.number, "b-1")]
+    assert store.hgetall(keys.claims) == {}
+    assert store.hgetall(keys.confirmed) == {order.number: "b-1"}
+    assert store.get(keys.near_misses) is None
+
+
+def test_a_redelivered_order_is_one_row_and_a_near_miss(orders: Orders, config: Config, store: redis.Redis, keys: Keys, rows: Any) -> None:
+    order = claim(store, config, 1, "b-1")
+    assert [orders.place(order), orders.place(order)] == ["placed", "redelivered"]
+    assert rows.all() == [(order.number, "b-1")]
+    assert store.get(keys.near_misses) == "1"
+    assert store.hgetall(keys.rejected) == {}
+
+
+def test_a_number_that_is_sold_already_is_rejected(orders: Orders, config: Config, store: redis.Redis, keys: Keys, rows: Any) -> None:
+    orders.place(claim(store, config, 1, "b-1"))
+    late = claim(store, config, 1, "b-2")
+    assert orders.place(late) == "rejected"
+    assert rows.all() == [(late.number, "b-1")]
+    assert store.hgetall(keys.rejected) == {late.number: "b-2"}
+    assert store.hgetall(keys.claims) == {}
+    assert store.hgetall(keys.confirmed) == {late.number: "b-1"}
+    assert store.get(keys.near_misses) == "1"
+
+
+def test_rejecting_one_buyer_leaves_the_claim_of_another(orders: Orders, config: Config, store: redis.Redis, keys: Keys) -> None:
+    orders.place(claim(store, config, 1, "b-1"))
+    claim(store, config, 1, "b-3")
+    orders.place(Claim(config.number(1), "b-2"))
+    assert store.hgetall(keys.claims) == {config.number(1): "b-3"}
+
+
+@pytest.mark.parametrize("number", ["{sale}-000021", "other-000001", "nonsense"])
+def test_a_number_that_is_not_for_sale_is_rejected(orders: Orders, config: Config, store: redis.Redis, keys: Keys, number: str, rows: Any) -> None:
+    order = Claim(number.format(sale=config.sale), "b-1")
+    assert orders.place(order) == "rejected"
+    assert rows.all() == []
+    assert store.hgetall(keys.rejected) == {order.number: "b-1"}
+    assert store.get(keys.near_misses) == "1"
+
+
+def test_a_second_number_for_a_buyer_is_rejected(orders: Orders, config: Config, store: redis.Redis, rows: Any) -> None:
+    orders.place(claim(store, config, 1, "b-1"))
+    assert orders.place(claim(store, config, 2, "b-1")) == "rejected"
+    assert len(rows.all()) == 1
+
+
+def test_one_claim_placed_by_many_at_once_is_one_row(orders: Orders, config: Config, store: redis.Redis, keys: Keys, rows: Any) -> None:
+    order, start = claim(store, config, 1, "b-1"), Barrier(8)
+
+    def place(_: int) -> str:
+        start.wait()
+        return orders.place(order)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(place, range(8))) == ["placed"] + ["redelivered"] * 7
+    assert len(rows.all()) == 1
+    assert store.get(keys.near_misses) == "7"
+
+
+def test_without_a_database_nothing_is_sent(config: Config, closed_port: int) -> None:
+    orders = Orders(replace(config, database_url=f"postgresql://x@127.0.0.1:{closed_port}/x"), 1)
+    with pytest.raises(NotSent, match="no connection to the database"):
+        orders.place(Claim(config.number(1), "b-1"))
+
+
+def test_a_sale_that_is_not_there_rejects_nobody(config: Config, prepare: Prepare) -> None:
+    prepare(config)
+    with pytest.raises(Unavailable, match="python -m target prepare"):
+        Orders(replace(config, sale="elsewhere"), 1).place(Claim("elsewhere-000001", "b-1"))
+
+
+def test_nobody_is_confirmed_while_redis_is_away_and_the_row_stands(config: Config, prepare: Prepare, closed_port: int, rows: Any) -> None:
+    prepare(config)
+    orders = Orders(replace(config, redis_url=f"redis://127.0.0.1:{closed_port}/0"), 1)
+    with pytest.raises(Unavailable, match="did not end the claim"):
+        orders.place(Claim(config.number(1), "b-1"))
+    assert len(rows.all()) == 1
+    assert Orders(config, 1).place(Claim(config.number(1), "b-1")) == "redelivered"
+
+
+def test_settling_survives_a_redis_that_forgot_the_script(
+    config: Config, store: redis.Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "SETTLE", claims.Script(f"{claims.SETTLE.source}-- {config.sale}"))
+    claims.settle(store, keys, Claim("n", "b"), "placed")
+    assert store.hgetall(keys.confirmed) == {"n": "b"}
