@@ -21,15 +21,21 @@ def show_verdict(console: Console, verdict: Verdict, run_dir: Path) -> None:
     body: list[Text | Table] = [Text(verdict.sentence), Text()]
     body += [_failure(check) for check in verdict.checks if check.verdict == "INVALID"]
     body += [_breach(threshold) for threshold in verdict.thresholds if not threshold.passed]
-    body += [Text.assemble(("doubt   ", "yellow"), doubt.text, ("  → " + doubt.remedy, "dim")) for doubt in verdict.doubts]
+    body += [
+        Text.assemble(("doubt   ", "yellow"), doubt.text, ("  → " + doubt.remedy, "dim")) for doubt in verdict.doubts
+    ]
     body.append(_figures(verdict))
     body.append(Text(f"report  {_shown(run_dir / 'report.html')}", style="dim"))
-    console.print(Panel(Group(*body), title=f"[bold]{icon} {verdict.verdict}[/bold]", border_style=colour, title_align="left"))
+    console.print(
+        Panel(Group(*body), title=f"[bold]{icon} {verdict.verdict}[/bold]", border_style=colour, title_align="left")
+    )
 
 
 def show_incomplete(console: Console, run_dir: Path) -> None:
     """Say that a run has no verdict."""
-    text = f"This run was not judged: it was cut short, or is still going on.\nreport  {_shown(run_dir / 'report.html')}"
+    text = (
+        f"This run was not judged: it was cut short, or is still going on.\nreport  {_shown(run_dir / 'report.html')}"
+    )
     console.print(Panel(text, title="[bold]? INCOMPLETE[/bold]", border_style="yellow", title_align="left"))
 
 
@@ -45,13 +51,19 @@ def _figures(verdict: Verdict) -> Table:
     table.add_row(
         Text("buyers", style="dim"),
         f"offered {_number(load.offered_per_s, '/s')} · fired within {_number(load.fire_spread_ms, ' ms')}"
-        + (f" · answer to a winner p50 {_number(latency['p50'], ' ms')}, p99 {_number(latency['p99'], ' ms')}" if latency else ""),
+        + (
+            f" · answer to a winner p50 {_number(latency['p50'], ' ms')}, p99 {_number(latency['p99'], ' ms')}"
+            if latency
+            else ""
+        ),
     )
     return table
 
 
 def _failure(check: Finding) -> Text:
-    lines = Text.assemble((f"✗ {check.name}  ", "bold red"), f"{check.sentence}: observed {check.observed}, bound {check.bound}")
+    lines = Text.assemble(
+        (f"✗ {check.name}  ", "bold red"), f"{check.sentence}: observed {check.observed}, bound {check.bound}"
+    )
     for witness in check.witnesses[:WITNESSES]:
         lines.append(f"\n    {witness}", style="dim")
     more = len(check.witnesses) - WITNESSES
@@ -61,7 +73,9 @@ def _failure(check: Finding) -> Text:
 
 
 def _breach(threshold: ThresholdResult) -> Text:
-    return Text.assemble(("✗ threshold  ", "bold red"), f"{threshold.expression}: observed {_number(threshold.observed)}")
+    return Text.assemble(
+        ("✗ threshold  ", "bold red"), f"{threshold.expression}: observed {_number(threshold.observed)}"
+    )
 
 
 def _number(value: float | None, unit: str = "") -> str:

@@ -18,7 +18,7 @@ from loadtest.progress import showing
 from loadtest.run import plan, run
 from loadtest.run_dir import existing
 from loadtest.stack.external import Given, without_password
-from loadtest.verdict import Verdict, conclude, read_verdict
+from loadtest.verdict import conclude, read_verdict
 
 console = Console()
 
@@ -48,19 +48,36 @@ def given_services(command: Callable[..., None]) -> Callable[..., None]:
     """The three options for services of one's own."""
     for name in ("broker", "redis", "postgres"):
         command = click.option(
-            f"--{name}", envvar=f"LOADTEST_{name.upper()}", metavar="URL", help=f"A {name} of your own instead of the embedded one."
+            f"--{name}",
+            envvar=f"LOADTEST_{name.upper()}",
+            metavar="URL",
+            help=f"A {name} of your own instead of the embedded one.",
         )(command)
     return command
 
 
 @main.command("run")
 @click.argument("experiment", default="rush")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as limiter.rate_per_s=400.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="runs", show_default=True, help="Where runs are kept.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as limiter.rate_per_s=400."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="runs",
+    show_default=True,
+    help="Where runs are kept.",
+)
 @click.option("--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Run so many times.")
 @given_services
 def run_command(
-    experiment: str, overrides: tuple[str, ...], out: Path, repeat: int, postgres: str | None, redis: str | None, broker: str | None
+    experiment: str,
+    overrides: tuple[str, ...],
+    out: Path,
+    repeat: int,
+    postgres: str | None,
+    redis: str | None,
+    broker: str | None,
 ) -> None:
     """Run EXPERIMENT, a TOML file or the name of a shipped one, and judge it.
 

@@ -47,11 +47,13 @@ class Drain:
 
     def _look(self) -> tuple[int | None, int | None]:
         """Rows and waiting messages; None for one that cannot be read now."""
-        return _try(lambda: self.reader.count(self.final.rows)), _try(lambda: self.queue.depth().total if self.queue else 0)
+        return _try(lambda: self.reader.count(self.final.rows)), _try(
+            lambda: self.queue.depth().total if self.queue else 0
+        )
 
 
 def _try(read: Callable[[], int]) -> int | None:
     try:
         return read()
-    except Exception:  # noqa: BLE001 - a service that is away has not drained
+    except Exception:
         return None

@@ -12,7 +12,18 @@ from importlib.metadata import version
 from loadtest.experiment import ROOT, Experiment
 from loadtest.stack.external import Given
 
-PACKAGES = ("locust", "celery", "kombu", "redis", "sqlalchemy", "psycopg2-binary", "starlette", "uvicorn", "duckdb", "matplotlib")
+PACKAGES = (
+    "locust",
+    "celery",
+    "kombu",
+    "redis",
+    "sqlalchemy",
+    "psycopg2-binary",
+    "starlette",
+    "uvicorn",
+    "duckdb",
+    "matplotlib",
+)
 
 
 def describe(command: Sequence[str], given: Given) -> str:

@@ -39,7 +39,9 @@ class Limiter(Section):
 
     kind: Literal["none", "flat"] = "flat"
     rate_per_s: float = Field(50, gt=0, description="orders a second, per worker")
-    burst: int | None = Field(None, ge=1, description="orders a late worker may make up at once; default 40 ms of the rate, at least 2")
+    burst: int | None = Field(
+        None, ge=1, description="orders a late worker may make up at once; default 40 ms of the rate, at least 2"
+    )
 
     @property
     def allowed_burst(self) -> int:
@@ -85,7 +87,9 @@ class Experiment(Section):
     workers: Workers = Workers()
     drain: Drain = Drain()
     sampler: Sampler = Sampler()
-    thresholds: tuple[str, ...] = Field((), strict=False, description='such as "p99_ms < 200" or "db_commits_per_s.max <= 60"')
+    thresholds: tuple[str, ...] = Field(
+        (), strict=False, description='such as "p99_ms < 200" or "db_commits_per_s.max <= 60"'
+    )
 
     @property
     def limited(self) -> bool:
@@ -127,7 +131,9 @@ def find_experiment(name: str) -> Path:
             raise UsageError(f"experiment {name!r}: no such file; give a TOML file or one of: {', '.join(shipped())}")
         return path
     if name not in shipped():
-        raise UsageError(f"experiment {name!r}: not shipped, and not a path to a .toml file; {nearest(name, shipped())}")
+        raise UsageError(
+            f"experiment {name!r}: not shipped, and not a path to a .toml file; {nearest(name, shipped())}"
+        )
     return SHIPPED / f"{name}.toml"
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -45,7 +45,7 @@ class Latest:
         found = [at for name, (at, _) in self.seen.items() if name.startswith("gate.t0@")]
         return min(found) if found else None
 
-    def _note(self, sample: dict[str, float], shard: Path) -> None:
+    def _note(self, sample: dict[str, Any], shard: Path) -> None:
         # Each generator counts for itself.
         suffix = f"@{shard.stem}" if sample["p"] in ("generator", "gate") else ""
         self.seen[f"{sample['p']}.{sample['m']}{suffix}"] = int(sample["t"]), sample["v"]
@@ -104,7 +104,9 @@ class Screen:
         self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._live.stop()
 
     def phase(self, name: str) -> None:

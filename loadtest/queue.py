@@ -70,9 +70,9 @@ class RedisQueue:
     def entries(self) -> Iterator[tuple[str, State]]:
         """Order numbers from the messages themselves."""
         for name in self._lists:
-            for text in self._redis.lrange(name, 0, -1):  # type: ignore[union-attr]
+            for text in self._redis.lrange(name, 0, -1):
                 yield order_number(json.loads(text), self._queue.number), "ready"
-        for text in self._redis.hvals("unacked"):  # type: ignore[union-attr]
+        for text in self._redis.hvals("unacked"):
             message, _, routing_key = json.loads(text)
             if routing_key == self._queue.name:
                 yield order_number(message, self._queue.number), "unacked"

@@ -86,10 +86,11 @@ def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tup
     """
     run_dir = create(out, planned.experiment.name, planned.experiment.seed)
     _write_request(run_dir, planned, command)
+    samples = run_dir.path / "samples"
+    supervised = Supervisor(run_dir.logs, journal=run_dir.processes)
     with interruptible():
-        with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
-            with (run_dir.path / "samples" / "run.jsonl").open("a") as phases:
-                Sale(planned, run_dir, supervisor, progress, Latest(run_dir.path / "samples"), SampleWriter(phases)).hold()
+        with supervised as supervisor, (samples / "run.jsonl").open("a") as phases:
+            Sale(planned, run_dir, supervisor, progress, Latest(samples), SampleWriter(phases)).hold()
         progress.phase("judging")
         return run_dir, conclude(run_dir.path)
 
@@ -123,7 +124,9 @@ class Sale:
             stack.enter_context(shop_stack.processes(self.supervisor))
             stack.enter_context(self._sampling(services))
 
-            drained, interruption = self._sell_and_drain(shop_stack, Drain(reader, queue, final, experiment.drain.settle_s))
+            drained, interruption = self._sell_and_drain(
+                shop_stack, Drain(reader, queue, final, experiment.drain.settle_s)
+            )
             self._begin("reading")
             ledger.read_final()
             self._write_sale(drained, ledger.near_misses())

@@ -33,7 +33,9 @@ class SampleWriter:
 
     def write(self, time_ns: int, probe: str, reading: dict[str, float]) -> None:
         """One line for each metric of `reading`, flushed together."""
-        lines = [json.dumps({"t": time_ns, "p": probe, "m": metric, "v": value}) + "\n" for metric, value in reading.items()]
+        lines = [
+            json.dumps({"t": time_ns, "p": probe, "m": metric, "v": value}) + "\n" for metric, value in reading.items()
+        ]
         with self._lock:
             self.file.writelines(lines)
             self.file.flush()
@@ -57,8 +59,10 @@ class Beat:
                 probe = probe or self.build()
                 at = time.time_ns()
                 self.writer.write(at, self.name, dict(probe.read()))
-            except Exception as error:  # noqa: BLE001 - a failing probe leaves a gap, never a dead run
-                log.warning("%s: no reading: %s", self.name, str(error).splitlines()[0] if str(error) else type(error).__name__)
+            except Exception as error:
+                log.warning(
+                    "%s: no reading: %s", self.name, str(error).splitlines()[0] if str(error) else type(error).__name__
+                )
         if probe:
             probe.close()
 

@@ -149,7 +149,9 @@ def load_shop(experiment: Experiment) -> tuple[Shop, Path]:
     if not shop.schemes:
         return shop, path
     if experiment.scheme not in shop.schemes:
-        raise UsageError(f"scheme = {experiment.scheme!r}: {path.name} offers no such scheme; {nearest(experiment.scheme, shop.schemes)}")
+        raise UsageError(
+            f"scheme = {experiment.scheme!r}: {path.name} offers no such scheme; {nearest(experiment.scheme, shop.schemes)}"
+        )
     offered = shop.schemes[experiment.scheme].dispatch
     if experiment.dispatch not in offered:
         raise UsageError(

@@ -20,7 +20,11 @@ PAGE = 10_000
 def connect_redis(url: str) -> redis.Redis:
     """A client that asks once: redis-py would by default ask ten times more, and hide a fault."""
     return redis.Redis.from_url(
-        url, decode_responses=True, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+        url,
+        decode_responses=True,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
     )
 
 
@@ -60,7 +64,7 @@ class Reader:
             return self.stock
         key = self._key(source)
         if source.redis_value:
-            return int(self._client().get(key) or 0)  # type: ignore[arg-type]
+            return int(self._client().get(key) or 0)
         size: dict[str, Callable[[str], Any]] = {
             "list": self._client().llen, "set": self._client().scard, "hash": self._client().hlen,
         }  # fmt: skip
@@ -107,9 +111,9 @@ class Reader:
                 for number in client.sscan_iter(key, count=PAGE):
                     yield number, None
             case _:
-                for start in range(0, int(client.llen(key)), PAGE):  # type: ignore[arg-type]
-                    for number in client.lrange(key, start, start + PAGE - 1):  # type: ignore[union-attr]
-                        yield number, None
+                for start in range(0, int(client.llen(key)), PAGE):
+                    for number in client.lrange(key, start, start + PAGE - 1):
+                        yield str(number), None
 
     def _key(self, source: Source) -> str:
         name, key = next((n, k) for n, k in source.model_dump(exclude_none=True).items())

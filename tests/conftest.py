@@ -1,5 +1,9 @@
 """Fixtures for every test: real services, and a port that refuses."""
 
+import os
+import shutil
+import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +18,30 @@ def services() -> Iterator[Services]:
     """Embedded Postgres, Redis and broker, one set for the whole session."""
     with embedded() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[str]:
+    """The RabbitMQ of this machine, in a vhost of our own. Where there is none: skipped, and failed in CI."""
+    try:
+        socket.create_connection(("127.0.0.1", 5672), 1).close()
+        assert shutil.which("rabbitmqctl")
+    except (OSError, AssertionError):
+        reason = "these tests need a RabbitMQ on 127.0.0.1:5672, and rabbitmqctl"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    vhost = f"loadtest-{os.getpid()}"
+    rabbitmqctl("add_vhost", vhost)
+    try:
+        rabbitmqctl("set_permissions", "-p", vhost, "guest", ".*", ".*", ".*")
+        yield f"amqp://guest:guest@127.0.0.1:5672/{vhost}"
+    finally:
+        rabbitmqctl("delete_vhost", vhost)
+
+
+def rabbitmqctl(*arguments: str) -> None:
+    """Run it, and say what it said when it fails."""
+    done = subprocess.run(["rabbitmqctl", "-q", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -57,19 +58,8 @@ def test_what_may_be_scaled_has_no_name_and_no_port_of_its_own(compose: dict[str
 
 
 def test_the_shop_is_told_what_the_manifest_tells_it(compose: dict[str, Any]) -> None:
-    import tomllib
-
     manifest = tomllib.loads((ROOT / "target" / "shop.toml").read_text())
     assert set(compose["services"]["api"]["environment"]) == set(manifest["env"])
-
-
-@pytest.fixture(scope="module")
-def rabbitmq() -> str:
-    """The RabbitMQ of this machine. Where there is none, skipped, and failed in CI."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", 5672), 1):
-        return os.environ.get("LOADTEST_TEST_RABBITMQ", "amqp://guest:guest@127.0.0.1:5672//")
-    reason = "no RabbitMQ listens on 127.0.0.1:5672"
-    pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +77,9 @@ def database(services: Services, compose: dict[str, Any]) -> Iterator[str]:
 class Plain:
     """The services of the compose file as plain processes."""
 
-    def __init__(self, compose: dict[str, Any], addresses: dict[str, str], environment: dict[str, str], logs: Path) -> None:
+    def __init__(
+        self, compose: dict[str, Any], addresses: dict[str, str], environment: dict[str, str], logs: Path
+    ) -> None:
         self._services = compose["services"]
         self._addresses = addresses
         self._environment = environment
@@ -103,11 +95,20 @@ class Plain:
     def healthy(self, name: str) -> bool:
         kind, *command = self._services[name]["healthcheck"]["test"]
         assert kind in ("CMD", "CMD-SHELL")
-        env = {**os.environ, **{k: self._here(self._environment.get(k, v)) for k, v in self._services[name].get("environment", {}).items()}}
+        env = {
+            **os.environ,
+            **{
+                k: self._here(self._environment.get(k, v))
+                for k, v in self._services[name].get("environment", {}).items()
+            },
+        }
         if kind == "CMD-SHELL":
             env["HOSTNAME"] = socket.gethostname()
             python = f"{sys.executable} " + command[0].removeprefix("python ").replace("$$", "$")
-            return subprocess.run(["sh", "-c", python], cwd=ROOT, env=env, capture_output=True, check=False).returncode == 0
+            return (
+                subprocess.run(["sh", "-c", python], cwd=ROOT, env=env, capture_output=True, check=False).returncode
+                == 0
+            )
         return subprocess.run(self._argv(command), cwd=ROOT, env=env, capture_output=True, check=False).returncode == 0
 
     def log(self, name: str) -> str:
@@ -136,13 +137,30 @@ def test_its_commands_sell_out_from_the_locust_page(
     plain = Plain(
         compose,
         {
-            "0.0.0.0": "127.0.0.1", "8000": str(api), "8089": str(web), "5557": str(master),
-            "http://api:": "http://127.0.0.1:", "'locust-master'": "'127.0.0.1'",
+            "0.0.0.0": "127.0.0.1",
+            "8000": str(api),
+            "8089": str(web),
+            "5557": str(master),
+            "http://api:": "http://127.0.0.1:",
+            "'locust-master'": "'127.0.0.1'",
         },
-        {"SHOP_DATABASE_URL": database, "SHOP_REDIS_URL": services.redis, "SHOP_BROKER_URL": rabbitmq, "SHOP_SALE": "compose", "SHOP_STOCK": "40"},
+        {
+            "SHOP_DATABASE_URL": database,
+            "SHOP_REDIS_URL": services.redis,
+            "SHOP_BROKER_URL": rabbitmq,
+            "SHOP_SALE": "compose",
+            "SHOP_STOCK": "40",
+        },
         tmp_path,
     )
-    compose["services"]["locust-master"]["command"] += ["--web-port", str(web), "--web-host", "127.0.0.1", "--master-bind-port", str(master)]
+    compose["services"]["locust-master"]["command"] += [
+        "--web-port",
+        str(web),
+        "--web-host",
+        "127.0.0.1",
+        "--master-bind-port",
+        str(master),
+    ]
     worker_command = compose["services"]["locust-worker"]["command"]
     worker_command[worker_command.index("locust-master")] = "127.0.0.1"
     worker_command += ["--master-port", str(master)]
@@ -155,7 +173,9 @@ def test_its_commands_sell_out_from_the_locust_page(
         for name in ("api", "worker", "locust-master", "locust-worker"):
             running.append(plain.start(name))
             wait(lambda name=name: plain.healthy(name), 60, lambda name=name: plain.log(name))  # type: ignore[misc]
-        form = urllib.parse.urlencode({"user_count": 120, "spawn_rate": 120, "host": f"http://127.0.0.1:{api}"}).encode()
+        form = urllib.parse.urlencode(
+            {"user_count": 120, "spawn_rate": 120, "host": f"http://127.0.0.1:{api}"}
+        ).encode()
         urllib.request.urlopen(f"http://127.0.0.1:{web}/swarm", data=form, timeout=10).read()
         with contextlib.closing(psycopg2.connect(database)) as connection:
             connection.autocommit = True

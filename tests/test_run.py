@@ -28,7 +28,9 @@ def run(out: Path, *arguments: str) -> tuple[int, str, Path]:
 
 
 def verify(run_dir: Path) -> tuple[int, dict[str, Any]]:
-    done = subprocess.run([sys.executable, "-m", "loadtest", "verify", str(run_dir)], capture_output=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtest", "verify", str(run_dir)], capture_output=True, timeout=120, check=False
+    )
     return done.returncode, json.loads((run_dir / "verdict.json").read_text())
 
 
@@ -44,14 +46,24 @@ def test_a_small_rush_is_valid(sold: tuple[int, str, Path]) -> None:
     assert code == 0, text
     assert "VALID" in text
     assert verdict["verdict"] == "VALID"
-    assert verdict["counts"] == {name: 0 for name in verdict["counts"]} | {"stock": 60, "promised": 60, "sold": 60}
-    for name in ("report.html", "junit.xml", "summary.md", "history.parquet", "samples.parquet", "environment.json", "locust/locust.html"):
+    assert verdict["counts"] == dict.fromkeys(verdict["counts"], 0) | {"stock": 60, "promised": 60, "sold": 60}
+    for name in (
+        "report.html",
+        "junit.xml",
+        "summary.md",
+        "history.parquet",
+        "samples.parquet",
+        "environment.json",
+        "locust/locust.html",
+    ):
         assert (run_dir / name).stat().st_size > 0, name
 
 
 def test_the_history_holds_every_buyer_once(sold: tuple[int, str, Path]) -> None:
     _, _, run_dir = sold
-    buys = duckdb.sql(f"SELECT count(*), count(DISTINCT buyer), min(start_ns >= scheduled_ns) FROM '{run_dir}/history.parquet' WHERE kind = 'buy'")
+    buys = duckdb.sql(
+        f"SELECT count(*), count(DISTINCT buyer), min(start_ns >= scheduled_ns) FROM '{run_dir}/history.parquet' WHERE kind = 'buy'"
+    )
     assert buys.fetchall() == [(300, 300, True)]
 
 
@@ -93,7 +105,9 @@ def test_a_final_read_taken_away_is_unknown_with_its_remedy(sold: tuple[int, str
 
 
 def test_the_naive_shop_oversells_and_is_caught(tmp_path: Path) -> None:
-    code, text, run_dir = run(tmp_path, "--set", "scheme=naive", "--set", "dispatch=inline", "--set", "limiter.kind=none")
+    code, text, run_dir = run(
+        tmp_path, "--set", "scheme=naive", "--set", "dispatch=inline", "--set", "limiter.kind=none"
+    )
     verdict = json.loads((run_dir / "verdict.json").read_text())
     assert (code, verdict["verdict"]) == (1, "INVALID"), text
     oversell = next(check for check in verdict["checks"] if check["name"] == "oversell")
@@ -161,7 +175,13 @@ def test_kill_9_in_any_phase_leaves_nothing_and_no_verdict(phase: str, tmp_path:
         assert alive(children, within_s=5) == []
     run_dir = (tmp_path / "latest").resolve()
     assert not (run_dir / "verdict.json").exists()
-    report = subprocess.run([sys.executable, "-m", "loadtest", "report", str(run_dir)], capture_output=True, text=True, timeout=60, check=False)
+    report = subprocess.run(
+        [sys.executable, "-m", "loadtest", "report", str(run_dir)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert report.returncode == 3
     assert "INCOMPLETE" in report.stdout
 

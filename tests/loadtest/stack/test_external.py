@@ -73,7 +73,11 @@ def test_with_everything_given_nothing_is_started(services: Services, tmp_path: 
 
 @pytest.mark.parametrize(
     ("url", "shown"),
-    [("redis://:p%40ss@h:1/0", "redis://:***@h:1/0"), ("postgresql://u@h/d", "postgresql://u@h/d"), ("amqp://u:u@h", "amqp://u:***@h")],
+    [
+        ("redis://:p%40ss@h:1/0", "redis://:***@h:1/0"),
+        ("postgresql://u@h/d", "postgresql://u@h/d"),
+        ("amqp://u:u@h", "amqp://u:***@h"),
+    ],
 )
 def test_a_password_is_never_shown(url: str, shown: str) -> None:
     assert without_password(url) == shown

@@ -40,7 +40,9 @@ def grandchild(log: Path) -> int:
 
 def test_output_goes_to_the_log_and_the_environment_is_given(tmp_path: Path) -> None:
     with Supervisor(tmp_path) as supervisor:
-        done = supervisor.run(python("import os, sys; print(os.environ['X'], sys.stdin.read())", env={"X": "7"}, stdin="secret"), 10)
+        done = supervisor.run(
+            python("import os, sys; print(os.environ['X'], sys.stdin.read())", env={"X": "7"}, stdin="secret"), 10
+        )
     assert done.exit_code() == 0
     assert (tmp_path / "child.log").read_text() == "7 secret\n"
 
@@ -79,7 +81,9 @@ def test_leaving_stops_everything_with_children_last_started_first(tmp_path: Pat
 
 def test_one_that_ignores_its_stop_signal_is_killed(tmp_path: Path) -> None:
     with Supervisor(tmp_path) as supervisor:
-        stubborn = supervisor.start(python("import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)", stop_s=0.2))
+        stubborn = supervisor.start(
+            python("import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)", stop_s=0.2)
+        )
         stubborn.wait_ready(lambda: stubborn.log_contains("up"), 10)
         supervisor.stop(stubborn)
     assert stubborn.exit_code() == -signal.SIGKILL
@@ -87,7 +91,10 @@ def test_one_that_ignores_its_stop_signal_is_killed(tmp_path: Path) -> None:
 
 def test_one_that_died_by_itself_is_told_apart(tmp_path: Path) -> None:
     with Supervisor(tmp_path) as supervisor:
-        victim, other = supervisor.start(python("import time; time.sleep(60)", "a")), supervisor.start(python("import time; time.sleep(60)", "b"))
+        victim, other = (
+            supervisor.start(python("import time; time.sleep(60)", "a")),
+            supervisor.start(python("import time; time.sleep(60)", "b")),
+        )
         os.kill(victim.pid, signal.SIGKILL)
         assert gone(victim.pid)
         assert supervisor.dead() == [victim]
