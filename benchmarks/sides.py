@@ -16,18 +16,28 @@ PATH = "/sales/sale/orders"
 BODY = '{"buyer": "b-000001"}'
 
 
-def locust(user: str, url: str, run_dir: Path | None = None, seconds: float = SECONDS) -> float:
+def locust(user: str, url: str, run_dir: Path | None = None) -> float:
     """Requests a second of `user` of tight.py, with history where a `run_dir` is given."""
+    return float(_tight(user, url, run_dir, {}, r"^RATE (\d+)$")[1])
+
+
+def history_on_and_off(url: str, run_dir: Path) -> tuple[float, float]:
+    """Requests a CPU second of one generator process, with its history on and off in turn."""
+    found = _tight("TightBuyer", url, run_dir, {"ALTERNATE": "1"}, r"^ON (\d+) OFF (\d+)$")
+    return float(found[1]), float(found[2])
+
+
+def _tight(user: str, url: str, run_dir: Path | None, settings: dict[str, str], result: str) -> re.Match[str]:
     command = [sys.executable, "-m", "locust", "-f", str(ROOT / "benchmarks/tight.py"), user, "--headless"]
     command += ["-u", str(CONNECTIONS), "-r", str(CONNECTIONS), "--host", url, "--only-summary"]
     command += ["--shop", str(ROOT / "target/shop.toml")]
     if run_dir:
         command += ["--run-dir", str(run_dir)]
-    output = _run(command, {"MEASURE_S": str(seconds)})
-    found = re.search(r"^RATE (\d+) FAILURES (\d+)$", output, re.MULTILINE)
-    if not found or found[2] != "0":
+    output = _run(command, {"MEASURE_S": str(SECONDS), **settings})
+    found = re.search(result, output, re.MULTILINE)
+    if not found or not re.search(r"^FAILURES 0$", output, re.MULTILINE):
         raise SystemExit(f"{user}: no clean measurement in its output:\n{output}")
-    return float(found[1])
+    return found
 
 
 def run_dir(parent: str) -> Path:

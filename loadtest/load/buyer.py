@@ -14,9 +14,10 @@ from locust import User
 from loadtest.errors import HarnessError
 from loadtest.experiment import Experiment
 from loadtest.history import Kind, Outcome
+from loadtest.load.endpoint import Endpoint
 from loadtest.load.gate import Gate
-from loadtest.load.http import Connection, Endpoint, HttpError, Response
-from loadtest.load.recorder import Recorder
+from loadtest.load.http import Connection, HttpError, Response
+from loadtest.load.recorder import Recorder, tag
 from loadtest.names import fill
 from loadtest.shop import Http, Request, Status
 
@@ -24,6 +25,7 @@ from loadtest.shop import Http, Request, Status
 CONNECTING = 100
 YEAR_S = 365 * 86_400.0
 FAILED = ("unknown", "refused")
+DECODE = json.JSONDecoder().decode
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class Asked(NamedTuple):
     method: str
     name: str
     data: bytes
+    tag: bytes
 
 
 class Buyer(User):  # type: ignore[misc]
@@ -147,7 +150,7 @@ class Buyer(User):  # type: ignore[misc]
     def _exchange(self, asked: Asked, due_ns: int) -> Answer:
         sale, recorder, failure, length, status = self.sale, self.sale.recorder, None, 0, None
         start_ns = time_ns()
-        op = recorder.intent(self.name, asked.kind, due_ns, start_ns) if recorder else 0
+        op = recorder.intent(asked.tag, due_ns, start_ns) if recorder else 0
         sale.sent += 1
         try:
             response = self._connection.exchange(asked.data)
@@ -163,7 +166,7 @@ class Buyer(User):  # type: ignore[misc]
             if answer.outcome in FAILED:
                 failure = BadStatusError(answer.error)
         if recorder:
-            recorder.completion(op, end_ns, answer.outcome, answer.number, status, answer.error)
+            recorder.completion((op, end_ns, answer.outcome, answer.number, status, answer.error))
         self._fire(
             request_type=asked.method, name=asked.name, response_time=(end_ns - due_ns) / 1e6, response_length=length,
             exception=failure, context={}, start_time=due_ns / 1e9,
@@ -198,13 +201,13 @@ class Buyer(User):  # type: ignore[misc]
             headers = {"Content-Type": "application/json", **headers}
             body = json.dumps(_filled(request.body, values, f"http.{kind}.body")).encode()
         data = self.sale.where.request(method, fill(path, values, f"http.{kind}.request"), headers, body)
-        return Asked(kind, method, path.replace("{sale}", self.sale.name), data)
+        return Asked(kind, method, path.replace("{sale}", self.sale.name), data, tag(self.name, kind))
 
 
 def value_at(body: bytes, key: str) -> str | None:
     """The text or whole number at dotted `key` of a JSON answer, as text; None when it is not there."""
     try:
-        value = json.loads(body)
+        value = DECODE(body.decode())
         for part in key.split("."):
             value = value[int(part)] if isinstance(value, list) else value[part]
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):

@@ -1,5 +1,6 @@
 """The wiring between Locust's events and a sale: options, files, the gate, the samples, the end of a run."""
 
+import gc
 import json
 import logging
 import sys
@@ -20,7 +21,7 @@ from loadtest.experiment import Experiment, find_file, load_experiment, parse, r
 from loadtest.load.arrivals import offsets_ns
 from loadtest.load.buyer import Sale
 from loadtest.load.gate import COUNT, T0, Gate, Leader
-from loadtest.load.http import Endpoint, endpoint
+from loadtest.load.endpoint import Endpoint, endpoint
 from loadtest.load.recorder import Recorder
 from loadtest.shop import Shop
 
@@ -166,6 +167,9 @@ class Plugin:
 
     def _start(self, setup: Setup) -> None:
         self.on_stop()
+        # What was imported stays: a full collection that walks it would hold up the herd.
+        gc.collect()
+        gc.freeze()
         experiment, run_dir = setup.experiment, setup.run_dir
         if self.leads:
             self.leader = Leader(
@@ -220,6 +224,8 @@ class Samples:
 
 
 def _readings(sale: Sale) -> dict[str, float]:
+    if sale.recorder:
+        sale.recorder.flush()
     return {"sent": sale.sent, "answered": sale.answered, "waiting": sale.gate.waiting}
 
 

@@ -1,0 +1,54 @@
+"""First to last send of a herd that waits at the gate: the rush against the bare endpoint, read from its history.
+
+Aim: at most 100 ms for 2,000 buyers in one generator process on one core.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import sides
+from endpoint import endpoint
+
+BUYERS = 2_000
+REPEATS = 3
+AIM_MS = 100.0
+
+
+def main() -> None:
+    print(f"{BUYERS:,} waiting buyers, one generator process on one core, bare endpoint on another")
+    with endpoint() as url:
+        spreads = [spread_ms(url) for _ in range(REPEATS)]
+    for spread, lag in spreads:
+        print(f"  first to last send {spread:6.1f} ms, last send {lag:6.1f} ms after T0")
+    median = sorted(spread for spread, _ in spreads)[REPEATS // 2]
+    print(f"median {median:.1f} ms (aim ≤ {AIM_MS:g} ms: {'met' if median <= AIM_MS else 'MISSED'})")
+
+
+def spread_ms(url: str) -> tuple[float, float]:
+    """First to last send, and T0 to last send, of one herd."""
+    with tempfile.TemporaryDirectory() as parent:
+        run_dir = sides.run_dir(parent)
+        settings = f"buyers = {BUYERS}\n[drain]\ndeadline_s = 5\n"
+        (run_dir / "experiment.toml").write_text(settings)
+        command = ["taskset", "-c", sides.GENERATOR_CORE, sys.executable, "-m", "locust"]
+        command += ["-f", "scenarios/rush.py", "--headless", "-u", str(BUYERS), "-r", str(BUYERS)]
+        command += ["--host", url, "--run-dir", str(run_dir), "--only-summary"]
+        subprocess.run(command, cwd=sides.ROOT, check=True, capture_output=True, timeout=120)
+        sends = sorted(intent["t"] for intent in intents(run_dir / "history/g0.jsonl"))
+        t0_ns = json.loads((run_dir / "samples/gate.jsonl").read_text())["t"]
+    if len(sends) != BUYERS:
+        raise SystemExit(f"{len(sends)} buyers sent, expected {BUYERS}")
+    return (sends[-1] - sends[0]) / 1e6, (sends[-1] - t0_ns) / 1e6
+
+
+def intents(shard: Path) -> list[dict[str, int]]:
+    """The intents to buy in a shard."""
+    lines = [json.loads(line) for line in shard.read_text().splitlines()]
+    return [line for line in lines if line.get("k") == "buy"]
+
+
+if __name__ == "__main__":
+    main()

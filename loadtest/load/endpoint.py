@@ -1,0 +1,64 @@
+"""Where a shop listens, and the bytes of the requests it gets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gevent import ssl
+
+from loadtest.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address. `tls` is None for http; `prefix` is a path that every request starts with."""
+
+    host: str
+    port: int
+    tls: Any
+    prefix: str
+    authority: str
+
+    def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
+        """The bytes of one request, made before they are needed.
+
+        Raises:
+            UsageError: a line break in the path or in a header.
+        """
+        lines = [f"{method} {self.prefix}{path} HTTP/1.1", f"Host: {self.authority}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body is not None:
+            lines.append(f"Content-Length: {len(body)}")
+        if any("\r" in line or "\n" in line for line in lines):
+            raise UsageError(f"request {method} {path!r}: a line break in the path or in a header; take it out")
+        return "\r\n".join([*lines, "", ""]).encode() + (body or b"")
+
+
+def endpoint(base_url: str, ca: Path | None = None, insecure: bool = False) -> Endpoint:
+    """The endpoint of `base_url`, such as ``https://[::1]:8443``. Certificates are verified, against `ca` if given.
+
+    Raises:
+        UsageError: not an http or https address, or an unreadable `ca`.
+    """
+    try:
+        url = urlsplit(base_url)
+        host, port = url.hostname, url.port or {"http": 80, "https": 443}[url.scheme]
+    except (ValueError, KeyError):
+        host = None
+    if not host or url.query or url.fragment or url.username:
+        raise UsageError(f"--host {base_url!r}: expected an address such as http://127.0.0.1:8000")
+    tls = _tls(ca, insecure) if url.scheme == "https" else None
+    return Endpoint(host, port, tls, url.path.rstrip("/"), url.netloc)
+
+
+def _tls(ca: Path | None, insecure: bool) -> Any:
+    try:
+        context = ssl.create_default_context(cafile=str(ca) if ca else None)
+    except OSError as error:
+        raise UsageError(f"--shop-ca {ca}: expected a PEM file of certificates: {error}") from None
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
