@@ -31,6 +31,11 @@ def _connect_args(config: Config) -> dict[str, Any]:
     return {
         "connect_timeout": max(2, round(config.timeout_s)),
         "application_name": "shop",
+        # A server that vanished without a word is noticed within half a minute.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
         "options": f"-c statement_timeout={round(config.timeout_s * 5000)}",
     }
 

@@ -325,3 +325,21 @@ def eventually_fixture() -> Callable[[Callable[[], bool], float], None]:
 def queued(config: Config) -> Config:
     """The test's sale, sold through the queue."""
     return replace(config, dispatch="queued", limiter="none")
+
+
+@pytest.fixture
+def shop_environment() -> Callable[[Config], dict[str, str]]:
+    """See `environment`."""
+    return environment
+
+
+@pytest.fixture
+def unmarked(services: Services) -> Iterator[str]:
+    """The URL of a database that somebody may need."""
+    with closing(psycopg2.connect(services.postgres)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute('DROP DATABASE IF EXISTS "shop-unmarked"')
+            cursor.execute('CREATE DATABASE "shop-unmarked"')
+            yield with_path(services.postgres, "shop-unmarked")
+            cursor.execute('DROP DATABASE "shop-unmarked"')

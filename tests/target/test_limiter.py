@@ -1,0 +1,181 @@
+"""The limiter's laws: never more than rate·t + burst, and the rate met by a timer that is late within the burst."""
+
+import heapq
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target.limiter import Bucket, Consumer, Gcra
+
+
+class Clock:
+    """Time as a test tells it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+RATES = st.sampled_from([0.5, 10.0, 50.0, 400.0, 1000.0])
+
+
+def most_in(times: list[float], window_s: float) -> int:
+    """The most units in any half-open window."""
+    return max((sum(start <= time < start + window_s for time in times[n:]) for n, start in enumerate(times)), default=0)
+
+
+@given(RATES, st.integers(1, 20), st.lists(st.floats(0, 5), min_size=1, max_size=120), st.floats(0.1, 5))
+def test_no_window_holds_more_than_rate_and_burst(rate: float, burst: int, pauses: list[float], window: float) -> None:
+    clock = Clock()
+    bucket = Gcra(rate, burst, clock)
+    taken: list[float] = []
+    for pause in pauses:
+        clock.now += pause / rate
+        while bucket.take():
+            taken.append(clock.now)
+    periods = window * 5 / rate
+    assert most_in(taken, periods) <= rate * periods + burst + 1e-6
+
+
+@given(RATES, st.integers(2, 20), st.lists(st.floats(0, 1), min_size=50, max_size=300))
+def test_the_rate_is_met_by_a_timer_that_is_late_within_the_burst(rate: float, burst: int, lateness: list[float]) -> None:
+    clock = Clock()
+    bucket = Gcra(rate, burst, clock)
+    taken = int(bucket.take())
+    start = clock.now
+    for late in lateness:
+        assert bucket.due_s is not None
+        clock.now = max(clock.now, bucket.due_s + late * (burst - 1) / rate)
+        while bucket.take():
+            taken += 1
+    elapsed = clock.now - start
+    assert taken >= rate * elapsed - 1e-3
+    assert taken <= rate * elapsed + burst + 1e-3
+
+
+def test_it_starts_with_one_and_not_with_a_burst() -> None:
+    clock = Clock()
+    bucket = Gcra(50, 5, clock)
+    clock.now += 60
+    assert [bucket.take(), bucket.take()] == [True, False]
+
+
+def test_after_idling_the_burst_and_no_more_is_at_once() -> None:
+    clock = Clock()
+    bucket = Gcra(50, 5, clock)
+    bucket.take()
+    clock.now += 60
+    assert [bucket.take() for _ in range(6)] == [True] * 5 + [False]
+
+
+class Timer:
+    """Celery's timer, on the test's clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._entries: list[Any] = []
+
+    def call_at(self, at_s: float, function: Callable[..., None], arguments: tuple[Any, ...]) -> Any:
+        entry = SimpleNamespace(canceled=False, run=lambda: function(*arguments))
+        entry.cancel = lambda: setattr(entry, "canceled", True)
+        heapq.heappush(self._entries, (at_s, id(entry), entry))
+        return entry
+
+    @property
+    def armed(self) -> int:
+        return sum(not entry.canceled for *_, entry in self._entries)
+
+    def advance(self, to_s: float, late_s: float = 0.0) -> None:
+        """Fire what is due until `to_s`, each entry a little late."""
+        while self._entries and self._entries[0][0] + late_s <= to_s:
+            at_s, _, entry = heapq.heappop(self._entries)
+            self._clock.now = max(self._clock.now, at_s + late_s)
+            if not entry.canceled:
+                entry.run()
+        self._clock.now = max(self._clock.now, to_s)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(Bucket.__init__, "__defaults__", None)
+    monkeypatch.setattr(Gcra.__init__, "__defaults__", (made,))
+    return made
+
+
+@pytest.fixture
+def consumer(clock: Clock) -> Any:
+    """The consumer without a worker around it."""
+    made = Consumer.__new__(Consumer)
+    made.timer = Timer(clock)
+    made.task_buckets = {}
+    made.app = SimpleNamespace(tasks={"place": SimpleNamespace(rate_limit="50/s", burst=2), "other": SimpleNamespace(rate_limit=None)})
+    made.started = []
+    made._limit_move_to_pool = lambda request: made.started.append((request, clock.now))
+    made.reset_rate_limits()
+    return made
+
+
+def hold(consumer: Any, *requests: str) -> None:
+    for request in requests:
+        consumer._limit_task(request, consumer.task_buckets["place"], 1)
+
+
+def test_a_task_without_a_limit_has_no_bucket(consumer: Any) -> None:
+    assert consumer.task_buckets["other"] is None
+
+
+def test_one_timer_is_armed_however_many_tasks_are_held(consumer: Any) -> None:
+    hold(consumer, *(f"r{n}" for n in range(100)))
+    assert [request for request, _ in consumer.started] == ["r0"]
+    assert consumer.timer.armed == 1
+
+
+def test_held_tasks_start_in_order_at_the_rate_though_the_timer_is_late(consumer: Any, clock: Clock) -> None:
+    start = clock.now
+    hold(consumer, *(f"r{n}" for n in range(101)))
+    consumer.timer.advance(start + 2.0 + 0.011, late_s=0.01)
+    assert [request for request, _ in consumer.started] == [f"r{n}" for n in range(101)]
+    assert consumer.started[-1][1] - start == pytest.approx(2.0, abs=0.011)
+    assert consumer.timer.armed == 0
+
+
+def test_a_lost_connection_leaves_no_timer_and_no_task_behind(consumer: Any, clock: Clock) -> None:
+    hold(consumer, "old1", "old2", "old3")
+    consumer.task_buckets["place"].clear_pending()
+    assert consumer.timer.armed == 0
+    hold(consumer, "new1", "new2")
+    assert consumer.timer.armed == 1
+    consumer.timer.advance(clock.now + 1)
+    assert [request for request, _ in consumer.started] == ["old1", "new1", "new2"]
+
+
+def test_a_new_limit_takes_over_what_the_old_one_held(consumer: Any, clock: Clock) -> None:
+    hold(consumer, "r0", "r1", "r2", "r3")
+    consumer.app.tasks["place"].rate_limit = "10/s"
+    consumer.reset_rate_limits()
+    assert consumer.timer.armed == 1
+    consumer.timer.advance(clock.now + 1)
+    assert [request for request, _ in consumer.started] == ["r0", "r1", "r2", "r3"]
+    assert consumer.started[3][1] - consumer.started[2][1] == pytest.approx(0.1)
+
+
+def test_a_task_that_fails_to_start_does_not_stop_the_rest(consumer: Any, clock: Clock) -> None:
+    hold(consumer, "r0", "bad", "r2")
+
+    def start(request: str) -> None:
+        if request == "bad":
+            raise OSError(request)
+        consumer.started.append((request, clock.now))
+
+    consumer._limit_move_to_pool = start
+    with pytest.raises(OSError, match="bad"):
+        consumer.timer.advance(clock.now + 1)
+    consumer.timer.advance(clock.now + 1)
+    assert [request for request, _ in consumer.started] == ["r0", "r2"]
