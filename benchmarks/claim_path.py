@@ -69,7 +69,9 @@ def bare() -> Starlette:
     """One endpoint that answers as a win would, and reads nothing."""
 
     async def order(_request: Request) -> JSONResponse:
-        return JSONResponse({"outcome": "won", "number": "sale-000001", "status_url": "/sales/sale/orders/sale-000001"}, 202)
+        return JSONResponse(
+            {"outcome": "won", "number": "sale-000001", "status_url": "/sales/sale/orders/sale-000001"}, 202
+        )
 
     return Starlette(routes=[Route("/sales/{sale}/orders", order, methods=["POST"])])
 
@@ -78,12 +80,17 @@ def main() -> None:
     if not (shutil.which("wrk") and shutil.which("taskset")):
         print("claim_path: skipped: needs wrk and taskset on the PATH")
         return
-    with tempfile.TemporaryDirectory() as directory, Supervisor(Path(directory)) as supervisor:
-        with embedded_redis(supervisor) as redis:
-            os.environ["BENCHMARK_REDIS"] = f"{redis}/0"
-            rates = {side: measure(side, Path(directory)) for side in ("bare", "claim")}
-            sold = STOCK - claims.connect(config()).llen(Keys.of("sale").tokens)
-    print(f"requests/s, {CONNECTIONS} connections, server on core 0, wrk on core 1, {SECONDS} s each, dispatch left out")
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Supervisor(Path(directory)) as supervisor,
+        embedded_redis(supervisor) as redis,
+    ):
+        os.environ["BENCHMARK_REDIS"] = f"{redis}/0"
+        rates = {side: measure(side, Path(directory)) for side in ("bare", "claim")}
+        sold = STOCK - claims.connect(config()).llen(Keys.of("sale").tokens)
+    print(
+        f"requests/s, {CONNECTIONS} connections, server on core 0, wrk on core 1, {SECONDS} s each, dispatch left out"
+    )
     for side, rate in rates.items():
         print(f"  {side:6} {rate:10,.0f}")
     ratio = rates["claim"] / rates["bare"]

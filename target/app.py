@@ -72,7 +72,9 @@ class Routes:
         await self._scheme.left()
         return JSONResponse({"status": "ok"})
 
-    def of_this_sale(self, endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    def of_this_sale(
+        self, endpoint: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
         """`endpoint`, with 404 for any other sale."""
         sale = self._config.sale
 
@@ -143,7 +145,9 @@ def outcome(status: int, name: str, headers: dict[str, str] | None = None, **mor
 
 def problem(status: int, title: str, detail: str) -> Response:
     """A refusal as RFC 9457 has it."""
-    return JSONResponse({"title": title, "status": status, "detail": detail}, status, media_type="application/problem+json")
+    return JSONResponse(
+        {"title": title, "status": status, "detail": detail}, status, media_type="application/problem+json"
+    )
 
 
 async def _unavailable(_request: Request, error: Exception) -> Response:

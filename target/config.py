@@ -46,7 +46,9 @@ class Config:
     @cached_property
     def sqlalchemy_url(self) -> sa.URL:
         """The database for SQLAlchemy, with the driver named: its default has changed between versions."""
-        return sa.make_url(self.database_url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg2")
+        return sa.make_url(self.database_url.replace("postgres://", "postgresql://", 1)).set(
+            drivername="postgresql+psycopg2"
+        )
 
     def number(self, unit: int) -> str:
         """The order number of unit 1…stock. Deterministic, so that seeding twice mints no second set."""
@@ -65,7 +67,9 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
     return Config(
         database_url=reader.url("SHOP_DATABASE_URL", ("postgresql", "postgres")),
         redis_url=reader.url("SHOP_REDIS_URL", ("redis", "rediss", "unix")),
-        broker_url=reader.url("SHOP_BROKER_URL", ("redis", "rediss", "amqp", "amqps"), "" if dispatch == "inline" else None),
+        broker_url=reader.url(
+            "SHOP_BROKER_URL", ("redis", "rediss", "amqp", "amqps"), "" if dispatch == "inline" else None
+        ),
         sale=reader.value("SHOP_SALE", _sale, "1 to 64 letters, digits, _ or -"),
         stock=reader.value("SHOP_STOCK", _between(1, MAX_STOCK), f"a whole number from 1 to {MAX_STOCK}"),
         per_buyer=reader.value("SHOP_PER_BUYER", _between(1, 1000), "a whole number from 1 to 1000", 1),
@@ -74,7 +78,9 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
         limiter=cast("LimiterKind", reader.choice("SHOP_LIMITER", ("none", "flat"), "flat")),
         rate_per_s=rate,
         # 40 ms of the rate: what a late timer costs, and too little for the database to feel.
-        burst=reader.value("SHOP_BURST", _between(1, 100_000), "a whole number from 1", max(2, math.floor(rate * 0.04))),
+        burst=reader.value(
+            "SHOP_BURST", _between(1, 100_000), "a whole number from 1", max(2, math.floor(rate * 0.04))
+        ),
         opens_at=reader.value("SHOP_OPENS_AT", _moment, "a time such as 2030-11-11T00:00:00+08:00", None),
         db_pool=reader.value("SHOP_DB_POOL", _between(1, 500), "a whole number from 1 to 500", 16),
         publishers=reader.value("SHOP_PUBLISHERS", _between(1, 64), "a whole number from 1 to 64", 4),
@@ -127,7 +133,9 @@ class Reader:
         found = self.text(name, default) if default is None else self.env.get(name, default)
         scheme = found.partition("://")[0]
         if found and scheme not in schemes:
-            raise ConfigError(f"{name}: expected a URL that begins with {' or '.join(f'{s}://' for s in schemes)}, found {scheme[:16]!r}…")
+            raise ConfigError(
+                f"{name}: expected a URL that begins with {' or '.join(f'{s}://' for s in schemes)}, found {scheme[:16]!r}…"
+            )
         return found
 
 

@@ -123,7 +123,7 @@ class Desk:
                 self._next = turn.split()
                 try:
                     await self._exchange(turn)
-                except Exception as error:  # noqa: BLE001 - whatever it was, no waiter may be left to wait
+                except Exception as error:
                     _fail(turn.waiters(), f"Redis did not answer: {error}")
         finally:
             self._serving = None
@@ -160,7 +160,9 @@ class Desk:
             pipeline.llen(keys.tokens)
         for claim, _ in turn.returns:
             pipeline.execute_command(
-                *GIVE_BACK.call((keys.tokens, keys.claims, keys.buyers), (claim.number, claim.buyer, claim.nth), by_hash=False)
+                *GIVE_BACK.call(
+                    (keys.tokens, keys.claims, keys.buyers), (claim.number, claim.buyer, claim.nth), by_hash=False
+                )
             )
         return await cast("Awaitable[list[Any]]", pipeline.execute(raise_on_error=False))
 

@@ -97,7 +97,11 @@ class Queued:
             raise NotSent(f"no connection to the broker: {error}") from error
         try:
             self._celery.send_task(
-                PLACE_ORDER, (claim.number, claim.buyer, claim.nth), producer=producer, argsrepr=claim.number, kwargsrepr="{}"
+                PLACE_ORDER,
+                (claim.number, claim.buyer, claim.nth),
+                producer=producer,
+                argsrepr=claim.number,
+                kwargsrepr="{}",
             )
         except Exception as error:
             self._drop()

@@ -43,13 +43,16 @@ class Order(Base):
         sa.CheckConstraint("unit BETWEEN 1 AND stock", name="orders_within_stock"),
         sa.CheckConstraint("nth BETWEEN 1 AND per_buyer", name="orders_within_cap"),
         sa.CheckConstraint(
-            "number = sale || '-' || lpad(unit::text, greatest(6, length(unit::text)), '0')", name="orders_number_is_unit"
+            "number = sale || '-' || lpad(unit::text, greatest(6, length(unit::text)), '0')",
+            name="orders_number_is_unit",
         ),
     )
 
     number: Mapped[str] = mapped_column(primary_key=True)
     # NULL, and so refused, where the number does not end in digits.
-    unit: Mapped[int] = mapped_column(sa.Computed(r"substring(number from '-(\d{6,8})$')::integer", persisted=True), nullable=False)
+    unit: Mapped[int] = mapped_column(
+        sa.Computed(r"substring(number from '-(\d{6,8})$')::integer", persisted=True), nullable=False
+    )
     sale: Mapped[str]
     buyer: Mapped[str]
     nth: Mapped[int]

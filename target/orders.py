@@ -3,7 +3,7 @@ threads of the inline dispatch both come here.
 """
 
 import sqlalchemy as sa
-from redis import Redis, RedisError
+from redis import RedisError
 
 from target import claims
 from target.claims import Claim, Keys, Placement

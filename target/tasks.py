@@ -29,12 +29,13 @@ def place_order(number: str, buyer: str, nth: int = 1) -> None:
     while True:
         try:
             _orders().place(claim)
-            return
         except Unavailable as error:
             if monotonic() > deadline:
                 log.warning("%s goes back to the queue: %s", number, error)
                 raise Reject(str(error), requeue=True) from error
             sleep(PAUSE_S)
+        else:
+            return
 
 
 @cache
@@ -48,7 +49,7 @@ def _warm(**_: object) -> None:
     # The first orders would else come late and bunched. A service that is down is the first order's problem.
     try:
         _orders().warm()
-    except Exception as error:  # noqa: BLE001 - no reason may keep a child from starting
+    except Exception as error:
         log.warning("starting without connections: %s", error)
 
 

@@ -49,9 +49,7 @@ def services(request: pytest.FixtureRequest) -> Services:
             pytest.skip(f"no services: {error}")
         postgres, address = postgres or embedded.postgres, address or embedded.redis
     create_database(postgres)
-    return Services(
-        with_path(postgres, DATABASE), with_path(address, str(SHOP_DB)), with_path(address, str(BROKER_DB))
-    )
+    return Services(with_path(postgres, DATABASE), with_path(address, str(SHOP_DB)), with_path(address, str(BROKER_DB)))
 
 
 @pytest.fixture(scope="session")
@@ -275,7 +273,9 @@ def wire() -> Iterator[Callable[[str], Wire]]:
 def environment(config: Config) -> dict[str, str]:
     """The environment of a shop process."""
     names = {"limiter": "SHOP_LIMITER"}
-    told = {names.get(key, f"SHOP_{key.upper()}"): str(value) for key, value in asdict(config).items() if value is not None}
+    told = {
+        names.get(key, f"SHOP_{key.upper()}"): str(value) for key, value in asdict(config).items() if value is not None
+    }
     return {**os.environ, **told}
 
 

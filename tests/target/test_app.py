@@ -34,7 +34,10 @@ def test_won_already_bought_and_sold_out(shop: Any, sale: Config, orders: str) -
     won = shop.post(orders, {"buyer": "b-1"})
     assert (won.status, won.body) == (202, {"outcome": "won", "number": sale.number(1), "status_url": url})
     again = shop.post(orders, {"buyer": "b-1"})
-    assert (again.status, again.body) == (409, {"outcome": "already_bought", "number": sale.number(1), "status_url": url})
+    assert (again.status, again.body) == (
+        409,
+        {"outcome": "already_bought", "number": sale.number(1), "status_url": url},
+    )
     assert shop.post(orders, {"buyer": "b-2"}).status == 202
     late = shop.post(orders, {"buyer": "b-3"})
     assert (late.status, late.body) == (410, {"outcome": "sold_out"})
@@ -72,7 +75,11 @@ def test_health(shop: Any) -> None:
 
 
 def test_another_sale_is_not_found(shop: Any) -> None:
-    for answer in (shop.get("/sales/other"), shop.get("/sales/other/orders/x"), shop.post("/sales/other/orders", {"buyer": "b-1"})):
+    for answer in (
+        shop.get("/sales/other"),
+        shop.get("/sales/other/orders/x"),
+        shop.post("/sales/other/orders", {"buyer": "b-1"}),
+    ):
         assert (answer.status, answer.type) == (404, "application/problem+json")
 
 
@@ -96,14 +103,24 @@ def test_what_is_not_an_order_is_refused_and_takes_nothing(shop: Any, orders: st
 def test_before_it_opens_buyers_are_throttled(sale: Config, browse: Browse, orders: str) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     shop = browse(replace(sale, opens_at=later))
-    assert (shop.post(orders, {"buyer": "b-1"}).status, shop.post(orders, {"buyer": "b-1"}).body) == (429, {"outcome": "throttled"})
+    assert (shop.post(orders, {"buyer": "b-1"}).status, shop.post(orders, {"buyer": "b-1"}).body) == (
+        429,
+        {"outcome": "throttled"},
+    )
     assert shop.get(f"/sales/{sale.sale}").body == {"opens_at": later.isoformat(), "stock": 2, "left": 2}
     assert browse(replace(sale, opens_at=later - timedelta(hours=2))).post(orders, {"buyer": "b-1"}).status == 202
 
 
-def test_without_redis_everything_is_unavailable_and_nothing_refused_for_good(sale: Config, browse: Browse, orders: str, closed_port: int) -> None:
+def test_without_redis_everything_is_unavailable_and_nothing_refused_for_good(
+    sale: Config, browse: Browse, orders: str, closed_port: int
+) -> None:
     shop = browse(replace(sale, redis_url=f"redis://127.0.0.1:{closed_port}/0"))
-    said = [shop.post(orders, {"buyer": "b-1"}), shop.get(f"{orders}/x"), shop.get(f"/sales/{sale.sale}"), shop.get("/health")]
+    said = [
+        shop.post(orders, {"buyer": "b-1"}),
+        shop.get(f"{orders}/x"),
+        shop.get(f"/sales/{sale.sale}"),
+        shop.get("/health"),
+    ]
     assert [each.status for each in said] == [503] * 4
 
 

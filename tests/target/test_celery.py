@@ -39,7 +39,9 @@ def most_in_1s(times: list[float]) -> int:
     return max(sum(start <= time < start + 1 for time in times[n:]) for n, start in enumerate(times))
 
 
-def test_a_backlog_drains_at_the_rate_and_never_faster(queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any) -> None:
+def test_a_backlog_drains_at_the_rate_and_never_faster(
+    queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any
+) -> None:
     sale = prepare(replace(queued, stock=200, limiter="flat", rate_per_s=50.0, burst=2))
     buy(sale, 200)
     with worker(sale):
@@ -49,7 +51,9 @@ def test_a_backlog_drains_at_the_rate_and_never_faster(queued: Config, prepare: 
     assert most_in_1s(times) <= 52
 
 
-def test_every_winner_is_confirmed_and_no_claim_is_left(queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any, store: redis.Redis) -> None:
+def test_every_winner_is_confirmed_and_no_claim_is_left(
+    queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any, store: redis.Redis
+) -> None:
     sale = prepare(queued)
     numbers = buy(sale, 20)
     keys = Keys.of(sale.sale)

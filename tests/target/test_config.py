@@ -16,7 +16,13 @@ GOOD = {
 
 def test_defaults() -> None:
     config = load(GOOD)
-    assert (config.scheme, config.dispatch, config.limiter, config.rate_per_s, config.burst) == ("tokens", "queued", "flat", 50.0, 2)
+    assert (config.scheme, config.dispatch, config.limiter, config.rate_per_s, config.burst) == (
+        "tokens",
+        "queued",
+        "flat",
+        50.0,
+        2,
+    )
     assert config.per_buyer == 1
 
 
@@ -49,7 +55,11 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("SHOP_RATE_PER_S", "nan", "SHOP_RATE_PER_S: expected orders a second above 0, found 'nan'"),
         ("SHOP_DISPATCH", "later", "SHOP_DISPATCH: expected queued or inline, found 'later'"),
         ("SHOP_LIMITER", "native", "SHOP_LIMITER: expected none or flat, found 'native'"),
-        ("SHOP_OPENS_AT", "2030-01-01", "SHOP_OPENS_AT: expected a time such as 2030-11-11T00:00:00+08:00, found '2030-01-01'"),
+        (
+            "SHOP_OPENS_AT",
+            "2030-01-01",
+            "SHOP_OPENS_AT: expected a time such as 2030-11-11T00:00:00+08:00, found '2030-01-01'",
+        ),
     ],
 )
 def test_a_wrong_variable_says_what_was_expected_and_found(name: str, value: str, said: str) -> None:
@@ -59,6 +69,8 @@ def test_a_wrong_variable_says_what_was_expected_and_found(name: str, value: str
 
 
 def test_an_address_is_never_repeated_whole() -> None:
-    with pytest.raises(ConfigError, match=r"SHOP_DATABASE_URL: expected a URL that begins with postgresql://") as caught:
+    with pytest.raises(
+        ConfigError, match=r"SHOP_DATABASE_URL: expected a URL that begins with postgresql://"
+    ) as caught:
         load(GOOD | {"SHOP_DATABASE_URL": "mysql://u:secret@h/d"})
     assert "secret" not in str(caught.value)

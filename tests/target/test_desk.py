@@ -107,7 +107,9 @@ def test_more_than_one_turn_holds_are_served_in_turns(sale: Config, monkeypatch:
     assert at(sale, herd) == [sale.number(unit) for unit in range(1, 21)] + ["SoldOut"] * 30
 
 
-def test_the_same_buyers_raced_from_four_processes_worth_of_desks_get_one_unit_each(sale: Config, store: redis.Redis) -> None:
+def test_the_same_buyers_raced_from_four_processes_worth_of_desks_get_one_unit_each(
+    sale: Config, store: redis.Redis
+) -> None:
     start = Barrier(4)
 
     async def herd(desk: Desk) -> list[str]:
@@ -123,7 +125,9 @@ def test_the_same_buyers_raced_from_four_processes_worth_of_desks_get_one_unit_e
     assert store.llen(Keys.of(sale.sale).tokens) == sale.stock - 15
 
 
-def test_a_lost_reply_takes_one_unit_and_asking_again_finds_it(sale: Config, store: redis.Redis, wire: Callable[[str], Any]) -> None:
+def test_a_lost_reply_takes_one_unit_and_asking_again_finds_it(
+    sale: Config, store: redis.Redis, wire: Callable[[str], Any]
+) -> None:
     line = wire(sale.redis_url)
 
     async def lose(desk: Desk) -> str:

@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -68,7 +69,9 @@ def test_a_refused_connection_gives_the_unit_back(sale: Config, store: redis.Red
     assert (store.llen(keys.tokens), store.hgetall(keys.claims), store.hgetall(keys.buyers)) == (sale.stock, {}, {})
 
 
-def test_a_broker_that_went_away_between_two_orders_gives_the_unit_back(sale: Config, wire: Callable[[str], Any]) -> None:
+def test_a_broker_that_went_away_between_two_orders_gives_the_unit_back(
+    sale: Config, wire: Callable[[str], Any]
+) -> None:
     line = wire(sale.broker_url)
     dispatch = Queued(replace(sale, broker_url=line.url, publishers=1))
     send(dispatch, Claim(sale.number(1), "b-1"))
@@ -94,7 +97,9 @@ def test_an_enqueue_whose_answer_is_lost_keeps_the_claim(
     assert [arguments[0] for arguments in waiting()] == [sale.number(20), sale.number(1)]
 
 
-def test_after_an_error_a_publisher_works_again(sale: Config, wire: Callable[[str], Any], waiting: Callable[[], list[Any]]) -> None:
+def test_after_an_error_a_publisher_works_again(
+    sale: Config, wire: Callable[[str], Any], waiting: Callable[[], list[Any]]
+) -> None:
     line = wire(sale.broker_url)
     dispatch = Queued(replace(sale, broker_url=line.url, publishers=1, timeout_s=0.5))
     send(dispatch, Claim(sale.number(1), "b-1"))
@@ -129,7 +134,9 @@ def test_inline_a_refused_order_is_rejected(config: Config, prepare: Prepare, ro
     assert rows.all() == [(config.number(1), "b-1")]
 
 
-def test_inline_without_a_database_the_unit_is_given_back(config: Config, prepare: Prepare, store: redis.Redis, closed_port: int) -> None:
+def test_inline_without_a_database_the_unit_is_given_back(
+    config: Config, prepare: Prepare, store: redis.Redis, closed_port: int
+) -> None:
     prepare(config)
     with pytest.raises(NotSent):
         buy(replace(config, database_url=f"postgresql://x@127.0.0.1:{closed_port}/x"))
@@ -137,7 +144,7 @@ def test_inline_without_a_database_the_unit_is_given_back(config: Config, prepar
 
 
 def chained(*links: Exception) -> Exception:
-    for link, cause in zip(links, links[1:], strict=False):
+    for link, cause in pairwise(links):
         link.__context__ = cause
     return links[0]
 

@@ -27,7 +27,9 @@ RATES = st.sampled_from([0.5, 10.0, 50.0, 400.0, 1000.0])
 
 def most_in(times: list[float], window_s: float) -> int:
     """The most units in any half-open window."""
-    return max((sum(start <= time < start + window_s for time in times[n:]) for n, start in enumerate(times)), default=0)
+    return max(
+        (sum(start <= time < start + window_s for time in times[n:]) for n, start in enumerate(times)), default=0
+    )
 
 
 @given(RATES, st.integers(1, 20), st.lists(st.floats(0, 5), min_size=1, max_size=120), st.floats(0.1, 5))
@@ -44,7 +46,9 @@ def test_no_window_holds_more_than_rate_and_burst(rate: float, burst: int, pause
 
 
 @given(RATES, st.integers(2, 20), st.lists(st.floats(0, 1), min_size=50, max_size=300))
-def test_the_rate_is_met_by_a_timer_that_is_late_within_the_burst(rate: float, burst: int, lateness: list[float]) -> None:
+def test_the_rate_is_met_by_a_timer_that_is_late_within_the_burst(
+    rate: float, burst: int, lateness: list[float]
+) -> None:
     clock = Clock()
     bucket = Gcra(rate, burst, clock)
     taken = int(bucket.take())
@@ -115,7 +119,9 @@ def consumer(clock: Clock) -> Any:
     made = Consumer.__new__(Consumer)
     made.timer = Timer(clock)
     made.task_buckets = {}
-    made.app = SimpleNamespace(tasks={"place": SimpleNamespace(rate_limit="50/s", burst=2), "other": SimpleNamespace(rate_limit=None)})
+    made.app = SimpleNamespace(
+        tasks={"place": SimpleNamespace(rate_limit="50/s", burst=2), "other": SimpleNamespace(rate_limit=None)}
+    )
     made.started = []
     made._limit_move_to_pool = lambda request: made.started.append((request, clock.now))
     made.reset_rate_limits()

@@ -22,7 +22,9 @@ def prepare(shop_environment: Callable[[Config], dict[str, str]]) -> Prepare:
 
     def run(config: Config) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "target", "prepare"]
-        return subprocess.run(command, env=shop_environment(config), capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            command, env=shop_environment(config), capture_output=True, text=True, timeout=60, check=False
+        )
 
     return run
 
@@ -34,7 +36,9 @@ def test_it_seeds_the_same_numbers_however_often_it_runs(queued: Config, prepare
         assert store.lrange(Keys.of(queued.sale).tokens, 0, -1) == [queued.number(unit) for unit in range(1, 21)]
 
 
-def test_a_database_that_is_not_marked_is_left_alone(config: Config, prepare: Prepare, unmarked: str, store: redis.Redis) -> None:
+def test_a_database_that_is_not_marked_is_left_alone(
+    config: Config, prepare: Prepare, unmarked: str, store: redis.Redis
+) -> None:
     done = prepare(replace(config, database_url=unmarked))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -66,8 +70,12 @@ def test_once_marked_as_told_it_is_prepared(config: Config, prepare: Prepare, un
         ({"dispatch": "queued", "broker_url": "redis://127.0.0.1:{port}/0"}, "Connection refused"),
     ],
 )
-def test_a_mistake_is_one_line(config: Config, prepare: Prepare, closed_port: int, wrong: dict[str, str], said: str) -> None:
-    values = {name: value.format(port=closed_port) if isinstance(value, str) else value for name, value in wrong.items()}
+def test_a_mistake_is_one_line(
+    config: Config, prepare: Prepare, closed_port: int, wrong: dict[str, str], said: str
+) -> None:
+    values = {
+        name: value.format(port=closed_port) if isinstance(value, str) else value for name, value in wrong.items()
+    }
     done = prepare(replace(config, **values))
     assert done.returncode == 2
     assert done.stderr.startswith("shop: ")
@@ -76,6 +84,8 @@ def test_a_mistake_is_one_line(config: Config, prepare: Prepare, closed_port: in
 
 
 def test_an_unknown_command_is_bad_usage() -> None:
-    done = subprocess.run([sys.executable, "-m", "target", "sell"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "target", "sell"], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 2
     assert "prepare" in done.stderr

@@ -21,7 +21,14 @@ def sale(config: Config, prepare: Prepare) -> Config:
 
 def insert(engine: sa.Engine, config: Config, number: str, buyer: str, nth: int = 1, stock: int | None = None) -> None:
     """One row, as a shop might write it that knows nothing of guards."""
-    values = {"number": number, "sale": config.sale, "buyer": buyer, "nth": nth, "stock": stock or config.stock, "cap": config.per_buyer}
+    values = {
+        "number": number,
+        "sale": config.sale,
+        "buyer": buyer,
+        "nth": nth,
+        "stock": stock or config.stock,
+        "cap": config.per_buyer,
+    }
     statement = "INSERT INTO orders (number, sale, buyer, nth, stock, per_buyer) VALUES (:number, :sale, :buyer, :nth, :stock, :cap)"
     with engine.connect() as connection:
         connection.execute(sa.text(statement), values)
@@ -34,7 +41,18 @@ def count(engine: sa.Engine, config: Config) -> int:
 
 @pytest.mark.parametrize(
     "number",
-    ["{sale}-000004", "{sale}-000000", "{sale}-0000003", "{sale}-3", "{sale}-", "other-000001", "000001", "", "{sale}-99999999", "{sale}-999999999999999999999"],
+    [
+        "{sale}-000004",
+        "{sale}-000000",
+        "{sale}-0000003",
+        "{sale}-3",
+        "{sale}-",
+        "other-000001",
+        "000001",
+        "",
+        "{sale}-99999999",
+        "{sale}-999999999999999999999",
+    ],
 )
 def test_the_row_past_the_stock_is_refused_whatever_its_number(engine: sa.Engine, sale: Config, number: str) -> None:
     for unit in (1, 2, 3):

@@ -36,7 +36,9 @@ def claim(store: redis.Redis, config: Config, unit: int, buyer: str) -> Claim:
     return Claim(config.number(unit), buyer)
 
 
-def test_an_order_is_placed_and_its_claim_ended(orders: Orders, config: Config, store: redis.Redis, keys: Keys, rows: Any) -> None:
+def test_an_order_is_placed_and_its_claim_ended(
+    orders: Orders, config: Config, store: redis.Redis, keys: Keys, rows: Any
+) -> None:
     order = claim(store, config, 1, "b-1")
     assert orders.place(order) == "placed"
     assert rows.all() == [(order.number, "b-1")]
@@ -45,7 +47,9 @@ def test_an_order_is_placed_and_its_claim_ended(orders: Orders, config: Config, 
     assert store.get(keys.near_misses) is None
 
 
-def test_a_redelivered_order_is_one_row_and_a_near_miss(orders: Orders, config: Config, store: redis.Redis, keys: Keys, rows: Any) -> None:
+def test_a_redelivered_order_is_one_row_and_a_near_miss(
+    orders: Orders, config: Config, store: redis.Redis, keys: Keys, rows: Any
+) -> None:
     order = claim(store, config, 1, "b-1")
     assert [orders.place(order), orders.place(order)] == ["placed", "redelivered"]
     assert rows.all() == [(order.number, "b-1")]
@@ -53,7 +57,9 @@ def test_a_redelivered_order_is_one_row_and_a_near_miss(orders: Orders, config: 
     assert store.hgetall(keys.rejected) == {}
 
 
-def test_a_number_that_is_sold_already_is_rejected(orders: Orders, config: Config, store: redis.Redis, keys: Keys, rows: Any) -> None:
+def test_a_number_that_is_sold_already_is_rejected(
+    orders: Orders, config: Config, store: redis.Redis, keys: Keys, rows: Any
+) -> None:
     orders.place(claim(store, config, 1, "b-1"))
     late = claim(store, config, 1, "b-2")
     assert orders.place(late) == "rejected"
@@ -64,7 +70,9 @@ def test_a_number_that_is_sold_already_is_rejected(orders: Orders, config: Confi
     assert store.get(keys.near_misses) == "1"
 
 
-def test_rejecting_one_buyer_leaves_the_claim_of_another(orders: Orders, config: Config, store: redis.Redis, keys: Keys) -> None:
+def test_rejecting_one_buyer_leaves_the_claim_of_another(
+    orders: Orders, config: Config, store: redis.Redis, keys: Keys
+) -> None:
     orders.place(claim(store, config, 1, "b-1"))
     claim(store, config, 1, "b-3")
     orders.place(Claim(config.number(1), "b-2"))
@@ -72,7 +80,9 @@ def test_rejecting_one_buyer_leaves_the_claim_of_another(orders: Orders, config:
 
 
 @pytest.mark.parametrize("number", ["{sale}-000021", "other-000001", "nonsense"])
-def test_a_number_that_is_not_for_sale_is_rejected(orders: Orders, config: Config, store: redis.Redis, keys: Keys, number: str, rows: Any) -> None:
+def test_a_number_that_is_not_for_sale_is_rejected(
+    orders: Orders, config: Config, store: redis.Redis, keys: Keys, number: str, rows: Any
+) -> None:
     order = Claim(number.format(sale=config.sale), "b-1")
     assert orders.place(order) == "rejected"
     assert rows.all() == []
@@ -86,7 +96,9 @@ def test_a_second_number_for_a_buyer_is_rejected(orders: Orders, config: Config,
     assert len(rows.all()) == 1
 
 
-def test_one_claim_placed_by_many_at_once_is_one_row(orders: Orders, config: Config, store: redis.Redis, keys: Keys, rows: Any) -> None:
+def test_one_claim_placed_by_many_at_once_is_one_row(
+    orders: Orders, config: Config, store: redis.Redis, keys: Keys, rows: Any
+) -> None:
     order, start = claim(store, config, 1, "b-1"), Barrier(8)
 
     def place(_: int) -> str:
@@ -111,7 +123,9 @@ def test_a_sale_that_is_not_there_rejects_nobody(config: Config, prepare: Prepar
         Orders(replace(config, sale="elsewhere"), 1).place(Claim("elsewhere-000001", "b-1"))
 
 
-def test_nobody_is_confirmed_while_redis_is_away_and_the_row_stands(config: Config, prepare: Prepare, closed_port: int, rows: Any) -> None:
+def test_nobody_is_confirmed_while_redis_is_away_and_the_row_stands(
+    config: Config, prepare: Prepare, closed_port: int, rows: Any
+) -> None:
     prepare(config)
     orders = Orders(replace(config, redis_url=f"redis://127.0.0.1:{closed_port}/0"), 1)
     with pytest.raises(Unavailable, match="did not end the claim"):

@@ -13,7 +13,9 @@ from target.schemes.naive import Naive
 
 
 @pytest.mark.parametrize("run", range(3))
-def test_a_thousand_at_once_buy_more_than_there_is(run: int, config: Config, prepare: Callable[[Config], Config], rows: Any) -> None:
+def test_a_thousand_at_once_buy_more_than_there_is(
+    run: int, config: Config, prepare: Callable[[Config], Config], rows: Any
+) -> None:
     sale = prepare(replace(config, scheme="naive", stock=200, db_pool=16))
     shop = Naive(sale)
 

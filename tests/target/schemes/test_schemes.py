@@ -81,7 +81,9 @@ def test_an_unknown_number_is_nobodys(sale: Config) -> None:
 
 def test_without_services_nobody_is_told_that_it_is_sold_out(sale: Config, closed_port: int) -> None:
     nowhere = f"127.0.0.1:{closed_port}/0"
-    away = replace(sale, redis_url=f"redis://{nowhere}", database_url=f"postgresql://x@{nowhere}", broker_url=f"redis://{nowhere}")
+    away = replace(
+        sale, redis_url=f"redis://{nowhere}", database_url=f"postgresql://x@{nowhere}", broker_url=f"redis://{nowhere}"
+    )
     with pytest.raises(Unavailable):
         at(away, lambda shop: shop.buy("b-1"))
 

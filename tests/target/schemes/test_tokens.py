@@ -41,7 +41,9 @@ def rush(config: Config, start: Barrier) -> list[str]:
     return asyncio.run(run())
 
 
-def test_a_herd_at_four_shops_buys_every_unit_once(config: Config, prepare: Prepare, rows: Any, store: redis.Redis) -> None:
+def test_a_herd_at_four_shops_buys_every_unit_once(
+    config: Config, prepare: Prepare, rows: Any, store: redis.Redis
+) -> None:
     sale, start = prepare(replace(config, stock=100)), Barrier(4)
     with ThreadPoolExecutor(4) as threads:
         said = [each for one in threads.map(lambda _: rush(sale, start), range(4)) for each in one]
