@@ -108,9 +108,7 @@ def quiet_line(run: RunData) -> list[tuple[str, str]]:
         known.setdefault(column, run.sale(column))
     limiter = known.get("limiter.kind") or run.sale("limiter_kind")
     if limiter not in (None, "none") and "limiter.rate_per_s" in known:
-        limiter = (
-            f"{limiter}, {plain(known['limiter.rate_per_s'])}/s × {plain(known.get('workers.count', 1))}"
-        )
+        limiter = f"{limiter}, {plain(known['limiter.rate_per_s'])}/s × {plain(known.get('workers.count', 1))}"
     line = [(key, known.get(key)) for key in ("scheme", "dispatch")]
     line += [("limiter", limiter), *((key, known.get(key)) for key in ("stock", "buyers", "seed"))]
     line += [("faults", ", ".join(fault.name for fault in run.faults) or "none")]

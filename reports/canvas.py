@@ -97,9 +97,7 @@ class Canvas:
 
     def note(self, axes: Axes, x: float, y: float, text: str, hue: Hue, **kwargs: Any) -> None:
         """A remark at a point of the data, kept inside the panel."""
-        axes.annotate(
-            text, (x, y), **{"fontsize": SMALL, "color": hue.text, "annotation_clip": False, **kwargs}
-        )
+        axes.annotate(text, (x, y), **{"fontsize": SMALL, "color": hue.text, "annotation_clip": False, **kwargs})
 
     def log_y(self, axes: Axes, low: float, high: float) -> None:
         """A logarithmic y axis. From nought, if `low` is nought: then the first unit is linear."""
@@ -109,9 +107,7 @@ class Canvas:
             axes.set_yscale("symlog", linthresh=1, linscale=0.4)
         powers = [10.0**power for power in range(-3 if low > 0 else 0, 10) if low <= 10.0**power <= high]
         if low > 0 and len(powers) < 3:
-            powers = sorted(
-                m * 10.0**p for p in range(-3, 10) for m in (1, 2, 5) if low <= m * 10.0**p <= high
-            )
+            powers = sorted(m * 10.0**p for p in range(-3, 10) for m in (1, 2, 5) if low <= m * 10.0**p <= high)
         axes.yaxis.set_major_locator(FixedLocator([*([] if low > 0 else [0.0]), *powers]))
         axes.yaxis.set_minor_locator(FixedLocator([]))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: short(y)))
@@ -166,9 +162,7 @@ class Canvas:
         time = self._time()
         for each in axes:
             for fault in time.faults:
-                each.axvspan(
-                    fault.start_s, fault.end_s, color=ORANGE.mark, alpha=0.18, linewidth=0, zorder=0.5
-                )
+                each.axvspan(fault.start_s, fault.end_s, color=ORANGE.mark, alpha=0.18, linewidth=0, zorder=0.5)
             each.axvline(0, color=MUTED.mark, linewidth=0.8, zorder=1)
             if time.drained_s is not None:
                 each.axvline(time.drained_s, color=MUTED.mark, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
@@ -191,9 +185,7 @@ class Canvas:
                 min(x, axes[0].bbox.x1 - 44) / self.figure.bbox.width,
                 (axes[0].bbox.y1 + 7) / self.figure.bbox.height,
             )
-            self.figure.text(
-                *place, f"drained {time.drained_s:,.1f} s", ha="center", fontsize=SMALL, color=MUTED.text
-            )
+            self.figure.text(*place, f"drained {time.drained_s:,.1f} s", ha="center", fontsize=SMALL, color=MUTED.text)
 
     def _strip(self, axes: Axes, time: Timeline) -> None:
         """The phases as a ruler above the top panel, each named where its name fits."""
@@ -220,9 +212,7 @@ class Canvas:
     def _write_names(self, axes: Axes) -> None:
         """Names at their heights, moved apart where they would touch, in the order of their heights."""
         found = [
-            (float(axes.transData.transform((0.0, y))[1]), text, hue)
-            for at, y, text, hue in self.names
-            if at is axes
+            (float(axes.transData.transform((0.0, y))[1]), text, hue) for at, y, text, hue in self.names if at is axes
         ]
         bottom, top = axes.bbox.y0, axes.bbox.y1
         found = [(min(max(y, bottom), top), text, hue) for y, text, hue in found if np.isfinite(y)]

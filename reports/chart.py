@@ -45,7 +45,5 @@ class Figure(Protocol):
 def columns(**named: Column) -> Table:
     """A table of equally long columns. Their names are the keywords; units belong in them."""
     values = [np.round(column, 4) for column in named.values()]
-    rows = [
-        tuple(None if value != value else float(value) for value in row) for row in zip(*values, strict=True)
-    ]
+    rows = [tuple(None if value != value else float(value) for value in row) for row in zip(*values, strict=True)]
     return Table(tuple(named), rows)

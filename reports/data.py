@@ -29,7 +29,7 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "sale": (
         "sale.parquet",
         """sale VARCHAR, scheme VARCHAR, dispatch VARCHAR, limiter_kind VARCHAR, stock BIGINT, buyers BIGINT,
-        per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT, 
+        per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT,
         drained BOOLEAN, drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT""",
     ),
     "seeded": ("final/seeded.parquet", "number VARCHAR"),
@@ -43,7 +43,7 @@ TABLES: Mapping[str, tuple[str, str]] = {
 Column = NDArray[np.float64]
 
 
-class Missing(Exception):  # noqa: N818 - it is a state of the run, and reads as one
+class Missing(Exception):
     """What a figure or a table needs is not in the run directory. The message names it."""
 
 
@@ -89,7 +89,7 @@ class RunData:
 
     def sale(self, column: str) -> Any:
         """One column of the sale's only row; None where it is not known."""
-        found = self.rows(f"SELECT {column} FROM sale LIMIT 1")  # noqa: S608 - a name of ours
+        found = self.rows(f"SELECT {column} FROM sale LIMIT 1")
         return found[0][0] if found else None
 
 
@@ -115,14 +115,14 @@ def open_run(path: Path) -> Iterator[RunData]:
 
 
 def _view(db: Any, path: Path, table: str) -> str | None:
-    """Makes the view `table`, empty without its file, NULL where the file lacks a column. Gives what is wrong."""
+    """Makes the view `table`: empty without its file, NULL in columns it lacks. Gives what is wrong."""
     name, schema = TABLES[table]
     columns = [column.split() for column in schema.split(",")]
     why = None
     found: set[str] = set()
     source = f"read_parquet({_quoted(path / name)})"
     try:
-        found = {row[0] for row in db.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}  # noqa: S608
+        found = {row[0] for row in db.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
         if not found & {column for column, _ in columns}:
             why = f"{name} has none of the columns expected"
     except duckdb.Error:
@@ -131,7 +131,7 @@ def _view(db: Any, path: Path, table: str) -> str | None:
         f'TRY_CAST("{column}" AS {kind}) AS {column}' if column in found else f"NULL::{kind} AS {column}"
         for column, kind in columns
     )
-    db.execute(f"CREATE VIEW {table} AS SELECT {picked} FROM {'(SELECT 1) WHERE false' if why else source}")  # noqa: S608
+    db.execute(f"CREATE VIEW {table} AS SELECT {picked} FROM {'(SELECT 1) WHERE false' if why else source}")
     return why
 
 
@@ -183,8 +183,5 @@ def _faults(path: Path) -> Iterator[Fault]:
             yield Fault(
                 plain(data.get("fault") or data.get("name") or "fault"),
                 plain(data.get("target") or ""),
-                *(
-                    number(data.get(f"{moment}_ns"))
-                    for moment in ("intended", "observed", "healed", "recovered")
-                ),
+                *(number(data.get(f"{moment}_ns")) for moment in ("intended", "observed", "healed", "recovered")),
             )

@@ -58,9 +58,7 @@ def _drawing(name: str, chart: Chart) -> Drawing:
     chart.draw(wide)
     chart.draw(narrow)
     wide_svg = wide.svg()
-    rows = tuple(
-        tuple("" if value is None else plain(value) for value in row) for row in chart.table.rows[:ROWS]
-    )
+    rows = tuple(tuple("" if value is None else plain(value) for value in row) for row in chart.table.rows[:ROWS])
     return Drawing(
         name=name,
         title=chart.title,

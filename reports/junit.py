@@ -32,9 +32,7 @@ def _cases(verdict: Verdict) -> Iterator[Element]:
 
 def _check(check: Check) -> Element:
     found = f"observed {check.observed}, bound {check.bound}"
-    return _case(
-        "checks", check.name, check.verdict, f"{check.sentence}: {found}", "\n".join(check.witnesses)
-    )
+    return _case("checks", check.name, check.verdict, f"{check.sentence}: {found}", "\n".join(check.witnesses))
 
 
 def _threshold(threshold: Threshold) -> Element:

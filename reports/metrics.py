@@ -101,16 +101,12 @@ def requests(run: RunData, time: Timeline) -> Requests:
     """Requests a second. Raises `Missing` without the history."""
     run.need("ops")
     buys = {
-        moment: _per_s(run, time, "ops", f"{moment}_ns", "kind = 'buy'").get(
-            "", np.zeros(len(time.edges) - 1)
-        )
+        moment: _per_s(run, time, "ops", f"{moment}_ns", "kind = 'buy'").get("", np.zeros(len(time.edges) - 1))
         for moment in ("scheduled", "start")
     }
     found = _per_s(run, time, "ops", "end_ns", "kind = 'buy'", key="outcome")
     answered = {
-        outcome: found[outcome]
-        for outcome in (*OUTCOMES, *sorted(set(found) - {*OUTCOMES}))
-        if outcome in found
+        outcome: found[outcome] for outcome in (*OUTCOMES, *sorted(set(found) - {*OUTCOMES})) if outcome in found
     }
     polls = _per_s(run, time, "ops", "start_ns", "kind <> 'buy'").get("", np.zeros(len(time.edges) - 1))
     return Requests(time.edges, buys["scheduled"], buys["start"], answered, polls)
@@ -230,24 +226,23 @@ def lag(run: RunData, time: Timeline) -> Lag:
 def _points(run: RunData, time: Timeline, outcome: str, count: int) -> tuple[Column, Column]:
     """A fixed sample: one op in so many, chosen by its identity, and the slowest."""
     time_s, latency_ms = run.columns(
-        "SELECT (end_ns - ?) / 1e9, (end_ns - scheduled_ns) / 1e6 AS ms FROM ops "
-        "WHERE kind = 'buy' AND outcome = ? AND end_ns IS NOT NULL AND hash(op_id, generator) % ? = 0 UNION ALL (SELECT (end_ns - ?) / 1e9, "
-        "(end_ns - scheduled_ns) / 1e6 AS ms FROM ops WHERE kind = 'buy' AND outcome = ? "
-        "AND end_ns IS NOT NULL "
-        "ORDER BY ms DESC LIMIT ?)",
-        time.t0_ns, outcome, max(1, count // POINTS), time.t0_ns, outcome, SLOWEST,
+        """
+        WITH replies AS (
+            SELECT op_id, generator, (end_ns - ?) / 1e9 AS t, (end_ns - scheduled_ns) / 1e6 AS ms FROM ops
+            WHERE kind = 'buy' AND outcome = ? AND end_ns IS NOT NULL)
+        SELECT t, ms FROM replies WHERE hash(op_id, generator) % ? = 0
+        UNION (SELECT t, ms FROM replies ORDER BY ms DESC, op_id, generator LIMIT ?) ORDER BY t, ms""",
+        time.t0_ns, outcome, max(1, count // POINTS), SLOWEST,
     )  # fmt: skip
     return time_s, latency_ms
 
 
-def _per_s(
-    run: RunData, time: Timeline, table: str, column: str, where: str, key: str = "''"
-) -> dict[str, Column]:
+def _per_s(run: RunData, time: Timeline, table: str, column: str, where: str, key: str = "''") -> dict[str, Column]:
     """Events a second in each bin, by `key`."""
     first, bins = round(time.edges[0] / time.bin_s), len(time.edges) - 1
     found = run.rows(
         "SELECT name, bin, count(*) FROM "
-        f"(SELECT {key} AS name, floor(({column} - ?) / ?)::BIGINT - ? AS bin "  # noqa: S608 - names of ours
+        f"(SELECT {key} AS name, floor(({column} - ?) / ?)::BIGINT - ? AS bin "
         f"FROM {table} WHERE {where} AND {column} IS NOT NULL) WHERE bin BETWEEN 0 AND ? GROUP BY name, bin",
         time.t0_ns, time.bin_s * 1e9, first, bins - 1,
     )  # fmt: skip

@@ -46,9 +46,7 @@ def _counts(verdict: Verdict) -> Iterator[str]:
 
 
 def _rates(verdict: Verdict) -> str:
-    rates = [
-        f"{text} {number_text(verdict.rate[key])}/s" for key, text in RATES.items() if key in verdict.rate
-    ]
+    rates = [f"{text} {number_text(verdict.rate[key])}/s" for key, text in RATES.items() if key in verdict.rate]
     parts = [f"Database: {', '.join(rates)}."] if rates else []
     if "offered_per_s" in verdict.load:
         parts.append(f"Load offered: {number_text(verdict.load['offered_per_s'])} requests/s.")

@@ -8,9 +8,7 @@ from reports.verdict import CONTROL
 
 FONT = re.compile(r"font-family: [^;\"]*")
 LONG_NUMBER = re.compile(r"(\d\.\d\d)\d+")
-PREAMBLE = re.compile(
-    r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style type=\"text/css\">.*?</style>", re.DOTALL
-)
+PREAMBLE = re.compile(r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style type=\"text/css\">.*?</style>", re.DOTALL)
 ID = re.compile(r' id="([^"]*)"')
 REFERENCE = re.compile(r'(href="#|url\(#)([^")]*)')
 ROOT = re.compile(r"<svg [^>]*?viewBox=\"([^\"]*)\"[^>]*>")
@@ -26,9 +24,7 @@ def inline(svg: str, prefix: str, label: str) -> str:
     svg = REFERENCE.sub(rf"\1{prefix}-\2", svg)
     for colour in COLOURS:
         svg = svg.replace(colour.mark, f"var(--{colour.name})")
-    root = (
-        f'<svg class="{prefix.rsplit("-", 1)[-1]}" viewBox="\\1" role="img" aria-label="{_attribute(label)}">'
-    )
+    root = f'<svg class="{prefix.rsplit("-", 1)[-1]}" viewBox="\\1" role="img" aria-label="{_attribute(label)}">'
     return ROOT.sub(root, svg, count=1)
 
 

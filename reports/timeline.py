@@ -87,8 +87,7 @@ def _t0(run: RunData) -> int:
 def _last_event_s(run: RunData, t0_ns: int) -> float:
     """When the last reply came or the last row was written; else when the last sample was taken."""
     ((found,),) = run.rows(
-        "SELECT greatest((SELECT max(greatest(end_ns, start_ns)) FROM ops), "
-        "(SELECT max(created_ns) FROM orders))"
+        "SELECT greatest((SELECT max(greatest(end_ns, start_ns)) FROM ops), (SELECT max(created_ns) FROM orders))"
     )
     if found is None:
         ((found,),) = run.rows("SELECT max(time_ns) FROM samples")

@@ -135,9 +135,7 @@ def _draw(ways: Sequence[Way], canvas: Canvas) -> None:
                     )
                 )
                 used[node, side] = used.get((node, side), 0) + thick
-            axes.add_patch(
-                _ribbon(ends[0], ends[1], thick, RED if way.nodes[0] == "not seeded" else NODES[finish][1])
-            )
+            axes.add_patch(_ribbon(ends[0], ends[1], thick, RED if way.nodes[0] == "not seeded" else NODES[finish][1]))
     for node, box in boxes.items():
         _node(axes, node, found[node], box)
 

@@ -34,8 +34,7 @@ def latency(run: RunData) -> Chart:
         "p99_ms_from_sending",
     )
     rows: list[tuple[object, ...]] = [
-        (each.outcome, each.count, *(round(ms, 2) for ms in (*each.scheduled_ms, *each.raw_ms[:2])))
-        for each in found
+        (each.outcome, each.count, *(round(ms, 2) for ms in (*each.scheduled_ms, *each.raw_ms[:2]))) for each in found
     ]
     ((silent,),) = run.rows("SELECT count(*) FROM ops WHERE kind = 'buy' AND end_ns IS NULL")
     caption = _caption(found, silent)

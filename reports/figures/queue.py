@@ -33,19 +33,13 @@ def queue(run: RunData) -> Chart:
     ]
     caption = _caption(found, time)
     table = Table(("time_s", "metric", "value"), sorted(rows, key=lambda row: (row[0], row[1])))
-    return Chart(
-        "Queue", caption, f"Tokens and queue depth over time. {caption}", table, partial(_draw, found), time
-    )
+    return Chart("Queue", caption, f"Tokens and queue depth over time. {caption}", table, partial(_draw, found), time)
 
 
 def _caption(found: dict[str, Series], time: Timeline) -> str:
     deepest = {name: np.nanmax(series.value) for name, series in found.items() if series}
     ready = deepest.get("queue, ready")
-    text = (
-        "The broker's queue was not read."
-        if ready is None
-        else f"The queue was at most {ready:,.0f} orders deep"
-    )
+    text = "The broker's queue was not read." if ready is None else f"The queue was at most {ready:,.0f} orders deep"
     if ready is not None:
         text += (
             f" and was drained {time.drained_s:.1f} s after T0."

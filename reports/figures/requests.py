@@ -25,9 +25,7 @@ def requests(run: RunData) -> Chart:
         **{f"{name}_per_s": answered for name, answered in found.answered.items()},
     )  # fmt: skip
     caption = _caption(found, time.bin_s)
-    return Chart(
-        "Requests", caption, f"Requests a second over time. {caption}", table, partial(_draw, found), time
-    )
+    return Chart("Requests", caption, f"Requests a second over time. {caption}", table, partial(_draw, found), time)
 
 
 def _caption(found: Requests, bin_s: float) -> str:
@@ -36,15 +34,11 @@ def _caption(found: Requests, bin_s: float) -> str:
     width = f"{bin_s * 1000:.0f} ms" if bin_s < 1 else f"{bin_s:g} s"
     answered = sum(found.answered.values(), np.zeros_like(found.sent))
     busy = np.flatnonzero(answered)
-    text = (
-        f"Buyers sent up to {found.sent.max():,.0f} requests/s and got up to {answered.max():,.0f} answers/s"
-    )
+    text = f"Buyers sent up to {found.sent.max():,.0f} requests/s and got up to {answered.max():,.0f} answers/s"
     if len(busy):
         text += f"; the last answer came {found.edges[busy[-1] + 1]:.3g} s after T0"
     polls = (
-        f" Looks at an order's status, up to {found.polls.max():,.0f}/s, are not stacked."
-        if found.polls.any()
-        else ""
+        f" Looks at an order's status, up to {found.polls.max():,.0f}/s, are not stacked." if found.polls.any() else ""
     )
     return f"{text}. Bins of {width}.{polls}"
 
@@ -55,14 +49,10 @@ def _draw(found: Requests, canvas: Canvas) -> None:
     total = np.zeros_like(found.sent)
     for name, answered in found.answered.items():
         hue = outcome(name)
-        axes.stairs(
-            total + answered, found.edges, baseline=total, fill=True, color=hue.mark, alpha=0.85, linewidth=0
-        )
+        axes.stairs(total + answered, found.edges, baseline=total, fill=True, color=hue.mark, alpha=0.85, linewidth=0)
         peak = int(np.argmax(total + answered))
         count = answered.sum() * (found.edges[1] - found.edges[0])
-        canvas.name(
-            axes, float(total[peak] + answered[peak] / 2), f"{name.replace('_', ' ')} {count:,.0f}", hue
-        )
+        canvas.name(axes, float(total[peak] + answered[peak] / 2), f"{name.replace('_', ' ')} {count:,.0f}", hue)
         total = total + answered
     axes.stairs(found.scheduled, found.edges, color=INK.mark, linewidth=1, linestyle=(0, (2, 2)))
     axes.stairs(found.sent, found.edges, color=INK.mark, linewidth=1.3)

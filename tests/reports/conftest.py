@@ -1,10 +1,8 @@
 """Run directories made of thin air: what the harness would leave behind, written by DuckDB alone."""
 
-# ruff: noqa: E501, S608 - SQL of our own, and it reads better unbroken
-
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +29,9 @@ class Sale:
     witness: str = "sale-000201 went to b-000900 as the 201st row"
     error: str = "ReadTimeout: no reply within 10 s"
     faults: bool = False
-    defaults: dict[str, object] = field(
-        default_factory=lambda: {"stock": 200, "buyers": 500, "limiter.kind": "flat"}
-    )
+    fault: str = "kill worker"
+    repeated: str = "already_bought"  # what a buyer is told the second time
+    defaults: dict[str, object] = field(default_factory=lambda: {"stock": 200, "buyers": 500, "limiter.kind": "flat"})
 
     @property
     def drained_s(self) -> float:
@@ -64,10 +62,7 @@ TABLES = {
     "ops": "history.parquet",
     "samples": "samples.parquet",
     "sale": "sale.parquet",
-    **{
-        name: f"final/{name}.parquet"
-        for name in ("seeded", "orders", "tokens", "claims", "rejected", "queue")
-    },
+    **{name: f"final/{name}.parquet" for name in ("seeded", "orders", "tokens", "claims", "rejected", "queue")},
 }
 
 
@@ -80,7 +75,7 @@ def _ops(db: Any, sale: Sale) -> None:
             SELECT i, moment(noise(i, 1) * 0.04) AS start_ns,
                    moment(0.03 + (i + 20 * noise(i, 2)) / {sale.answers_per_s} + 0.02 * noise(i, 3)) AS end_ns,
                    CASE WHEN i <= {sale.stock} THEN 'won' WHEN i > {sale.buyers - sale.unanswered} THEN 'unknown'
-                        WHEN i % 50 = 7 THEN 'already_bought' ELSE 'sold_out' END AS outcome
+                        WHEN i % 50 = 7 THEN '{sale.repeated}' ELSE 'sold_out' END AS outcome
             FROM generate_series(1, {sale.buyers}) AS t(i)
         ), polls AS (
             SELECT i, k, moment(noise(i, 1) * 0.1 + k) AS start_ns, 0.2 + i / {sale.rate_per_s} <= k AS confirmed
@@ -168,7 +163,7 @@ def _small_files(path: Path, sale: Sale) -> None:
         f'seed = 1\nthresholds = ["p99_ms < 400"]\n[limiter]\nkind = "flat"\nrate_per_s = {sale.rate_per_s}\n[workers]\ncount = 1\n'
     )
     (path / "shop.toml").write_text('name = "built-in"\nsale = "sale"\n')
-    fault = {"fault": "kill worker", "target": "worker-1"} | {
+    fault = {"fault": sale.fault, "target": "worker-1"} | {
         f"{moment}_ns": T0 + int(seconds * 1e9)
         for moment, seconds in (("intended", 1.0), ("observed", 1.05), ("healed", 1.8), ("recovered", 2.2))
     }  # fmt: skip
@@ -237,15 +232,24 @@ SALES: dict[str, Sale] = {
     "leaky": Sale(lost=3, leaked=2, state="INVALID", faults=True),
     "unknown": Sale(unanswered=5, state="UNKNOWN"),
     "incomplete": Sale(state=None),
-    "hostile": Sale(extra_rows=2, unanswered=3, state="INVALID", witness=EVIL, error=EVIL),
+    "hostile": Sale(
+        extra_rows=2,
+        unanswered=3,
+        state="INVALID",
+        witness=EVIL,
+        error=EVIL,
+        faults=True,
+        fault="<b>kill</b> $x$",
+        repeated="<i>odd</i>",
+    ),
 }
 
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a run directory: ``make_run("valid")``, or of a sale of one's own."""
+    """Makes a run directory: ``make_run("valid")``, or ``make_run("valid", stock=10)``."""
 
-    def make(sale: str | Sale = "valid") -> Path:
-        return write_run(tmp_path / "run", SALES[sale] if isinstance(sale, str) else sale)
+    def make(sale: str = "valid", **changed: Any) -> Path:
+        return write_run(tmp_path / "run", replace(SALES[sale], **changed))
 
     return make

@@ -1,0 +1,42 @@
+"""summary.md: what a pull request gets."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from reports.summary import summary
+from reports.verdict import read_verdict
+
+MakeRun = Callable[..., Path]
+
+
+def written(run: Path) -> str:
+    return summary(read_verdict(run / "verdict.json"))
+
+
+def test_says_verdict_counts_rates_and_doubts(make_run: MakeRun) -> None:
+    text = written(make_run("valid"))
+    assert text.startswith("## ✅ VALID · rush\n\n200 seeded · 200 sold")
+    assert "| stock | promised | sold |" in text
+    assert "| 200 | 200 | 200 |" in text
+    assert "configured 50/s, steady 49.8/s, fullest second 52/s" in text
+    assert "Drained 4.2 s after T0." in text
+    assert "- The generator and the shop shared 2 cores. Give the generator" in text
+    assert "oversell**" not in text
+
+
+def test_lists_the_checks_that_failed_with_witnesses(make_run: MakeRun) -> None:
+    text = written(make_run("oversold"))
+    assert "- **INVALID oversell** –" in text
+    assert "  - sale-000201 went to b-000900" in text
+    assert "lost**" not in text
+
+
+def test_an_incomplete_run_says_so(make_run: MakeRun) -> None:
+    assert written(make_run("incomplete")).startswith("## ⬜ INCOMPLETE")
+
+
+def test_what_comes_from_outside_cannot_be_markup(make_run: MakeRun) -> None:
+    text = written(make_run("hostile"))
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+    assert "\x1b" not in text
