@@ -39,7 +39,7 @@ class Config:
     burst: int = 2  # orders a late worker may make up at once
     opens_at: datetime | None = None  # orders before it are throttled; None: the sale is open
     db_pool: int = 16  # connections, and threads, that write rows in the request
-    publishers: int = 4  # threads that enqueue
+    publishers: int = 2  # threads that enqueue; more of them only contend for the interpreter
     timeout_s: float = 2.0  # of one exchange with Redis, the broker or the database
     visibility_s: float = 15.0  # after which Redis hands an order to another worker if the first kept silent
 
@@ -83,7 +83,7 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
         ),
         opens_at=reader.value("SHOP_OPENS_AT", _moment, "a time such as 2030-11-11T00:00:00+08:00", None),
         db_pool=reader.value("SHOP_DB_POOL", _between(1, 500), "a whole number from 1 to 500", 16),
-        publishers=reader.value("SHOP_PUBLISHERS", _between(1, 64), "a whole number from 1 to 64", 4),
+        publishers=reader.value("SHOP_PUBLISHERS", _between(1, 64), "a whole number from 1 to 64", 2),
         timeout_s=reader.value("SHOP_TIMEOUT_S", _positive, "seconds above 0", 2.0),
         visibility_s=reader.value("SHOP_VISIBILITY_S", _positive, "seconds above 0", 15.0),
     )

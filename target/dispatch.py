@@ -5,8 +5,11 @@ Both block, so both run in a bounded set of threads; the event loop never waits 
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import monotonic
 from typing import Protocol, TypeVar
 
 from celery import Celery
@@ -19,6 +22,11 @@ from target.errors import NotSent, Rejected, Unavailable
 from target.orders import Orders
 
 T = TypeVar("T")
+
+# The most orders that one hand-over to a publisher takes along; the first of them waits for the last.
+MOST_AT_A_TIME = 16
+# In time-outs of the broker.
+PATIENCE = 4
 
 
 class Dispatch(Protocol):
@@ -72,22 +80,78 @@ class Inline:
         self._orders.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An order that waits for a publisher, and the request that waits for it."""
+
+    claim: Claim
+    done: asyncio.Future[None]
+    deadline: float  # monotonic, seconds
+
+    def tell(self, failure: Unavailable | None) -> None:
+        """End the wait of the request, if it is still there."""
+        if self.done.done():
+            return
+        if failure is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(failure)
+
+
 class Queued:
-    """Puts the order on the queue. A thread holds its connection, and drops it after any error."""
+    """Puts orders on the queue, from threads that each hold a connection and drop it after any error.
+
+    A thread takes several waiting orders at a time, and sends one by one: each has an outcome of its own, but they share the
+    two hand-overs between loop and thread, which cost as much as a publish.
+    """
 
     def __init__(self, config: Config) -> None:
         self._celery = create_celery(config)
         self._threads = Threads(config.publishers, "publisher")
         self._held = threading.local()
         self._timeout_s = config.timeout_s
+        self._waiting: deque[Waiting] = deque()
+        self._most = config.publishers
+        self._working: set[asyncio.Task[None]] = set()
 
     async def send(self, claim: Claim) -> None:
-        """See `Dispatch.send`."""
-        await self._threads.run(self._publish, claim)
+        """See `Dispatch.send`. An order that has waited for `PATIENCE` time-outs is not sent any more."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Waiting(claim, done, monotonic() + PATIENCE * self._timeout_s))
+        if len(self._working) < self._most:
+            task = asyncio.get_running_loop().create_task(self._work())
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
+        await done
 
     async def close(self) -> None:
         """See `Dispatch.close`."""
         self._threads.close()
+
+    async def _work(self) -> None:
+        """Has one thread send, until nothing waits."""
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(MOST_AT_A_TIME, len(self._waiting)))]
+            try:
+                failures = await self._threads.run(self._publish_all, batch)
+            except BaseException as error:
+                failures = [Unavailable(f"the publisher ended: {error}")] * len(batch)
+                raise
+            finally:
+                for waiting, failure in zip(batch, failures, strict=True):
+                    waiting.tell(failure)
+
+    def _publish_all(self, batch: list["Waiting"]) -> list[Unavailable | None]:
+        return [self._outcome(waiting) for waiting in batch]
+
+    def _outcome(self, waiting: "Waiting") -> Unavailable | None:
+        if monotonic() > waiting.deadline:
+            return NotSent(f"{waiting.claim.number} waited too long for its turn to be queued")
+        try:
+            self._publish(waiting.claim)
+        except Unavailable as error:
+            return error
+        return None
 
     def _publish(self, claim: Claim) -> None:
         try:
@@ -96,13 +160,9 @@ class Queued:
             self._drop()
             raise NotSent(f"no connection to the broker: {error}") from error
         try:
-            self._celery.send_task(
-                PLACE_ORDER,
-                (claim.number, claim.buyer, claim.nth),
-                producer=producer,
-                argsrepr=claim.number,
-                kwargsrepr="{}",
-            )
+            # What `send_task` would say of the arguments in the headers is slow to make, and nobody reads it.
+            arguments = (claim.number, claim.buyer, claim.nth)
+            self._celery.send_task(PLACE_ORDER, arguments, producer=producer, argsrepr=claim.number, kwargsrepr="{}")
         except Exception as error:
             self._drop()
             if refused(error):

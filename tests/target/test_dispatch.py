@@ -162,3 +162,31 @@ def chained(*links: Exception) -> Exception:
 )
 def test_only_a_refusal_with_nothing_before_it_is_proof(proof: bool, error: Exception) -> None:
     assert refused(error) is proof
+
+
+def test_each_order_of_a_batch_has_its_own_outcome(sale: Config, waiting: Callable[[], list[Any]]) -> None:
+    dispatch = Queued(replace(sale, publishers=1))
+    publish = dispatch._publish
+
+    def publish_or_fail(claim: Claim) -> None:
+        if claim.buyer == "b-2":
+            raise Unavailable("unsure")
+        publish(claim)
+
+    dispatch._publish = publish_or_fail  # type: ignore[method-assign]
+
+    async def run() -> list[object]:
+        sent = [dispatch.send(Claim(sale.number(n), f"b-{n}")) for n in range(1, 21)]
+        return [type(said).__name__ for said in await asyncio.gather(*sent, return_exceptions=True)]
+
+    assert asyncio.run(run()) == ["NoneType", "Unavailable", *["NoneType"] * 18]
+    assert [arguments[0] for arguments in waiting()] == [sale.number(n) for n in range(1, 21) if n != 2]
+
+
+def test_an_order_that_waited_too_long_is_not_sent(
+    sale: Config, waiting: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("target.dispatch.PATIENCE", -1)
+    with pytest.raises(NotSent, match="waited too long"):
+        send(Queued(sale), Claim(sale.number(1), "b-1"))
+    assert waiting() == []
