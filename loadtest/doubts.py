@@ -3,6 +3,7 @@
 A doubt that *decides* makes a run UNKNOWN that no check found INVALID; the others are only told.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from loadtest.offered import CORES, LAG_P99_MS
 from loadtest.rates import BACKLOGS
 from loadtest.shards import find_shards
 from loadtest.tables import Tables
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,9 @@ NO_SOLD_OUT = Rule(
 )
 LOW_DEMAND = Rule(
     ("ops", "sale"),
-    """SELECT format('{:,} buyers asked for a stock of {:,}: demand under 2 × stock', count(DISTINCT a.buyer), any_value(s.stock)),
+    """SELECT format('{:,} buyers asked for a stock of {:,}: demand under 2 × stock', d.buyers, stock),
               'raise buyers to twice the stock at least, or lower stock'
-       FROM (SELECT stock FROM sale) s LEFT JOIN asks a ON true HAVING count(DISTINCT a.buyer) < 2 * any_value(s.stock)""",
+       FROM demand d, sale WHERE d.buyers < 2 * stock""",
 )
 OTHER_STOCK = Rule(
     ("seeded", "sale"),
@@ -123,8 +127,16 @@ def find_doubts(tables: Tables, *, deciding: bool = True) -> list[Doubt]:
     found = []
     for rule in RULES:
         if rule.decides == deciding and not set(rule.needs) & set(tables.missing):
-            found += [Doubt(text, remedy) for text, remedy in tables.rows(rule.query)]
+            found += _ask(rule, tables)
     return found
+
+
+def _ask(rule: Rule, tables: Tables) -> list[Doubt]:
+    try:
+        return [Doubt(text, remedy) for text, remedy in tables.rows(rule.query)]
+    except Exception as error:
+        log.exception("a doubt crashed")
+        return [Doubt(f"a doubt crashed: {error}", "report it with this run directory; it is a bug")]
 
 
 def lacks(tables: Tables) -> list[Doubt]:

@@ -41,7 +41,9 @@ def measure(tables: Tables, units: Mapping[str, int | None]) -> Figures:
             return compute()
         except Exception as error:
             log.exception("figure %s crashed", name)
-            crashes.append(Doubt(f"{name} could not be computed: {error}", "report it with this run directory; it is a bug"))
+            crashes.append(
+                Doubt(f"{name} could not be computed: {error}", "report it with this run directory; it is a bug")
+            )
             return otherwise
 
     return Figures(

@@ -79,7 +79,9 @@ def load_history(run_dir: Path) -> Path:
     """
     shards = find_shards(run_dir / "history")
     if not shards:
-        raise ShardError(f"{run_dir / 'history'}: expected a shard for each generator, found none; was the load ever started?")
+        raise ShardError(
+            f"{run_dir / 'history'}: expected a shard for each generator, found none; was the load ever started?"
+        )
     target = run_dir / "history.parquet"
     with database() as db:
         read_lines(db, shards, Form("history", COLUMNS, GOOD, _fault))

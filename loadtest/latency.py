@@ -16,7 +16,9 @@ WAITS = "SELECT outcome, (end_ns - scheduled_ns) / 1e6 AS ms FROM asks WHERE end
 def measure_latency(tables: Tables) -> dict[str, dict[str, float]]:
     """Milliseconds by outcome of the orders placed: p50, p99, p999 and max of each outcome that occurred."""
     points = [QUANTILES[name] for name in OF_EACH[:-1]]
-    found = tables.rows(f"SELECT outcome, quantile_disc(ms, {points}), max(ms) FROM ({WAITS}) GROUP BY outcome ORDER BY outcome")  # noqa: S608
+    found = tables.rows(
+        f"SELECT outcome, quantile_disc(ms, {points}), max(ms) FROM ({WAITS}) GROUP BY outcome ORDER BY outcome"
+    )
     return {outcome: dict(zip(OF_EACH, [*waits, most], strict=True)) for outcome, waits, most in found}
 
 

@@ -75,7 +75,9 @@ def database() -> Iterator[Any]:
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="loadtest-duckdb-") as scratch:
-        db = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": scratch, "preserve_insertion_order": False})
+        db = duckdb.connect(
+            config={"memory_limit": MEMORY, "temp_directory": scratch, "preserve_insertion_order": False}
+        )
         try:
             yield db
         finally:

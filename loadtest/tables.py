@@ -3,7 +3,7 @@
 What a run recorded: ``ops`` (the history), ``seeded``, ``orders``, ``tokens``, ``claims``, ``rejected``, ``queue`` (the final
 reads), ``samples``, ``faults``, ``sale``. What follows from it, defined here once:
 
-    asks       the orders placed: ops of kind `buy`
+    asks       the orders placed: ops of kind `buy`; `demand` has how many `buyers` placed them
     promises   A: one row for each (buyer, number) that a buyer was told is theirs; `won` without a number counts one each.
                `withdrawn` where it was explicitly rejected, in the final read or to the buyer's face
     explained  for each buyer, rows that no promise names but an unanswered order, or a win without a number, may have made
@@ -62,6 +62,7 @@ DERIVED = """
 CREATE MACRO op_name(generator, op_id) AS 'op ' || op_id || ' of ' || generator;
 CREATE MACRO since_t0(ns) AS format('T0 {:+.3f} s', (ns - (SELECT t0_ns FROM sale)) / 1e9);
 CREATE VIEW asks AS FROM ops WHERE kind = 'buy';
+CREATE TEMP TABLE demand AS SELECT count(DISTINCT buyer) AS buyers FROM asks;
 CREATE TEMP TABLE told_rejected AS
     SELECT DISTINCT number, buyer FROM rejected WHERE number IS NOT NULL
     UNION SELECT number, buyer FROM ops WHERE kind = 'status' AND outcome = 'rejected' AND number IS NOT NULL;
@@ -113,6 +114,8 @@ def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> I
     """The tables of a run directory, which stays as it is. `unreadable` says of which tables it is known already, and why."""
     with database() as db:
         db.execute("SET preserve_insertion_order = true")  # witnesses keep the order they were found in
+        # Where it expects few rows DuckDB joins ASOF in nested loops: quadratic, when it is mistaken.
+        db.execute("SET asof_loop_join_threshold = 0")
         missing = dict(unreadable or {})
         for name, file in FILES.items():
             reason = _open(db, name, run_dir / file, missing.get(name))

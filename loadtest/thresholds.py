@@ -60,7 +60,9 @@ def parse_threshold(expression: str) -> Threshold:
     """
     match = EXPRESSION.fullmatch(expression)
     if not match:
-        raise UsageError(f"threshold {expression!r}: expected metric, one of {' '.join(OPERATORS)}, number: 'p99_ms < 200'")
+        raise UsageError(
+            f"threshold {expression!r}: expected metric, one of {' '.join(OPERATORS)}, number: 'p99_ms < 200'"
+        )
     metric, sign, number = match.groups()
     if metric not in METRICS:
         raise UsageError(f"threshold {expression!r}: no metric {metric!r}; {nearest(metric, METRICS)}")

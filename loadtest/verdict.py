@@ -70,7 +70,13 @@ def judge(run_dir: Path) -> Verdict:
         results = [find(check, tables) for check in CHECKS.values()]
         figures = measure(tables, {result.finding.name: result.units for result in results})
         thresholds, unheld = _hold(expressions, tables, figures)
-        deciding = [*lacks(tables), *(doubt for r in results for doubt in r.doubts), *find_doubts(tables), *figures.crashes, *unheld]
+        deciding = [
+            *lacks(tables),
+            *(doubt for r in results for doubt in r.doubts),
+            *find_doubts(tables),
+            *figures.crashes,
+            *unheld,
+        ]
         notes = [*find_doubts(tables, deciding=False), *killed_generators(run_dir)]
     findings = tuple(result.finding for result in results)
     state = _fold(findings, deciding)
@@ -113,7 +119,9 @@ def read_verdict(run_dir: Path) -> Verdict:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["schema_version"] != SCHEMA_VERSION:
-            raise UsageError(f"{path}: schema {data['schema_version']}, expected {SCHEMA_VERSION}; judge it anew: loadtest verify")
+            raise UsageError(
+                f"{path}: schema {data['schema_version']}, expected {SCHEMA_VERSION}; judge it anew: loadtest verify"
+            )
         return _from_json(data)
     except FileNotFoundError:
         raise UsageError(f"{path}: not there, the run is incomplete; judge it: loadtest verify {run_dir}") from None
@@ -176,7 +184,10 @@ def _hold(
     """The thresholds, and a doubt for each that the run cannot answer."""
     results = [judge_threshold(parse_threshold(each), tables, figures.counts, figures.drain_s) for each in expressions]
     doubts = [
-        Doubt(f"threshold {result.expression}: nothing was observed to hold it against", "see which read or probe is missing")
+        Doubt(
+            f"threshold {result.expression}: nothing was observed to hold it against",
+            "see which read or probe is missing",
+        )
         for result in results
         if result.passed is None
     ]

@@ -70,12 +70,16 @@ def find(check: Check, tables: Tables) -> Result:
     """What `check` finds in a run. One that crashes, or lacks a table, is UNKNOWN; witnesses outweigh every doubt."""
     lacking = [name for name in check.needs if name in tables.missing]
     if lacking:
-        return _undecided(check, f"not judged: {', '.join(lacking)} missing", tuple(lack(n, tables.missing[n]) for n in lacking))
+        return _undecided(
+            check, f"not judged: {', '.join(lacking)} missing", tuple(lack(n, tables.missing[n]) for n in lacking)
+        )
     try:
         return _ask(check, tables)
     except Exception as error:
         log.exception("check %s crashed", check.name)
-        doubt = Doubt(f"check {check.name} crashed: {_first_line(error)}", "report it with this run directory; it is a bug")
+        doubt = Doubt(
+            f"check {check.name} crashed: {_first_line(error)}", "report it with this run directory; it is a bug"
+        )
         return _undecided(check, "not judged: the check crashed", (doubt,))
 
 
@@ -98,7 +102,9 @@ def _undecided(check: Check, observed: str, doubts: tuple[Doubt, ...]) -> Result
 def lack(name: str, reason: str) -> Doubt:
     """The doubt that a missing table is, with what to do about it."""
     if name in FINAL_READS:
-        remedy = f"see logs/ for why the final read failed, check [final] {FINAL_READS[name]} in the manifest, and run again"
+        remedy = (
+            f"see logs/ for why the final read failed, check [final] {FINAL_READS[name]} in the manifest, and run again"
+        )
     elif name == "ops":
         remedy = "see logs/ for what became of the generator; mend or take out the line that is named, and judge again"
     else:

@@ -5,7 +5,7 @@ from loadtest.checks import Check
 SHORT = """
     SELECT *, least(stock, asked) - rows AS short FROM (
         SELECT least((SELECT count(DISTINCT number) FROM seeded), (SELECT stock FROM sale)) AS stock,
-            (SELECT count(DISTINCT buyer) FROM asks) AS asked, (SELECT count(*) FROM orders) AS rows,
+            (SELECT buyers FROM demand) AS asked, (SELECT count(*) FROM orders) AS rows,
             (SELECT drained FROM sale) AS drained)
 """
 

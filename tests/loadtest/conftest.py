@@ -22,7 +22,9 @@ class History:
 
     def __init__(self, stock: int = 2, **sale: Any) -> None:
         self.ops: list[dict[str, Any]] = []
-        self.tables: dict[str, list[dict[str, Any]]] = {name: [] for name in FILES if name not in ("ops", "sale", "samples")}
+        self.tables: dict[str, list[dict[str, Any]]] = {
+            name: [] for name in FILES if name not in ("ops", "sale", "samples")
+        }
         self.samples: list[dict[str, Any]] = []
         self.faults: list[dict[str, Any]] = []
         self.thresholds: list[str] = []
@@ -93,7 +95,9 @@ class History:
     def fault(self, name: str, observed: float | None, recovered: float | None = None) -> Self:
         """A fault, with what was seen of it."""
         times = {"observed_ns": observed, "recovered_ns": recovered}
-        self.faults.append({"fault": name, "intended_ns": T0_NS} | {k: None if v is None else _ns(v) for k, v in times.items()})
+        self.faults.append(
+            {"fault": name, "intended_ns": T0_NS} | {k: None if v is None else _ns(v) for k, v in times.items()}
+        )
         return self
 
     def undrained(self) -> Self:
@@ -128,9 +132,11 @@ class History:
         buyers = len({op["b"] for op in self.ops})
         asked = sum(op["k"] == "buy" for op in self.ops)
         sale = self.sale | {"buyers": self.sale["buyers"] or buyers, "planned": self.sale["planned"] or asked}
-        for name, rows in (self.tables | {"sale": [sale]}).items():
-            if name not in self.absent:
-                _write_parquet(run_dir / FILES[name], COLUMNS[name].replace(", redelivery_s DOUBLE", ""), rows)
+        with duckdb.connect() as db:
+            for name, rows in (self.tables | {"sale": [sale]}).items():
+                if name not in self.absent:
+                    columns = COLUMNS[name].replace(", redelivery_s DOUBLE", "")
+                    _write_parquet(db, run_dir / FILES[name], columns, rows)
         return run_dir
 
     def _add(self, table: str, **row: Any) -> Self:
@@ -163,14 +169,12 @@ def _write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def _write_parquet(path: Path, columns: str, rows: list[dict[str, Any]]) -> None:
+def _write_parquet(db: Any, path: Path, columns: str, rows: list[dict[str, Any]]) -> None:
     lines = path.with_suffix(".jsonl")
     _write_lines(lines, rows)
     form = dict(column.split() for column in columns.split(", "))
-    with duckdb.connect() as db:
-        db.execute(
-            f"COPY (FROM read_json('{lines}', format = 'newline_delimited', columns = {form})) TO '{path}' (FORMAT parquet)"
-        )
+    source = f"read_json('{lines}', format = 'newline_delimited', columns = {form})"
+    db.execute(f"COPY (FROM {source}) TO '{path}' (FORMAT parquet)")
     lines.unlink()
 
 

@@ -3,7 +3,11 @@
 
 def test_drained(history, found):
     result = found("drain", history())
-    assert ("VALID", "drained", "empty within 60 s") == (result.finding.verdict, result.finding.observed, result.finding.bound)
+    assert ("VALID", "drained", "empty within 60 s") == (
+        result.finding.verdict,
+        result.finding.observed,
+        result.finding.bound,
+    )
 
 
 def test_what_still_waits_is_named(history, found):
@@ -13,7 +17,9 @@ def test_what_still_waits_is_named(history, found):
 
 
 def test_rows_that_still_moved(history, found):
-    assert ("the queue was empty, but rows had not stood still",) == found("drain", history().undrained()).finding.witnesses
+    assert ("the queue was empty, but rows had not stood still",) == found(
+        "drain", history().undrained()
+    ).finding.witnesses
 
 
 def test_messages_that_only_a_dead_worker_may_hold_are_unknown(history, found):

@@ -3,13 +3,20 @@
 
 def test_as_many_rows_as_stock_is_no_oversell(history, found):
     result = found("oversell", history(stock=2).row("s-1", "b-1").row("s-2", "b-2"))
-    assert ("VALID", "2 rows, 0 oversold", "≤ 2 rows") == (result.finding.verdict, result.finding.observed, result.finding.bound)
+    assert ("VALID", "2 rows, 0 oversold", "≤ 2 rows") == (
+        result.finding.verdict,
+        result.finding.observed,
+        result.finding.bound,
+    )
 
 
 def test_the_latest_row_past_the_stock_is_named(history, found):
     told = history(stock=2).row("s-1", "b-1", at=1).row("s-2", "b-2", at=2).row("s-1", "b-3", at=3)
     result = found("oversell", told)
-    assert ("INVALID", ("row s-1 of b-3 is number 3 of a stock of 2",)) == (result.finding.verdict, result.finding.witnesses)
+    assert ("INVALID", ("row s-1 of b-3 is number 3 of a stock of 2",)) == (
+        result.finding.verdict,
+        result.finding.witnesses,
+    )
     assert result.units == 1
 
 

@@ -1,0 +1,133 @@
+"""How long it takes to judge a run, and how much memory: ``python benchmarks/verify.py [--ops 1000000]``.
+
+Judges a synthetic sale of a million operations, then one of four million, each in a process of its own: shards joined, every
+check asked, verdict.json written. Fails when the million takes 10 s or 1.5 GiB, or four million take 4.5 times as long.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+
+from loadtest.verdict import conclude
+
+T0_NS = 1_900_000_000_000_000_000
+RATE_PER_S = 1000
+LIMIT_S = 10
+LIMIT_MIB = 1536
+LIMIT_GROWTH = 4.5
+
+
+def main() -> None:
+    """Measure both sizes and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ops", type=int, default=1_000_000)
+    parser.add_argument("--judge", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.judge:
+        print(json.dumps(judge_here(options.judge)))
+        return
+    one, four = (measure(size) for size in (options.ops, 4 * options.ops))
+    growth = four["judged_s"] / one["judged_s"]
+    print(f"4 × the operations took {growth:.2f} × as long (at most {LIMIT_GROWTH})")
+    if growth > LIMIT_GROWTH or one["judged_s"] > LIMIT_S or one["peak_mib"] > LIMIT_MIB:
+        sys.exit("too slow, or too large")
+
+
+def measure(ops: int) -> dict[str, float]:
+    """Write a sale of `ops` operations and judge it in a fresh process."""
+    with tempfile.TemporaryDirectory(prefix="loadtest-verify-") as scratch:
+        run_dir = Path(scratch)
+        write_sale(run_dir, ops)
+        command = [sys.executable, __file__, "--judge", str(run_dir)]
+        figures: dict[str, float] = json.loads(subprocess.check_output(command))
+    print(f"{ops:>9,} operations: judged in {figures['judged_s']:.1f} s, peak {figures['peak_mib']:.0f} MiB RSS")
+    return figures
+
+
+def judge_here(run_dir: Path) -> dict[str, float]:
+    """Judge, in this process. *Warning:* the peak is that of the whole process."""
+    began = time.perf_counter()
+    verdict = conclude(run_dir)
+    judged_s = time.perf_counter() - began
+    assert verdict.verdict == "VALID", verdict
+    return {"judged_s": judged_s, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def write_sale(run_dir: Path, ops: int) -> None:
+    """A correct sale: a twentieth of the buyers win, and each winner looks at its order four times."""
+    stock = ops // 24
+    buyers = ops - 4 * stock
+    for part in ("history", "samples", "final"):
+        (run_dir / part).mkdir()
+    with duckdb.connect() as db:
+        db.execute("CREATE MACRO buyer(i) AS printf('b-%07d', i)")
+        db.execute("CREATE MACRO number(i) AS printf('sale-%07d', i)")
+        db.execute(f"CREATE MACRO stored(i) AS {T0_NS} + 100000000 + i::BIGINT * {10**9 // RATE_PER_S}")
+        for shard in range(2):
+            write_shard(db, run_dir / "history" / f"g{shard}.jsonl", f"i % 2 = {shard}", buyers, stock)
+        write_finals(db, run_dir, buyers, stock)
+        write_samples(db, run_dir, stock)
+
+
+def write_shard(db: duckdb.DuckDBPyConnection, path: Path, mine: str, buyers: int, stock: int) -> None:
+    """Intents and completions of every second buyer: asked 20 µs apart, answered after 5 ms or so."""
+    asked = f"{T0_NS} + i * 20000"
+    answered = f"{asked} + 5000000 + (hash(i) % 900000)::BIGINT * (i >= {stock})::BIGINT"
+    outcome = f"if(i < {stock}, 'won', 'sold_out')"
+    lines = f"""
+        SELECT i, 0 AS part, format('{{{{"op":{{}},"b":"{{}}","k":"buy","s":{T0_NS},"t":{{}}}}}}', i, buyer(i), {asked}) AS line
+        FROM range({buyers}) r(i) WHERE {mine}
+        UNION ALL
+        SELECT i, 1, format('{{{{"op":{{}},"e":{{}},"o":"{{}}","n":{{}},"h":202,"x":null}}}}', i, {answered}, {outcome},
+            if(i < {stock}, '"' || number(i) || '"', 'null'))
+        FROM range({buyers}) r(i) WHERE {mine}
+        UNION ALL
+        SELECT i, 2 + look, format('{{{{"op":{{}},"b":"{{}}","k":"status","s":{{}},"t":{{}}}}}}\n', {buyers} + i * 4 + look, buyer(i),
+            stored(i) + look, stored(i) + look)
+            || format('{{{{"op":{{}},"e":{{}},"o":"confirmed","n":"{{}}","h":200,"x":null}}}}', {buyers} + i * 4 + look,
+            stored(i) + look + 3000000, number(i))
+        FROM range({stock}) r(i), range(4) l(look) WHERE {mine}
+    """  # noqa: S608
+    db.execute(
+        f"COPY (SELECT line FROM ({lines})) TO '{path}' (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')"
+    )
+
+
+def write_finals(db: duckdb.DuckDBPyConnection, run_dir: Path, buyers: int, stock: int) -> None:
+    """The final reads and the facts of the sale."""
+    every = f"range({stock}) r(i)"
+    tables = {
+        "final/seeded": f"SELECT number(i) AS number FROM {every}",
+        "final/orders": f"SELECT number(i) AS number, buyer(i) AS buyer, stored(i) AS created_ns FROM {every}",
+        "final/claims": f"SELECT number(i) AS number, buyer(i) AS buyer FROM {every}",
+        "final/tokens": "SELECT '' AS number WHERE false",
+        "final/rejected": "SELECT '' AS number, '' AS buyer WHERE false",
+        "final/queue": "SELECT '' AS number, '' AS state WHERE false",
+        "sale": f"""SELECT 'sale' AS sale, 'tokens' AS scheme, 'queued' AS dispatch, 'flat' AS limiter_kind, {stock} AS stock,
+            {buyers} AS buyers, 1 AS per_buyer, {RATE_PER_S}.0 AS configured_per_s, 1 AS workers, 40 AS burst, {T0_NS} AS t0_ns,
+            true AS drained, stored({stock}) AS drained_ns, 600.0 AS deadline_s, 0 AS near_misses, 0 AS planned""",
+    }
+    for name, query in tables.items():
+        db.execute(f"COPY ({query}) TO '{run_dir / name}.parquet' (FORMAT parquet)")
+
+
+def write_samples(db: duckdb.DuckDBPyConnection, run_dir: Path, stock: int) -> None:
+    """Ten readings a second of a queue that empties."""
+    drained_s = stock / RATE_PER_S
+    db.execute(f"""
+        COPY (SELECT {T0_NS} + tick::BIGINT * 100000000 AS t, 'broker' AS p, m,
+                  greatest(0, {stock} - tick::BIGINT * {RATE_PER_S // 10}) AS v
+              FROM range({int(drained_s * 10) + 20}) s(tick), (VALUES ('ready'), ('unacked')) n(m))
+        TO '{run_dir / "samples" / "sampler.jsonl"}' (FORMAT json)
+    """)
+
+
+if __name__ == "__main__":
+    main()
