@@ -16,7 +16,7 @@ install(events)
 class RushBuyer(Buyer):
     """Loads the countdown page, waits for the sale, clicks once, and watches the order until it stands or falls."""
 
-    @task
+    @task  # type: ignore[untyped-decorator]
     def rush(self) -> None:
         self.warm()
         self.wait_for_sale()

@@ -242,7 +242,5 @@ def _filled(value: Any, values: dict[str, str], where: str) -> Any:
 def _sale_of(environment: Any) -> Sale:
     sale = getattr(environment, "sale", None)
     if not isinstance(sale, Sale):
-        raise HarnessError(
-            "a Buyer without a sale: the scenario must call loadtest.load.plugin.install(locust.events)"
-        )
+        raise HarnessError("a Buyer without a sale: the scenario must call loadtest.load.plugin.install(locust.events)")
     return sale

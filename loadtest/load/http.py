@@ -22,6 +22,7 @@ MAX_ANSWER_BYTES = 1_048_576
 RECV_BYTES = 16_384
 # A connection idle for longer is looked at before it is used: servers close idle ones after a few seconds.
 IDLE_S = 1.0
+NOT_CONNECTED = contextlib.suppress(OSError)
 FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 
 
@@ -260,7 +261,7 @@ class Connection:
             return
         self._expired = True
         # Wakes whoever waits. Through a twin, since a TLS socket forgets its session when it is shut down.
-        with contextlib.suppress(OSError), _socket.socket(fileno=os.dup(self._sock.fileno())) as twin:
+        with contextlib.closing(_socket.socket(fileno=os.dup(self._sock.fileno()))) as twin, NOT_CONNECTED:
             twin.shutdown(socket.SHUT_RDWR)
 
     def _translated(self, error: Exception) -> Exception:

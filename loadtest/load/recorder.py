@@ -105,9 +105,7 @@ class Recorder:
             else:
                 os.ftruncate(self._fd, self._size + CHUNK_BYTES)
         except OSError as error:
-            raise HarnessError(
-                f"{self.path}: no room for the history: {error.strerror}; free some disk"
-            ) from None
+            raise HarnessError(f"{self.path}: no room for the history: {error.strerror}; free some disk") from None
         self._size += CHUNK_BYTES
         mapping = mmap.mmap(self._fd, self._size)
         mapping.seek(end)

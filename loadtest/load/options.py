@@ -1,0 +1,58 @@
+"""The options that a sale adds to Locust's, and what they say once read and checked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtest.errors import UsageError
+from loadtest.experiment import Experiment, find_file, load_experiment, parse, read_toml
+from loadtest.load.endpoint import Endpoint, endpoint
+from loadtest.shop import Shop
+
+DEFAULT_SHOP = "target/shop.toml"
+
+
+def add_options(parser: Any) -> None:
+    """Adds the options to Locust's `parser`."""
+
+    def add(flag: str, metavar: str, text: str, default: str = "", in_web_ui: bool = False) -> None:
+        parser.add_argument(flag, default=default, metavar=metavar, help=text, include_in_web_ui=in_web_ui)
+
+    add("--run-dir", "<dir>", "Directory with experiment.toml and shop.toml; history and samples are written there")
+    add("--shop", "<file>", "Without --run-dir: the manifest whose [http] says how to talk to the shop", DEFAULT_SHOP)
+    add("--sale", "<id>", "Sale to buy from; default: the manifest's", in_web_ui=True)
+    add("--shop-ca", "<file>", "PEM file of the authority that signed the shop's certificate")
+    parser.add_argument(
+        "--shop-insecure",
+        action="store_true",
+        default=False,
+        help="Do not verify the shop's certificate",
+        include_in_web_ui=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the options say."""
+
+    experiment: Experiment
+    shop: Shop
+    sale: str
+    where: Endpoint
+    run_dir: Path | None
+
+
+def read_setup(options: Any, host: str | None) -> Setup:
+    """The setup that Locust's parsed `options` and `host` name.
+
+    Raises:
+        UsageError: no host, or a file that is missing or wrong.
+    """
+    if not host:
+        raise UsageError("--host: required, the address of the shop, such as --host http://127.0.0.1:8000")
+    run_dir = Path(options.run_dir) if options.run_dir else None
+    experiment = load_experiment(str(run_dir / "experiment.toml")) if run_dir else Experiment()
+    path = run_dir / "shop.toml" if run_dir else find_file(options.shop)
+    shop = parse(Shop, read_toml(path), str(path))
+    where = endpoint(host, Path(options.shop_ca) if options.shop_ca else None, options.shop_insecure)
+    return Setup(experiment, shop, options.sale or shop.sale, where, run_dir)

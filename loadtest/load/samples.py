@@ -1,0 +1,43 @@
+"""What the generator samples of itself, and T0: lines of the run directory's ``samples/*.jsonl``."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from time import time_ns
+
+import gevent
+
+
+class Samples:
+    """Appends readings to a samples file, `hz` times a second, until closed."""
+
+    def __init__(self, path: Path, hz: float, read: Callable[[], dict[str, float]]) -> None:
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._read = read
+        self._greenlet = gevent.spawn(self._run, 1 / hz)
+
+    def close(self) -> None:
+        """Takes a last reading and closes the file."""
+        self._greenlet.kill()
+        self._sample()
+        self._file.close()
+
+    def _run(self, step_s: float) -> None:
+        while True:
+            self._sample()
+            gevent.sleep(step_s)
+
+    def _sample(self) -> None:
+        now_ns = time_ns()
+        self._file.write("".join(line(now_ns, "generator", *reading) for reading in self._read().items()))
+
+
+def write_t0(path: Path, t0_ns: int) -> None:
+    """Appends the sample ``gate/t0``."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line(t0_ns, "gate", "t0", 1))
+
+
+def line(at_ns: int, probe: str, metric: str, value: float) -> str:
+    """One sample as it stands in a file."""
+    return json.dumps({"t": at_ns, "p": probe, "m": metric, "v": value}) + "\n"

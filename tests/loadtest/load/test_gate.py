@@ -1,0 +1,125 @@
+from collections.abc import Callable
+from time import time_ns
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import pytest
+
+from loadtest.load import gate as module
+from loadtest.load.gate import COUNT, T0, Gate, Leader
+
+
+class Cluster:
+    """A leader and the gates of some processes, joined as Locust's messages would join them."""
+
+    def __init__(self, processes: int, buyers: int, gather_s: float = 5, deadline_s: float = 5) -> None:
+        self.target_user_count = buyers
+        self.t0s: list[int] = []
+        self.ends: list[str] = []
+        self.gates = [Gate(self.messenger(f"g{index}")) for index in range(processes)]
+        self.leader = Leader(self, gather_s, deadline_s, self.t0s.append, self.ends.append)
+
+    def messenger(self, node: str) -> Any:
+        def send_message(kind: str, data: dict[str, Any]) -> None:
+            assert kind == COUNT
+            self.leader.count(node, data["arrived"], data["done"], data["knows_t0"])
+
+        return SimpleNamespace(send_message=send_message)
+
+    def send_message(self, kind: str, data: dict[str, Any]) -> None:
+        assert kind == T0
+        for gate in self.gates:
+            gate.open_at(data["t0_ns"])
+
+    def arrive(self, gate: Gate, buyers: int) -> list[Any]:
+        def buyer() -> tuple[int, int]:
+            return gate.wait(), time_ns()
+
+        return [gevent.spawn(buyer) for _ in range(buyers)]
+
+
+@pytest.fixture(autouse=True)
+def short_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEAD_S", 0.05)
+
+
+@pytest.fixture
+def cluster() -> Callable[..., Cluster]:
+    return Cluster
+
+
+def test_nobody_passes_before_all_have_come() -> None:
+    cluster = Cluster(2, buyers=30)
+    early = cluster.arrive(cluster.gates[0], 10) + cluster.arrive(cluster.gates[1], 19)
+    gevent.joinall(early, timeout=0.3)
+    assert cluster.t0s == []
+    assert [gate.waiting for gate in cluster.gates] == [10, 19]
+    assert not any(buyer.ready() for buyer in early)
+    last = cluster.arrive(cluster.gates[1], 1)
+    gevent.joinall(early + last, timeout=5, raise_error=True)
+    assert [gate.waiting for gate in cluster.gates] == [0, 0]
+
+
+def test_all_pass_at_one_t0_and_none_before_it() -> None:
+    cluster = Cluster(3, buyers=300)
+    buyers = [buyer for gate in cluster.gates for buyer in cluster.arrive(gate, 100)]
+    gevent.joinall(buyers, timeout=5, raise_error=True)
+    [t0_ns] = cluster.t0s
+    assert {buyer.value[0] for buyer in buyers} == {t0_ns}
+    assert all(passed_ns >= t0_ns for _, passed_ns in (buyer.value for buyer in buyers))
+
+
+def test_after_gather_s_the_sale_starts_with_those_who_came() -> None:
+    cluster = Cluster(1, buyers=30, gather_s=0.2)
+    buyers = cluster.arrive(cluster.gates[0], 29)
+    gevent.joinall(buyers, timeout=0.4)
+    assert cluster.t0s == []  # the clock starts when all have been spawned
+    cluster.leader.spawned()
+    gevent.joinall(buyers, timeout=5, raise_error=True)
+    assert len(cluster.t0s) == 1
+
+
+def test_who_comes_late_passes_at_once() -> None:
+    cluster = Cluster(1, buyers=2)
+    gevent.joinall(cluster.arrive(cluster.gates[0], 2), timeout=5, raise_error=True)
+    [late] = cluster.arrive(cluster.gates[0], 1)
+    assert late.get(timeout=1)[0] == cluster.t0s[0]
+
+
+def test_a_process_that_missed_t0_is_told_again() -> None:
+    cluster = Cluster(1, buyers=1)
+    gevent.joinall(cluster.arrive(cluster.gates[0], 1), timeout=5, raise_error=True)
+    joined = Gate(cluster.messenger("late"))
+    cluster.gates.append(joined)
+    [buyer] = cluster.arrive(joined, 1)
+    assert buyer.get(timeout=2)[0] == cluster.t0s[0]
+
+
+def test_the_end_is_when_the_last_buyer_is_done_and_comes_once() -> None:
+    cluster = Cluster(2, buyers=20)
+    gevent.joinall([b for gate in cluster.gates for b in cluster.arrive(gate, 10)], timeout=5, raise_error=True)
+    for gate in cluster.gates:
+        for _ in range(10):
+            assert cluster.ends == []
+            gate.leave()
+    gevent.sleep(0.1)
+    assert cluster.ends == ["every buyer has an answer"]
+
+
+def test_the_end_is_the_deadline_where_a_buyer_never_is_done() -> None:
+    cluster = Cluster(1, buyers=1, deadline_s=0.2)
+    cluster.arrive(cluster.gates[0], 1)
+    gevent.sleep(0.15)
+    assert cluster.ends == []
+    gevent.sleep(0.4)
+    assert cluster.ends == ["0.2 s after T0 (drain.deadline_s)"]
+
+
+def test_a_closed_round_ends_nothing() -> None:
+    cluster = Cluster(1, buyers=2, gather_s=0.1, deadline_s=0.1)
+    cluster.leader.spawned()
+    cluster.leader.close()
+    gevent.sleep(0.3)
+    assert cluster.t0s == []
+    assert cluster.ends == []

@@ -1,0 +1,303 @@
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from loadtest.errors import UsageError
+from loadtest.load import http
+from loadtest.load.endpoint import endpoint
+from loadtest.load.http import (
+    BadAnswerError,
+    Connection,
+    DeadlineError,
+    DisconnectedError,
+    HttpError,
+    NotSentError,
+    Response,
+)
+
+from .conftest import Serve, Talk, answer
+
+REQUEST = b"POST /orders HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\n{}"
+WON = b"HTTP/1.1 202 Accepted\r\nContent-Length: 3\r\n\r\nwon"
+
+
+def test_a_whole_answer(serve: Serve) -> None:
+    assert serve.connection(answer(WON)).exchange(REQUEST) == Response(202, b"won")
+
+
+def test_one_connection_serves_many_exchanges(serve: Serve) -> None:
+    server = serve(answer(WON))
+    connection = Connection(endpoint(f"http://127.0.0.1:{server.port}"), 5)
+    assert [connection.exchange(REQUEST).status for _ in range(3)] == [202, 202, 202]
+    assert server.accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("parts", "end", "expected"),
+    [
+        ([WON[:10], WON[10:30], WON[30:]], "keep", Response(202, b"won")),
+        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\nab\r\n1\r", b"\nc\r\n0\r\n\r\n"], "keep",
+         Response(200, b"abc")),
+        ([b"HTTP/1.1 204 No Content\r\n\r\n"], "keep", Response(204, b"")),
+        ([b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"], "keep", Response(410, b"")),
+        ([b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"], "keep", Response(302, b"")),
+        ([b"HTTP/1.1 103 Early Hints\r\n\r\n", WON], "keep", Response(202, b"won")),
+        ([b"HTTP/1.0 200 OK\r\n\r\n", b"to the end"], "close", Response(200, b"to the end")),
+        ([WON.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")], "close", Response(202, b"won")),
+    ],
+)  # fmt: skip
+def test_answers_in_every_form(serve: Serve, parts: list[bytes], end: str, expected: Response) -> None:
+    pieces = [piece for part in parts for piece in (part,)]
+    assert serve.connection(slowly(pieces, end)).exchange(REQUEST) == expected
+
+
+def slowly(parts: list[bytes], end: str) -> Talk:
+    def talk(peer: socket.socket) -> None:
+        while peer.recv(65_536):
+            for part in parts:
+                peer.sendall(part)
+                time.sleep(0.02)
+            if end == "close":
+                return
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("talk", "error"),
+    [
+        (answer(b"", end="close"), DisconnectedError),
+        (answer(b"", end="reset"), DisconnectedError),
+        (answer(WON[:-1], end="close"), DisconnectedError),
+        (answer(WON[:-1], end="reset"), DisconnectedError),
+        (answer(WON[:25], end="close"), DisconnectedError),
+        (answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", end="close"), DisconnectedError),
+        (answer(b"SSH-2.0-OpenSSH_9.2\r\n"), BadAnswerError),
+        (answer(b"\x15\x03\x01\x00\x02\x02\x46"), BadAnswerError),
+        (answer(b"HTTP/1.1 abc\r\n\r\n"), BadAnswerError),
+        (answer(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"), BadAnswerError),
+        (answer(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhm"), BadAnswerError),
+        (answer(WON + WON), BadAnswerError),
+        (answer(WON + WON[:20]), BadAnswerError),
+        (answer(b"HTTP/1.1 200 OK\r\nX: " + b"a" * (http.MAX_HEAD_BYTES + 1)), BadAnswerError),
+        (answer(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000), BadAnswerError),
+        (answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"a" * (http.MAX_ANSWER_BYTES + 1)),
+         BadAnswerError),
+    ],
+)  # fmt: skip
+def test_what_is_no_answer_may_have_left(serve: Serve, talk: Talk, error: type[HttpError]) -> None:
+    with pytest.raises(error) as raised:
+        serve.connection(talk).exchange(REQUEST)
+    assert type(raised.value) is error
+    assert raised.value.may_have_left
+
+
+def test_a_dripping_server_holds_nobody_past_the_deadline(serve: Serve) -> None:
+    def drip(peer: socket.socket) -> None:
+        peer.recv(65_536)
+        for byte in WON * 100:
+            peer.sendall(bytes([byte]))
+            time.sleep(0.05)
+
+    start = time.monotonic()
+    with pytest.raises(DeadlineError, match=r"no answer in 0\.3 s") as raised:
+        serve.connection(drip, timeout_s=0.3).exchange(REQUEST)
+    assert raised.value.may_have_left
+    assert 0.25 < time.monotonic() - start < 2
+
+
+def test_a_silent_server_meets_the_deadline_also_later_on_a_used_connection(serve: Serve) -> None:
+    def once(peer: socket.socket) -> None:
+        peer.recv(65_536)
+        peer.sendall(WON)
+        peer.recv(65_536)
+        time.sleep(3)
+
+    connection = serve.connection(once, timeout_s=0.4)
+    assert connection.exchange(REQUEST).status == 202
+    time.sleep(0.2)
+    start = time.monotonic()
+    with pytest.raises(DeadlineError):
+        connection.exchange(REQUEST)
+    assert 0.35 < time.monotonic() - start < 2
+
+
+def test_an_exchange_under_a_second_slower_than_the_first_alarm_is_not_cut_short(serve: Serve) -> None:
+    def paced(peer: socket.socket) -> None:
+        while peer.recv(65_536):
+            time.sleep(0.25)
+            peer.sendall(WON)
+
+    connection = serve.connection(paced, timeout_s=0.4)
+    assert [connection.exchange(REQUEST).status for _ in range(4)] == [202] * 4
+
+
+def test_nothing_is_sent_twice(serve: Serve) -> None:
+    seen: list[bytes] = []
+
+    def swallow(peer: socket.socket) -> None:
+        seen.append(peer.recv(65_536))
+
+    with pytest.raises(DisconnectedError):
+        serve.connection(swallow).exchange(REQUEST)
+    time.sleep(0.1)
+    assert seen == [REQUEST]
+
+
+def test_the_exchange_after_an_error_opens_another_connection(serve: Serve) -> None:
+    connection = serve.connection(answer(b"", end="reset"), answer(WON))
+    with pytest.raises(DisconnectedError):
+        connection.exchange(REQUEST)
+    assert connection.exchange(REQUEST).status == 202
+
+
+def test_a_connection_closed_while_idle_is_opened_anew_before_the_send(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "IDLE_S", 0.05)
+    server = serve(answer(WON, end="close"), answer(WON))
+    connection = Connection(endpoint(f"http://127.0.0.1:{server.port}"), 5)
+    assert connection.exchange(REQUEST).status == 202
+    time.sleep(0.2)
+    assert connection.exchange(REQUEST).status == 202
+    assert server.accepted == 2
+
+
+def test_a_connection_closed_between_two_exchanges_tells_whether_the_request_left(serve: Serve) -> None:
+    connection = serve.connection(answer(WON, end="close"))
+    assert connection.exchange(REQUEST).status == 202
+    time.sleep(0.1)
+    with pytest.raises(DisconnectedError) as raised:  # the kernel took the bytes: nobody knows
+        connection.exchange(REQUEST)
+    assert raised.value.may_have_left
+
+
+def test_refused_means_that_nothing_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(NotSentError, match="connect: connection refused") as raised:
+        Connection(endpoint(f"http://127.0.0.1:{port}"), 5).exchange(REQUEST)
+    assert not raised.value.may_have_left
+
+
+def test_no_connection_in_time_means_that_nothing_left() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        time.sleep(0.1)
+        start = time.monotonic()
+        with pytest.raises(NotSentError, match=r"no connection in 0\.3 s"):
+            Connection(endpoint(f"http://127.0.0.1:{full.getsockname()[1]}"), 0.3).exchange(REQUEST)
+        assert time.monotonic() - start < 2
+        for filler in fillers:
+            filler.close()
+
+
+def test_a_large_request_is_sent_whole(serve: Serve) -> None:
+    received = threading.Event()
+
+    def sink(peer: socket.socket) -> None:
+        time.sleep(0.1)  # lets the socket's buffers fill
+        left = len(large)
+        while left:
+            left -= len(peer.recv(65_536))
+        received.set()
+        peer.sendall(WON)
+
+    large = endpoint("http://shop").request("POST", "/orders", {}, b"x" * 20_000_000)
+    assert serve.connection(sink).exchange(large).status == 202
+    assert received.is_set()
+
+
+def test_ipv6(serve: Serve) -> None:
+    server = serve(answer(WON), family=socket.AF_INET6)
+    assert Connection(endpoint(f"http://[::1]:{server.port}"), 5).exchange(REQUEST).status == 202
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-made certificate of localhost, and its key."""
+    directory = tmp_path_factory.mktemp("tls")
+    cert, key = directory / "cert.pem", directory / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    return cert, key
+
+
+def over_tls(talk: Talk, certificate: tuple[Path, Path]) -> Talk:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+
+    def wrapped(peer: socket.socket) -> None:
+        with context.wrap_socket(peer, server_side=True) as secure:
+            talk(secure)
+
+    return wrapped
+
+
+def test_tls_verified_by_a_given_authority(serve: Serve, certificate: tuple[Path, Path]) -> None:
+    server = serve(over_tls(answer(WON), certificate))
+    connection = Connection(endpoint(f"https://localhost:{server.port}", ca=certificate[0]), 5)
+    assert [connection.exchange(REQUEST).status for _ in range(2)] == [202, 202]
+    assert server.accepted == 1
+
+
+def test_an_idle_tls_connection_is_kept(
+    serve: Serve, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "IDLE_S", 0.05)
+    server = serve(over_tls(answer(WON), certificate))
+    connection = Connection(endpoint(f"https://localhost:{server.port}", ca=certificate[0]), 5)
+    for _ in range(3):
+        assert connection.exchange(REQUEST).status == 202
+        time.sleep(0.1)
+    assert server.accepted == 1
+
+
+def test_tls_that_does_not_verify_means_that_nothing_left(serve: Serve, certificate: tuple[Path, Path]) -> None:
+    server = serve(over_tls(answer(WON), certificate))
+    with pytest.raises(NotSentError, match="certificate verify failed"):
+        Connection(endpoint(f"https://localhost:{server.port}"), 5).exchange(REQUEST)
+    insecure = endpoint(f"https://localhost:{server.port}", insecure=True)
+    assert Connection(insecure, 5).exchange(REQUEST).status == 202
+
+
+def test_a_silent_server_meets_the_deadline_over_tls(serve: Serve, certificate: tuple[Path, Path]) -> None:
+    server = serve(over_tls(lambda _: time.sleep(3), certificate))
+    start = time.monotonic()
+    with pytest.raises(DeadlineError):
+        Connection(endpoint(f"https://localhost:{server.port}", ca=certificate[0]), 0.4).exchange(REQUEST)
+    assert time.monotonic() - start < 2
+
+
+def test_a_server_that_never_shakes_hands(serve: Serve) -> None:
+    server = serve(lambda _: time.sleep(3))
+    with pytest.raises(NotSentError, match=r"no connection in 0\.3 s"):
+        Connection(endpoint(f"https://localhost:{server.port}", insecure=True), 0.3).exchange(REQUEST)
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:80", "ftp://x", "http://", "http://x:notaport", "http://u@x"])
+def test_addresses_that_are_none(url: str) -> None:
+    with pytest.raises(UsageError, match="--host"):
+        endpoint(url)
+
+
+def test_the_bytes_of_a_request() -> None:
+    where = endpoint("http://shop.example:8080/flash/")
+    expected = b"POST /flash/orders HTTP/1.1\r\nHost: shop.example:8080\r\nX: y\r\nContent-Length: 2\r\n\r\n{}"
+    assert where.request("POST", "/orders", {"X": "y"}, b"{}") == expected
+
+
+def test_a_line_break_gets_into_no_request() -> None:
+    with pytest.raises(UsageError, match="line break"):
+        endpoint("http://shop").request("GET", "/orders/1\r\nX: y", {})
