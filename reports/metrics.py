@@ -137,7 +137,7 @@ def commits(run: RunData, time: Timeline) -> Commits:
     )
     created_s = created_ns / 1e9
     last_1s = np.searchsorted(created_s, time.edges[1:]) - np.searchsorted(created_s, time.edges[1:] - 1)
-    window = np.arange(1, len(created_s) + 1) - np.searchsorted(created_s, created_s - 1, side="right")
+    window = np.arange(1, len(created_s) + 1) - np.searchsorted(created_ns, created_ns - 1e9, side="right")
     return Commits(
         edges=time.edges,
         rows=_per_s(run, time, "orders", "created_ns", "true").get("", empty),

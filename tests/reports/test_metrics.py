@@ -51,7 +51,7 @@ def test_the_fullest_second_slides_and_is_not_a_bin(make_run: MakeRun) -> None:
     run = make_run("valid")
     duckdb.sql(
         "COPY (SELECT 'n' AS number, 'b' AS buyer, (SELECT min(t0_ns) FROM "
-        f"'{run / 'sale.parquet'}') + (s * 1e9)::BIGINT AS created_ns FROM (VALUES (0.5), (0.95), (1.05), (1.49), (1.51), "
+        f"'{run / 'sale.parquet'}') + (s * 1e9)::BIGINT AS created_ns FROM (VALUES (0.5), (0.95), (1.05), (1.49), (1.5), "
         f"(3.0)) AS t(s)) TO '{run / 'final/orders.parquet'}' (FORMAT parquet)"
     )
     with opened(run) as (data, time):
