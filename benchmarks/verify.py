@@ -94,7 +94,7 @@ def write_shard(db: duckdb.DuckDBPyConnection, path: Path, mine: str, buyers: in
             || format('{{{{"op":{{}},"e":{{}},"o":"confirmed","n":"{{}}","h":200,"x":null}}}}', {buyers} + i * 4 + look,
             stored(i) + look + 3000000, number(i))
         FROM range({stock}) r(i), range(4) l(look) WHERE {mine}
-    """  # noqa: S608
+    """
     db.execute(
         f"COPY (SELECT line FROM ({lines})) TO '{path}' (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')"
     )

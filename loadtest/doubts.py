@@ -13,7 +13,6 @@ from loadtest.rates import BACKLOGS
 from loadtest.shards import find_shards
 from loadtest.tables import Tables
 
-
 log = logging.getLogger(__name__)
 
 

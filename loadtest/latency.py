@@ -25,4 +25,4 @@ def measure_latency(tables: Tables) -> dict[str, dict[str, float]]:
 def answered_ms(tables: Tables, point: str) -> float | None:
     """Milliseconds of one percentile (a key of `QUANTILES`, or ``max``) over all orders that the shop answered."""
     figure = "max(ms)" if point == "max" else f"quantile_disc(ms, {QUANTILES[point]})"
-    return tables.figure(f"SELECT {figure} FROM ({WAITS} AND outcome IN {ANSWERED})")  # noqa: S608
+    return tables.figure(f"SELECT {figure} FROM ({WAITS} AND outcome IN {ANSWERED})")

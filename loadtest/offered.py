@@ -38,9 +38,9 @@ class Load:
 def measure_load(tables: Tables) -> Load:
     """The load as it was offered."""
     return Load(
-        tables.figure(f"SELECT max(n) FROM ({SCHEDULED_BUYS})"),  # noqa: S608
-        tables.figure(f"SELECT max(n) FROM ({SENT_BUYS})"),  # noqa: S608
+        tables.figure(f"SELECT max(n) FROM ({SCHEDULED_BUYS})"),
+        tables.figure(f"SELECT max(n) FROM ({SENT_BUYS})"),
         tables.figure(FIRE_SPREAD_MS),
         tables.figure(LAG_P99_MS),
-        tables.figure(f"SELECT max(cores) FROM ({CORES})"),  # noqa: S608
+        tables.figure(f"SELECT max(cores) FROM ({CORES})"),
     )

@@ -19,7 +19,7 @@ def busiest(times: str) -> str:
             FROM (SELECT t, count(*) AS n FROM ({times}) WHERE t IS NOT NULL GROUP BY t)
         ) b ON a.t + 999999999 >= b.t
         ORDER BY n DESC, began_ns LIMIT 1
-    """  # noqa: S608
+    """
 
 
 BUSIEST_ROWS = busiest("SELECT created_ns AS t FROM orders")
@@ -70,8 +70,8 @@ class Rate:
 def measure_rate(tables: Tables) -> Rate:
     """The rate at which rows were written."""
     configured = tables.figure("SELECT max(configured_per_s) FROM sale")
-    steady = tables.figure(f"SELECT sum(steps) / sum(span_s) FROM ({BACKLOGS})")  # noqa: S608
-    most = tables.figure(f"SELECT max(n) FROM ({BUSIEST_ROWS})")  # noqa: S608
+    steady = tables.figure(f"SELECT sum(steps) / sum(span_s) FROM ({BACKLOGS})")
+    most = tables.figure(f"SELECT max(n) FROM ({BUSIEST_ROWS})")
     return Rate(configured, steady, most, most / configured if most is not None and configured else None)
 
 

@@ -97,7 +97,7 @@ def read_lines(db: Any, shards: list[Shard], form: Form) -> None:
         with _whole_files(shards) as files:
             if files:
                 db.execute(READ.format(columns=form.columns), [files])
-        bad = db.execute(f"SELECT count(*) FROM lines WHERE NOT coalesce({form.good}, false)").fetchone()[0]  # noqa: S608
+        bad = db.execute(f"SELECT count(*) FROM lines WHERE NOT coalesce({form.good}, false)").fetchone()[0]
         reason = f"{bad} lines are not of the form"
     except duckdb.Error as error:
         bad, reason = 1, str(error)

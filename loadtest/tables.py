@@ -138,7 +138,7 @@ def _open(db: Any, name: str, path: Path, reason: str | None) -> str | None:
             # A Parquet file of another shape must fail here, not in a check.
             source = (SALE if name == "sale" else "read_parquet('{file}')").format(file=_quoted(path))
             db.execute(f"CREATE VIEW {name} AS SELECT {_casts(name)} FROM {source}")
-            found = db.execute(f"SELECT count(*) FROM {name}").fetchone()[0]  # noqa: S608
+            found = db.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
             reason = "sale.parquet has not exactly one row" if name == "sale" and found != 1 else None
     except duckdb.Error as error:
         reason = f"{FILES[name]} does not read: {str(error).splitlines()[0]}"

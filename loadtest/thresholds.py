@@ -90,4 +90,4 @@ def _observe(metric: str, tables: Tables, counts: Counts, drain_s: float | None)
         return answered_ms(tables, metric.removesuffix("_ms"))
     if metric == "drain_s":
         return drain_s
-    return tables.figure(COMMITS if metric == "db_commits_per_s.max" else f"SELECT max(n) FROM ({SENT})")  # noqa: S608
+    return tables.figure(COMMITS if metric == "db_commits_per_s.max" else f"SELECT max(n) FROM ({SENT})")

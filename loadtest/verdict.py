@@ -5,7 +5,6 @@ import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from loadtest import SCHEMA_VERSION
@@ -18,6 +17,7 @@ from loadtest.figures import Figures, measure
 from loadtest.history import load_history
 from loadtest.offered import Load
 from loadtest.rates import Rate
+from loadtest.run_dir import write_text
 from loadtest.samples import load_samples
 from loadtest.shards import ShardError
 from loadtest.tables import Tables, open_tables
@@ -102,10 +102,7 @@ def judge(run_dir: Path) -> Verdict:
 def write_verdict(verdict: Verdict, run_dir: Path) -> Path:
     """Writes ``verdict.json`` whole or not at all, and gives its path."""
     target = run_dir / "verdict.json"
-    with NamedTemporaryFile("w", dir=run_dir, prefix=".verdict-", delete=False, encoding="utf-8") as part:
-        json.dump(asdict(verdict), part, indent=1, ensure_ascii=False)
-    Path(part.name).chmod(0o644)
-    Path(part.name).replace(target)
+    write_text(target, json.dumps(asdict(verdict), indent=1, ensure_ascii=False) + "\n")
     return target
 
 

@@ -1,0 +1,43 @@
+"""Offered load and latency: what was meant, what was sent, how late, and how long buyers waited."""
+
+
+def test_the_load_of_a_herd(history, judged):
+    told = history().buys("b-0", "ok", kind="page", at=-3)
+    for n in range(10):
+        told.buys(f"b-{n}", late=n / 10)
+    told.buys("b-0", at=2)  # a second click is no part of the herd
+    load = judged(told).load
+    assert (10, 10, 900, 900) == (
+        load.offered_per_s,
+        load.achieved_per_s,
+        load.fire_spread_ms,
+        load.schedule_lag_p99_ms,
+    )
+
+
+def test_a_generator_that_cannot_keep_up_achieves_less(history, judged):
+    told = history()
+    for n in range(10):
+        told.buys(f"b-{n}", late=n / 2)
+    load = judged(told).load
+    assert (10, 2) == (load.offered_per_s, load.achieved_per_s)
+
+
+def test_the_generators_share_of_a_core_is_its_busiest_second(history, judged):
+    told = history().buys("b-1")
+    for tick, cpu_s in enumerate([1.0, 1.1, 1.2, 1.9, 2.1, 2.2]):
+        told.sample("processes", "generator.cpu_s", cpu_s, tick / 2)
+    assert 0.9 == round(judged(told).load.generator_cpu, 9)
+
+
+def test_latencies_by_outcome_from_the_schedule(history, judged):
+    told = history()
+    for n in range(1, 1001):
+        told.buys(f"b-{n}", took=n / 1000)
+    told.buys("c-1", won="s-1", took=0.005, late=0.1).buys("c-2", "unknown", took=None).buys(
+        "c-3", "pending", kind="status"
+    )
+    assert {
+        "sold_out": {"p50": 500, "p99": 990, "p999": 999, "max": 1000},
+        "won": {"p50": 105, "p99": 105, "p999": 105, "max": 105},
+    } == judged(told).latency_ms
