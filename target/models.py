@@ -38,7 +38,6 @@ class Order(Base):
         sa.ForeignKeyConstraint(
             ["sale", "stock", "per_buyer"], ["sales.id", "sales.stock", "sales.per_buyer"], name="orders_know_the_sale"
         ),
-        sa.UniqueConstraint("sale", "unit", name="orders_one_row_a_unit"),
         sa.UniqueConstraint("sale", "buyer", "nth", name="orders_cap_a_buyer"),
         sa.CheckConstraint("unit BETWEEN 1 AND stock", name="orders_within_stock"),
         sa.CheckConstraint("nth BETWEEN 1 AND per_buyer", name="orders_within_cap"),
@@ -48,6 +47,7 @@ class Order(Base):
         ),
     )
 
+    # One row a number; and as the number says the unit, and nothing else, one row a unit.
     number: Mapped[str] = mapped_column(primary_key=True)
     # NULL, and so refused, where the number does not end in digits.
     unit: Mapped[int] = mapped_column(

@@ -219,13 +219,14 @@ def browse() -> Iterator[Callable[[Config], Browser]]:
 
 
 class Wire:
-    """A TCP proxy in front of `url`. Cut, it resets everybody and refuses; muted, it takes requests but loses the answers."""
+    """A TCP proxy in front of `url`. Cut, it resets everybody and refuses; muted, it takes requests but loses the answers;
+    one may be lost alone."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._server = (parts.hostname or "", parts.port or 0)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.muted = False
+        self.muted = self.losing_one = False
         self._sockets: list[socket.socket] = []
         login = parts.netloc.rpartition("@")
         self.url = urlunsplit(parts._replace(netloc=f"{login[0]}{login[1]}127.0.0.1:{self._listener.getsockname()[1]}"))
@@ -247,10 +248,14 @@ class Wire:
                 threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
                 threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
 
+    def _loses(self) -> bool:
+        one, self.losing_one = self.losing_one, False
+        return one or self.muted
+
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                if not (answers and self.muted):
+                if not (answers and self._loses()):
                     sink.sendall(data)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
