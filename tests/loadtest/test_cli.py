@@ -9,7 +9,12 @@ import pytest
 
 def loadtest(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "loadtest", *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "loadtest", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -24,13 +29,18 @@ def loadtest(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
         (["--set", "shop=none.toml"], ["no such file"]),
         (["--set", 'thresholds=["p99 < 1"]'], ["p99", "nearest valid: 'p99_ms'"]),
         (["--redis", "redis://127.0.0.1:1"], ["--redis redis://127.0.0.1:1", "does not answer"]),
-        (["--postgres", "postgresql://u:geheim@127.0.0.1:1/d"], ["--postgres postgresql://u:***@127.0.0.1:1/d", "does not answer"]),
+        (
+            ["--postgres", "postgresql://u:geheim@127.0.0.1:1/d"],
+            ["--postgres postgresql://u:***@127.0.0.1:1/d", "does not answer"],
+        ),
         (["--broker", "kafka://127.0.0.1"], ["--broker kafka://127.0.0.1", "expected a URL"]),
         (["nosuch"], ["'nosuch'", "rush"]),
         (["broken.toml"], ["broken.toml: not valid TOML", "line 1"]),
     ],
 )
-def test_bad_usage_is_one_line_exit_2_and_nothing_started(arguments: list[str], parts: list[str], tmp_path: Path) -> None:
+def test_bad_usage_is_one_line_exit_2_and_nothing_started(
+    arguments: list[str], parts: list[str], tmp_path: Path
+) -> None:
     (tmp_path / "broken.toml").write_text("stock = = 3")
     done = loadtest("run", *arguments, cwd=tmp_path)
     assert done.returncode == 2

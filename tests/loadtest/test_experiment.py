@@ -21,8 +21,15 @@ def test_the_shipped_rush_is_the_sale_of_the_article() -> None:
 
 
 def test_an_override_is_read_as_toml_would() -> None:
-    rush = load_experiment("rush", ["stock=5000", "limiter.rate_per_s=12.5", "scheme=naive", 'thresholds=["p99_ms < 200"]'])
-    assert (rush.stock, rush.limiter.rate_per_s, rush.scheme, rush.thresholds) == (5000, 12.5, "naive", ("p99_ms < 200",))
+    rush = load_experiment(
+        "rush", ["stock=5000", "limiter.rate_per_s=12.5", "scheme=naive", 'thresholds=["p99_ms < 200"]']
+    )
+    assert (rush.stock, rush.limiter.rate_per_s, rush.scheme, rush.thresholds) == (
+        5000,
+        12.5,
+        "naive",
+        ("p99_ms < 200",),
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,17 @@ from loadtest.stack import Services
 @pytest.fixture
 def reader(services: Services) -> Iterator[Reader]:
     """A reader of the sale `s` of 3, with two rows, and one number in each kind of Redis key."""
-    with contextlib.closing(psycopg2.connect(services.postgres)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS bought; CREATE TABLE bought (sale text, number text, buyer text, created_at timestamptz)")
-        cursor.execute("INSERT INTO bought VALUES ('s', 's-1', 'b-1', '2026-01-01 00:00:00.000001+00'), ('t', 't-1', 'b-1', now())")
+    with (
+        contextlib.closing(psycopg2.connect(services.postgres)) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            "DROP TABLE IF EXISTS bought; CREATE TABLE bought (sale text, number text, buyer text, created_at timestamptz)"
+        )
+        cursor.execute(
+            "INSERT INTO bought VALUES ('s', 's-1', 'b-1', '2026-01-01 00:00:00.000001+00'), ('t', 't-1', 'b-1', now())"
+        )
     with redis.Redis.from_url(services.redis) as client:
         client.delete("s:list", "s:set", "s:hash", "s:value")
         client.rpush("s:list", "s-2", "s-3")
@@ -39,7 +47,9 @@ def reader(services: Services) -> Iterator[Reader]:
         (None, []),
     ],
 )
-def test_every_kind_of_source_reads_and_counts_alike(reader: Reader, source: Source | None, pairs: list[tuple[str, str | None]]) -> None:
+def test_every_kind_of_source_reads_and_counts_alike(
+    reader: Reader, source: Source | None, pairs: list[tuple[str, str | None]]
+) -> None:
     assert list(reader.pairs(source)) == pairs
     assert reader.count(source) == len(pairs)
 
