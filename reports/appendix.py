@@ -80,8 +80,8 @@ def settings(run: RunData) -> list[Setting]:
     known = defaults(run)
     found = []
     for key, value in run.experiment.items():
-        default = plain(known[key]) if key in known else None
-        found.append(Setting(key, _shown(value), default, default is not None and plain(value) != default))
+        default = _shown(known[key]) if key in known else None
+        found.append(Setting(key, _shown(value), default, default is not None and _shown(value) != default))
     return sorted(found, key=lambda setting: not setting.changed)
 
 

@@ -112,5 +112,6 @@ def quiet_line(run: RunData) -> list[tuple[str, str]]:
     line = [(key, known.get(key)) for key in ("scheme", "dispatch")]
     line += [("limiter", limiter), *((key, known.get(key)) for key in ("stock", "buyers", "seed"))]
     line += [("faults", ", ".join(fault.name for fault in run.faults) or "none")]
-    line += [("commit", str(run.environment.get("git_sha") or "")[:12] or None)]
+    commit = str(run.environment.get("git_sha") or "")
+    line += [("commit", commit[:12] + "+" * commit.endswith("+") or None)]
     return [(key, plain(value)) for key, value in line if value is not None]

@@ -91,6 +91,11 @@ class Canvas:
             fontsize=SMALL, color=MUTED.text,
         )  # fmt: skip
 
+    def x_unit(self, axes: Axes, text: str) -> None:
+        """What the x axis counts, where it is not time."""
+        style: dict[str, Any] = {"fontsize": SMALL, "color": MUTED.text, "textcoords": "offset points"}
+        axes.annotate(text, (1, 0), (0, -32), "axes fraction", ha="right", **style)
+
     def name(self, axes: Axes, y: float, text: str, hue: Hue) -> None:
         """Names what is at height `y` (in data) at the right edge of `axes`."""
         self.names.append((axes, y, text, hue))

@@ -198,8 +198,8 @@ def latencies(run: RunData, time: Timeline) -> list[Latency]:
     """Replies to buyers, by outcome. Raises `Missing` without the history."""
     run.need("ops")
     found = run.rows("""
-        SELECT outcome, count(*), quantile_cont((end_ns - scheduled_ns) / 1e6, [0.5, 0.99, 0.999, 1.0]),
-               quantile_cont((end_ns - start_ns) / 1e6, [0.5, 0.99, 0.999, 1.0])
+        SELECT outcome, count(*), quantile_disc((end_ns - scheduled_ns) / 1e6, [0.5, 0.99, 0.999, 1.0]),
+               quantile_disc((end_ns - start_ns) / 1e6, [0.5, 0.99, 0.999, 1.0])
         FROM ops WHERE kind = 'buy' AND end_ns IS NOT NULL AND outcome IS NOT NULL GROUP BY outcome""")
     known = {outcome: rank for rank, outcome in enumerate(OUTCOMES)}
     found.sort(key=lambda row: (known.get(row[0], len(known)), row[0]))
@@ -209,13 +209,39 @@ def latencies(run: RunData, time: Timeline) -> list[Latency]:
     ]
 
 
+def delays(run: RunData) -> Column:
+    """Seconds from each promise to its row, ascending. Raises `Missing` without the history or the rows."""
+    run.need("ops", "orders")
+    (found,) = run.columns(
+        "SELECT (min(created_ns) - min(end_ns)) / 1e9 AS s FROM ops JOIN orders USING (number) "
+        "WHERE kind = 'buy' AND outcome = 'won' AND created_ns IS NOT NULL GROUP BY number ORDER BY s"
+    )
+    return found
+
+
+def ranks(run: RunData) -> tuple[Column, Column]:
+    """Of each winner: the place by asking among winners, and by winning, from 1. A fixed sample of a big sale.
+
+    Raises `Missing` without the history.
+    """
+    run.need("ops")
+    arrival, win = run.columns(
+        "WITH ranked AS (SELECT row_number() OVER (ORDER BY start_ns, generator, op_id) AS arrival, "
+        "row_number() OVER (ORDER BY end_ns, generator, op_id) AS win FROM ops "
+        "WHERE kind = 'buy' AND outcome = 'won') SELECT arrival, win FROM ranked "
+        "WHERE arrival % greatest((SELECT count(*) FROM ranked) // ?, 1) = 0 ORDER BY arrival",
+        POINTS,
+    )
+    return arrival, win
+
+
 def lag(run: RunData, time: Timeline) -> Lag:
     """How late the generator was. Raises `Missing` without the history."""
     run.need("ops")
     time_s, p50_ms, p99_ms, max_ms = run.columns(
         "SELECT (floor((scheduled_ns - ?) / ?) + 0.5) * ? / 1e9 AS t, "
-        "quantile_cont((start_ns - scheduled_ns) / 1e6, 0.5), "
-        "quantile_cont((start_ns - scheduled_ns) / 1e6, 0.99), max((start_ns - scheduled_ns) / 1e6) "
+        "quantile_disc((start_ns - scheduled_ns) / 1e6, 0.5), "
+        "quantile_disc((start_ns - scheduled_ns) / 1e6, 0.99), max((start_ns - scheduled_ns) / 1e6) "
         "FROM ops WHERE start_ns IS NOT NULL GROUP BY t ORDER BY t",
         time.t0_ns, time.bin_s * 1e9, time.bin_s * 1e9,
     )  # fmt: skip

@@ -54,6 +54,7 @@ class Verdict:
     counts: Mapping[str, float] = field(default_factory=dict)
     rate: Mapping[str, float] = field(default_factory=dict)
     load: Mapping[str, float] = field(default_factory=dict)
+    fairness: Mapping[str, float] = field(default_factory=dict)
     drain_s: float | None = None
     checks: tuple[Check, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
@@ -108,6 +109,7 @@ def _verdict(data: dict[str, Any]) -> Verdict:
         counts=_numbers(data.get("counts")),
         rate=_numbers(data.get("rate")),
         load=_numbers(data.get("load")),
+        fairness=_numbers(data.get("fairness")),
         drain_s=number(data.get("drain_s")),
         checks=tuple(_check(each) for each in _dicts(data.get("checks"))),
         thresholds=tuple(_threshold(each) for each in _dicts(data.get("thresholds"))),

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from reports.chart import Figure
 from reports.figures.commits import commits
 from reports.figures.conservation import conservation
+from reports.figures.database import database
+from reports.figures.delay import delay
+from reports.figures.fairness import fairness
 from reports.figures.latency import latency
 from reports.figures.progress import progress
 from reports.figures.queue import queue
@@ -16,7 +19,10 @@ FIGURES: Mapping[str, Figure] = {
     "requests": requests,
     "progress": progress,
     "commits": commits,
+    "database": database,
     "queue": queue,
     "latency": latency,
+    "delay": delay,
+    "fairness": fairness,
     "tester": tester,
 }

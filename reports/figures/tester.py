@@ -22,22 +22,25 @@ def tester(run: RunData) -> Chart:
     lag = metrics.lag(run, time)
     cpu = metrics.rate(run, time, "processes", "generator.cpu_s")
     percent = Series(cpu.time_s, cpu.value * 100)
-    caption = _caption(lag, percent)
+    caption = _caption(lag, run.verdict.load.get("generator_cpu"), percent)
     table = columns(time_s=lag.time_s, lag_p50_ms=lag.p50_ms, lag_p99_ms=lag.p99_ms, lag_max_ms=lag.max_ms)
     alt = f"Lateness of requests and the generator's CPU over time. {caption}"
     return Chart("Was the tester the bottleneck?", caption, alt, table, partial(_draw, lag, percent), time)
 
 
-def _caption(lag: Lag, cpu: Series) -> str:
+def _caption(lag: Lag, cores: float | None, cpu: Series) -> str:
     if not len(lag.time_s):
         return "No request was sent."
     late = f"From the first to the last buyer the herd took {lag.fire_spread_ms:,.0f} ms to fire; "
     late += f"no request was sent more than {np.max(lag.max_ms):,.0f} ms after it was due."
+    if cores is not None:
+        return (
+            f"{late} In its busiest second the generator used {cores * 100:,.0f} % of a core; 100 % is all it can use."
+        )
     if not cpu:
         return f"{late} The generator's CPU was not sampled."
     busiest = np.nanmax(cpu.value)
-    verdict = "so it may have been the bottleneck" if busiest >= 90 else "so it had room"
-    return f"{late} Between two samples the generator used at most {busiest:,.0f} % of a core, {verdict}."
+    return f"{late} Between two samples the generator used at most {busiest:,.0f} % of a core; 100 % is all it can use."
 
 
 def _draw(lag: Lag, cpu: Series, canvas: Canvas) -> None:

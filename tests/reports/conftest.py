@@ -222,6 +222,7 @@ def verdict(sale: Sale) -> dict[str, Any]:
         "load": {"offered_per_s": 25000, "achieved_per_s": 5400, "fire_spread_ms": 39.6, "schedule_lag_p99_ms": 39.2, "generator_cpu": 0.71},
         "latency_ms": {"won": {"p50": 60, "p99": 80, "p999": 82, "max": 83}},
         "doubts": [{"text": "The generator and the shop shared 2 cores.", "remedy": "Give the generator a machine of its own."}],
+        "fairness": {"kendall_tau": 0.38, "worst_inversion": 96},
         "mutants": [],
     }  # fmt: skip
 
