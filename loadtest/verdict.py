@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from loadtest import SCHEMA_VERSION
-from loadtest.checks import CHECKS, Doubt, Finding, State, find
+from loadtest.checks import CHECKS, Doubt, Finding, Result, State, find
 from loadtest.counts import Counts
-from loadtest.doubts import find_doubts, killed_generators, lacks
+from loadtest.doubts import find_doubts, imbalance, killed_generators, lacks
 from loadtest.errors import HarnessError, UsageError
 from loadtest.fairness import Fairness
 from loadtest.figures import Figures, measure
@@ -70,13 +70,7 @@ def judge(run_dir: Path) -> Verdict:
         results = [find(check, tables) for check in CHECKS.values()]
         figures = measure(tables, {result.finding.name: result.units for result in results})
         thresholds, unheld = _hold(expressions, tables, figures)
-        deciding = [
-            *lacks(tables),
-            *(doubt for r in results for doubt in r.doubts),
-            *find_doubts(tables),
-            *figures.crashes,
-            *unheld,
-        ]
+        deciding = [*_undecided(tables, results), *figures.crashes, *unheld]
         notes = [*find_doubts(tables, deciding=False), *killed_generators(run_dir)]
     findings = tuple(result.finding for result in results)
     state = _fold(findings, deciding)
@@ -189,6 +183,12 @@ def _hold(
         if result.passed is None
     ]
     return tuple(results), doubts
+
+
+def _undecided(tables: Tables, results: list[Result]) -> list[Doubt]:
+    """The doubts that decide where no check found anything."""
+    found = [*lacks(tables), *(doubt for result in results for doubt in result.doubts), *find_doubts(tables)]
+    return found if any(result.units for result in results) else [*found, *imbalance(tables)]
 
 
 def _fold(findings: tuple[Finding, ...], deciding: list[Doubt]) -> State:

@@ -108,8 +108,16 @@ def test_a_crashed_check_is_unknown(fair, judged, monkeypatch):
     assert ("UNKNOWN", True) == (verdict.verdict, "check oversell crashed" in texts(verdict))
 
 
+def test_counts_that_do_not_balance_though_every_check_passed_accuse_the_checks(fair, judged, monkeypatch):
+    told = fair().buys("b-9", won="s-9")
+    assert "do not balance" not in texts(judged(told))
+    monkeypatch.setitem(CHECKS, "lost", Check("lost", "blind", (), "SELECT '' AS text WHERE false", "SELECT '', ''"))
+    verdict = judged(told)
+    assert ("UNKNOWN", True) == (verdict.verdict, "4 standing promises, 3 rows, 0 unanswered" in texts(verdict))
+
+
 def test_a_crashed_figure_is_unknown_and_the_others_stand(fair, judged, monkeypatch):
-    monkeypatch.setattr("loadtest.figures.measure_fairness", lambda tables: 1 / 0)
+    monkeypatch.setattr("loadtest.figures.measure_fairness", lambda _: 1 / 0)
     verdict = judged(fair())
     assert ("UNKNOWN", 3) == (verdict.verdict, verdict.counts.sold)
     assert "fairness could not be computed: division by zero" in texts(verdict)
