@@ -148,7 +148,9 @@ class Buyer(User):  # type: ignore[misc]
     # One exchange.
 
     def _exchange(self, asked: Asked, due_ns: int) -> Answer:
-        sale, recorder, failure, length, status = self.sale, self.sale.recorder, None, 0, None
+        sale, recorder = self.sale, self.sale.recorder
+        response: Response | None = None
+        failure: HttpError | None = None
         start_ns = time_ns()
         op = recorder.intent(asked.tag, due_ns, start_ns) if recorder else 0
         sale.sent += 1
@@ -161,16 +163,22 @@ class Buyer(User):  # type: ignore[misc]
         else:
             end_ns = time_ns()
             sale.answered += 1
-            status, length = response.status, len(response.body)
             answer = self._read(asked.kind, response)
             if answer.outcome in FAILED:
                 failure = BadStatusError(answer.error)
         if recorder:
-            recorder.completion((op, end_ns, answer.outcome, answer.number, status, answer.error))
+            recorder.completion((op, end_ns, answer.outcome, answer.number, response and response.status, answer.error))
         self._fire(
-            request_type=asked.method, name=asked.name, response_time=(end_ns - due_ns) / 1e6, response_length=length,
-            exception=failure, context={}, start_time=due_ns / 1e9,
-        )  # fmt: skip
+            request_type=asked.method,
+            name=asked.name,
+            response_time=(end_ns - due_ns) / 1e6,
+            response_length=len(response.body) if response else 0,
+            response=response,
+            exception=failure,
+            context={},
+            start_time=due_ns / 1e9,
+            url=asked.name,
+        )
         return answer
 
     def _read(self, kind: Kind, response: Response) -> Answer:

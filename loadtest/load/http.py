@@ -106,7 +106,7 @@ class Connection:
             raise
         self._busy = False
         self._used = now
-        if not self._keep:
+        if self._expired or not self._keep:
             self.close()
         return Response(self._status, self._body)
 

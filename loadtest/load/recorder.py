@@ -9,6 +9,7 @@ line before them: a reader strips trailing NULs and drops a last line without it
 
 import mmap
 import os
+from collections.abc import Iterable
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
 
@@ -67,8 +68,8 @@ class Recorder:
 
     def flush(self) -> None:
         """Writes the completions that wait."""
-        answered, self._answered = self._answered, []
-        lines = b"".join([_completion_line(*completion) for completion in answered])
+        lines = completion_lines(self._answered)
+        self._answered.clear()
         try:
             self._map.write(lines)
         except ValueError:
@@ -112,13 +113,15 @@ class Recorder:
         return mapping
 
 
-def _completion_line(
-    op: int, end_ns: int, outcome: Outcome, number: str | None, http_status: int | None, error: str | None
-) -> bytes:
-    n = "null" if number is None else quoted(number[:MAX_TEXT])
-    x = "null" if error is None else quoted(error[:MAX_TEXT])
-    h = "null" if http_status is None else http_status
-    return f'{{"op":{op},"e":{end_ns},"o":"{outcome}","n":{n},"h":{h},"x":{x}}}\n'.encode()
+def completion_lines(completions: Iterable[Completion]) -> bytes:
+    """Lines of the history. Text from outside is escaped and cut to MAX_TEXT."""
+    return "".join(
+        [
+            f'{{"op":{op},"e":{end_ns},"o":"{outcome}","n":{"null" if number is None else quoted(number[:MAX_TEXT])},'
+            f'"h":{"null" if status is None else status},"x":{"null" if error is None else quoted(error[:MAX_TEXT])}}}\n'
+            for op, end_ns, outcome, number, status, error in completions
+        ]
+    ).encode()
 
 
 def _continued(path: Path) -> tuple[int, int]:

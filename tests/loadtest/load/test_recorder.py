@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from loadtest.errors import HarnessError
 from loadtest.load import recorder as module
-from loadtest.load.recorder import BATCH, CHUNK_BYTES, MAX_TEXT, Recorder, tag
+from loadtest.load.recorder import BATCH, CHUNK_BYTES, MAX_TEXT, Recorder, completion_lines, tag
 
 BUY = tag("b-000001", "buy")
 
@@ -60,7 +60,7 @@ def test_flush_writes_what_waits(shard: Path) -> None:
 
 @given(st.text(), st.text())
 def test_text_from_outside_comes_back_as_it_was_up_to_its_limit(number: str, error: str) -> None:
-    line = module._completion_line(1, 2, "unknown", number, None, error)
+    line = completion_lines([(1, 2, "unknown", number, None, error)])
     assert line.count(b"\n") == 1
     assert json.loads(line) == {
         "op": 1, "e": 2, "o": "unknown", "n": number[:MAX_TEXT], "h": None, "x": error[:MAX_TEXT],
