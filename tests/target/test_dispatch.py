@@ -181,12 +181,3 @@ def test_each_order_of_a_batch_has_its_own_outcome(sale: Config, waiting: Callab
 
     assert asyncio.run(run()) == ["NoneType", "Unavailable", *["NoneType"] * 18]
     assert [arguments[0] for arguments in waiting()] == [sale.number(n) for n in range(1, 21) if n != 2]
-
-
-def test_an_order_that_waited_too_long_is_not_sent(
-    sale: Config, waiting: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("target.dispatch.PATIENCE", -1)
-    with pytest.raises(NotSent, match="waited too long"):
-        send(Queued(sale), Claim(sale.number(1), "b-1"))
-    assert waiting() == []
