@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -176,7 +177,8 @@ class Queued:
     def _drop(self) -> None:
         producer, self._held.producer = getattr(self._held, "producer", None), None
         if producer is not None:
-            producer.connection.collect(socket_timeout=0.1)
+            with suppress(Exception):  # it is broken; whatever it says of that is no news
+                producer.connection.collect(socket_timeout=0.1)
 
 
 def open_producer(celery: Celery, timeout_s: float) -> Producer:
