@@ -18,6 +18,7 @@ FILES = (
     "history.parquet",
     "samples.parquet",
     "sale.parquet",
+    "processes.jsonl",
     "final",
     "figures",
     "locust/stats.csv",

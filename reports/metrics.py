@@ -62,13 +62,27 @@ class Commits:
 
 @dataclass(frozen=True)
 class Series:
-    """Samples over time. A NaN stands between two samples that are too far apart to be joined."""
+    """Samples over time. A NaN stands between two samples that are too far apart to be joined.
+
+    `peak` is the greatest value from `since_s` on; NaN where there is none. What a herd costs before it fires is not
+    the sale's; what is for sale when it opens is.
+    """
 
     time_s: Column
     value: Column
+    since_s: float = 0.0
 
     def __bool__(self) -> bool:
-        return bool(np.isfinite(self.value).any())
+        return bool(np.isfinite(self.peak))
+
+    @property
+    def peak(self) -> float:
+        shown = self.value[(self.time_s >= self.since_s) & np.isfinite(self.value)]
+        return float(shown.max()) if len(shown) else np.nan
+
+    def times(self, factor: float) -> "Series":
+        """The same in a unit that is `factor` times smaller."""
+        return Series(self.time_s, self.value * factor, self.since_s)
 
 
 @dataclass(frozen=True)
@@ -166,13 +180,10 @@ def configured_per_s(run: RunData) -> float | None:
 def gauge(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
     """A metric as it was read; empty if nobody read it. Raises `Missing` without the samples."""
     run.need("samples")
-    time_s, value = run.columns(
-        "SELECT (time_ns - ?) / 1e9 AS t, value FROM samples WHERE probe = ? AND metric = ? ORDER BY time_ns",
-        time.t0_ns, probe, metric,
-    )  # fmt: skip
+    time_s, value = _samples(run, time, probe, metric)
     holes = np.flatnonzero(_too_long(time_s)) + 1
     middle = (time_s[holes] + time_s[holes - 1]) / 2
-    return Series(np.insert(time_s, holes, middle), np.insert(value, holes, np.nan))
+    return Series(np.insert(time_s, holes, middle), np.insert(value, holes, np.nan), since_s=time.start_s - 1)
 
 
 def rate(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
@@ -180,10 +191,7 @@ def rate(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
 
     A reset, or too long a pause, gives a NaN.
     """
-    time_s, value = run.columns(
-        "SELECT (time_ns - ?) / 1e9 AS t, value FROM samples WHERE probe = ? AND metric = ? ORDER BY time_ns",
-        time.t0_ns, probe, metric,
-    )  # fmt: skip
+    time_s, value = _samples(run, time, probe, metric)
     stride = len(time_s) // READINGS + 1
     time_s, value = time_s[::stride], value[::stride]
     if len(time_s) < 2:
@@ -276,6 +284,16 @@ def _per_s(run: RunData, time: Timeline, table: str, column: str, where: str, ke
     for name, place, count in found:
         counts.setdefault(plain(name), np.zeros(bins))[place] = count / time.bin_s
     return counts
+
+
+def _samples(run: RunData, time: Timeline, probe: str, metric: str) -> tuple[Column, Column]:
+    """Readings of one metric from a second before the x axis to a second after it."""
+    time_s, value = run.columns(
+        "SELECT (time_ns - ?) / 1e9 AS t, value FROM samples WHERE probe = ? AND metric = ? "
+        "AND t BETWEEN ? AND ? ORDER BY time_ns",
+        time.t0_ns, probe, metric, time.start_s - 1, time.end_s + 1,
+    )  # fmt: skip
+    return time_s, value
 
 
 def _too_long(time_s: Column) -> NDArray[np.bool_]:

@@ -59,8 +59,7 @@ class Timeline:
 def timeline(run: RunData) -> Timeline:
     """The x axis of `run`. Raises `Missing` when nothing tells when the sale opened or how long it ran."""
     t0_ns = _t0(run)
-    drained_ns = run.sale("drained_ns") if run.sale("drained") else None
-    drained_s = (drained_ns - t0_ns) / 1e9 if drained_ns is not None else None
+    drained_s = _drained_s(run, t0_ns)
     end_s = max(_last_event_s(run, t0_ns), drained_s or 0) * 1.02
     if end_s <= 0:
         raise Missing("nothing was recorded after T0")
@@ -82,6 +81,16 @@ def _t0(run: RunData) -> int:
         if found is not None:
             return int(found)
     raise Missing("; ".join(run.missing.values()) or "nothing tells when the sale opened")
+
+
+def _drained_s(run: RunData, t0_ns: int) -> float | None:
+    """When the sale was drained, as the verdict says; without one, when everything had stood still. None if never."""
+    if not run.sale("drained"):
+        return None
+    if run.verdict.drain_s is not None:
+        return run.verdict.drain_s
+    drained_ns = run.sale("drained_ns")
+    return (drained_ns - t0_ns) / 1e9 if drained_ns is not None else None
 
 
 def _last_event_s(run: RunData, t0_ns: int) -> float:

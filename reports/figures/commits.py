@@ -51,7 +51,7 @@ def _caption(found: Commits, bin_s: float) -> str:
 
 
 def _draw(found: Commits, canvas: Canvas) -> None:
-    written = np.nanmax(found.transactions.value) if found.transactions else 0
+    written = found.transactions.peak if found.transactions else 0
     top = max(found.rows.max(initial=0), found.fullest_1s, found.configured_per_s or 0, written, 1) * 1.15
     peak = found.requests.max(initial=0)
     cut = peak > CUT * top

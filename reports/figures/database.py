@@ -29,8 +29,8 @@ def database(run: RunData) -> Chart:
     found = {
         "active": metrics.gauge(run, time, "postgres", "active"),
         "waiting for a lock": metrics.gauge(run, time, "postgres", "lock_waits"),
-        "WAL": Series(wal.time_s, wal.value / 1000),
-        "postgres": Series(cpu.time_s, cpu.value * 100),
+        "WAL": wal.times(1 / 1000),
+        "postgres": cpu.times(100),
     }
     if not any(found.values()):
         raise Missing("samples.parquet holds no reading of the database")
@@ -40,20 +40,20 @@ def database(run: RunData) -> Chart:
         for t, value in zip(series.time_s, series.value, strict=True)
         if np.isfinite(value)
     ]
-    caption = _caption({name: float(np.nanmax(series.value)) for name, series in found.items() if series})
+    caption = _caption({name: series.peak for name, series in found.items() if series})
     table = Table(("time_s", "reading", "value"), sorted(rows, key=lambda row: (row[0], row[1])))
     return Chart("Database", caption, f"The database over time. {caption}", table, partial(_draw, found), time)
 
 
 def _caption(most: dict[str, float]) -> str:
     parts = {
-        "active": "{:,.0f} backends were busy",
-        "waiting for a lock": "{:,.0f} waited for a lock",
-        "WAL": "{:,.0f} kB/s of log were written",
-        "postgres": "{:,.0f} % of a core were used",
+        "active": "backends active {:,.0f}",
+        "waiting for a lock": "waiting for a lock {:,.0f}",
+        "WAL": "log {:,.0f} kB/s",
+        "postgres": "CPU {:,.0f} % of a core",
     }
     said = [text.format(most[name]) for name, text in parts.items() if name in most]
-    return f"At most {', '.join(said)}. Waits shorter than the sampling interval are mostly missed."
+    return f"At its busiest: {', '.join(said)}. Waits shorter than the sampling interval are mostly missed."
 
 
 def _draw(found: dict[str, Series], canvas: Canvas) -> None:
@@ -68,5 +68,4 @@ def _line(canvas: Canvas, axes: Axes, name: str, series: Series, hue: Hue) -> No
     if not series:
         return
     canvas.line(axes, series.time_s, series.value, hue, drawstyle="steps-mid")
-    peak = float(np.nanmax(series.value))
-    canvas.name(axes, peak, f"{name}, max {short(round(peak))}", hue)
+    canvas.name(axes, series.peak, f"{name}, max {short(round(series.peak))}", hue)

@@ -37,7 +37,7 @@ def queue(run: RunData) -> Chart:
 
 
 def _caption(found: dict[str, Series], time: Timeline) -> str:
-    deepest = {name: np.nanmax(series.value) for name, series in found.items() if series}
+    deepest = {name: series.peak for name, series in found.items() if series}
     ready = deepest.get("queue, ready")
     text = "The broker's queue was not read." if ready is None else f"The queue was at most {ready:,.0f} orders deep"
     if ready is not None:
@@ -55,12 +55,12 @@ def _caption(found: dict[str, Series], time: Timeline) -> str:
 def _draw(found: dict[str, Series], canvas: Canvas) -> None:
     (axes,) = canvas.panels(220 if canvas.wide else 200)
     canvas.unit(axes, "units, log scale")
-    top = max(1.0, *(float(np.nanmax(series.value)) for series in found.values() if series)) * 1.6
+    top = max(1.0, *(series.peak for series in found.values() if series)) * 1.6
     canvas.log_y(axes, 0, top)
     for name, series in found.items():
         if not series:
             continue
         hue = SERIES[name][2]
         canvas.line(axes, series.time_s, series.value, hue, linewidth=2, drawstyle="steps-post")
-        peak = float(np.nanmax(series.value))
+        peak = series.peak
         canvas.name(axes, peak, f"{name}, max {short(peak)}", hue)

@@ -21,7 +21,7 @@ def tester(run: RunData) -> Chart:
     time = timeline(run)
     lag = metrics.lag(run, time)
     cpu = metrics.rate(run, time, "processes", "generator.cpu_s")
-    percent = Series(cpu.time_s, cpu.value * 100)
+    percent = cpu.times(100)
     caption = _caption(lag, run.verdict.load.get("generator_cpu"), percent)
     table = columns(time_s=lag.time_s, lag_p50_ms=lag.p50_ms, lag_p99_ms=lag.p99_ms, lag_max_ms=lag.max_ms)
     alt = f"Lateness of requests and the generator's CPU over time. {caption}"
@@ -39,8 +39,9 @@ def _caption(lag: Lag, cores: float | None, cpu: Series) -> str:
         )
     if not cpu:
         return f"{late} The generator's CPU was not sampled."
-    busiest = np.nanmax(cpu.value)
-    return f"{late} Between two samples the generator used at most {busiest:,.0f} % of a core; 100 % is all it can use."
+    return (
+        f"{late} Between two samples the generator used at most {cpu.peak:,.0f} % of a core; 100 % is all it can use."
+    )
 
 
 def _draw(lag: Lag, cpu: Series, canvas: Canvas) -> None:
@@ -51,10 +52,10 @@ def _draw(lag: Lag, cpu: Series, canvas: Canvas) -> None:
     if cpu:
         below.fill_between(cpu.time_s, cpu.value, step="mid", color=SKY.mark, alpha=0.4, linewidth=0)
         canvas.line(below, cpu.time_s, cpu.value, BLUE, drawstyle="steps-mid")
-        canvas.name(below, float(np.nanmax(cpu.value)), f"generator, max {np.nanmax(cpu.value):,.0f} %", BLUE)
+        canvas.name(below, cpu.peak, f"generator, max {cpu.peak:,.0f} %", BLUE)
     below.axhline(FULL, color=RED.mark, linewidth=1, linestyle=(0, (5, 2)))
     canvas.name(below, FULL, "one core", RED)
-    below.set_ylim(0, max(FULL * 1.15, np.nanmax(cpu.value) * 1.1 if cpu else 0))
+    below.set_ylim(0, max(FULL * 1.15, cpu.peak * 1.1 if cpu else 0))
 
 
 def _draw_lag(lag: Lag, canvas: Canvas, axes: Axes) -> None:

@@ -95,3 +95,17 @@ def test_without_its_table_a_frame_is_missing(make_run: MakeRun) -> None:
     (run / "history.parquet").unlink()
     with opened(run) as (data, time), pytest.raises(Missing, match=r"history\.parquet is not there"):
         metrics.requests(data, time)
+
+
+def test_a_peak_before_the_sale_is_not_the_sales(make_run: MakeRun) -> None:
+    run = make_run("valid")
+    resample(run, "(-0.4, 0), (-0.3, 500), (-0.2, 501), (-0.1, 501), (0, 501), (0.1, 502), (0.2, 505)")
+    with opened(run) as (data, time):
+        assert metrics.rate(data, time, "postgres", "write_xids").peak == pytest.approx(30)
+
+
+def test_what_was_for_sale_at_the_opening_counts_though_it_went_at_once(make_run: MakeRun) -> None:
+    run = make_run("valid")
+    resample(run, "(-0.4, 200), (-0.3, 200), (-0.2, 200), (-0.1, 200), (0, 0), (0.1, 0)")
+    with opened(run) as (data, time):
+        assert metrics.gauge(data, time, "postgres", "write_xids").peak == 200

@@ -1,8 +1,10 @@
 """The x axis: where it begins and ends, its bins and its marks."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -46,3 +48,17 @@ def test_a_fault_lasts_from_its_observation_to_recovery(make_run: MakeRun) -> No
     with open_run(make_run("leaky")) as run:
         (fault,) = timeline(run).faults
     assert (fault.name, fault.start_s, fault.end_s) == ("kill worker", pytest.approx(1.05), pytest.approx(2.2))
+
+
+def test_the_drain_is_the_verdicts_and_nothing_without_one(make_run: MakeRun) -> None:
+    run_dir = make_run("valid")
+    verdict = run_dir / "verdict.json"
+    verdict.write_text(json.dumps(json.loads(verdict.read_text()) | {"drain_s": 3.5}))
+    with open_run(run_dir) as run:
+        assert timeline(run).drained_s == 3.5
+    duckdb.sql(
+        f"COPY (SELECT * REPLACE (false AS drained) FROM '{run_dir / 'sale.parquet'}') TO '{run_dir / 'sale.new'}' (FORMAT parquet)"
+    )
+    (run_dir / "sale.new").replace(run_dir / "sale.parquet")
+    with open_run(run_dir) as run:
+        assert timeline(run).drained_s is None
