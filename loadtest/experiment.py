@@ -34,6 +34,14 @@ class Arrivals(Section):
     poll_s: float = Field(1, gt=0, description="seconds between two looks at an order's status")
 
 
+class Traffic(Section):
+    """Who the buyers are. The rest click once, each in an account of their own."""
+
+    double_click: float = Field(0, ge=0, le=1, description="share of buyers who click twice, at the same moment")
+    scalpers: float = Field(0, ge=0, lt=1, description="share of buyers who share the scalpers' accounts")
+    scalper_accounts: int = Field(10, ge=1, description="accounts that all scalpers together have")
+
+
 class Limiter(Section):
     """How fast one worker may place orders."""
 
@@ -70,6 +78,24 @@ class Sampler(Section):
     hz: float = Field(10, gt=0, le=100)
 
 
+class FaultPlan(Section):
+    """One fault: what to do, to which processes of the shop, and when."""
+
+    kind: str = Field(description="such as 'kill'; see loadtest list faults")
+    role: str = Field("worker", description="role of the processes it hits, as in the manifest")
+    at_s: float = Field(1, ge=0, description="seconds after T0")
+    heal_after_s: float = Field(1, ge=0, description="seconds until it is undone")
+
+
+class Expectation(Section):
+    """What a cell of a matrix must come to. The last that fits a cell counts; without any, ``valid``."""
+
+    where: dict[str, Any] = Field({}, description="axis = value, for each axis that matters")
+    verdict: str = Field(
+        pattern=r"^(valid|unknown|invalid(:[a-z_]+)?)$", description="valid, unknown, invalid or invalid:CHECK"
+    )
+
+
 class Experiment(Section):
     """One sale to run. Field names are the keys of the TOML file and of ``--set``."""
 
@@ -82,11 +108,18 @@ class Experiment(Section):
     buyers: int = Field(1000, ge=1, le=1_000_000)
     per_buyer: int = Field(1, ge=1, description="units one buyer may have")
     seed: int = Field(1, ge=0)
+    mutant: str = Field("", description="a mistake built into the shop on purpose; see docs/adding-a-check.md")
+    traffic: Traffic = Traffic()
     arrivals: Arrivals = Arrivals()
     limiter: Limiter = Limiter()
     workers: Workers = Workers()
     drain: Drain = Drain()
     sampler: Sampler = Sampler()
+    faults: tuple[FaultPlan, ...] = Field((), strict=False)
+    matrix: dict[str, tuple[Any, ...]] = Field(
+        {}, strict=False, description="key = list of values: one run for each combination"
+    )
+    expect: tuple[Expectation, ...] = Field((), strict=False)
     thresholds: tuple[str, ...] = Field(
         (), strict=False, description='such as "p99_ms < 200" or "db_commits_per_s.max <= 60"'
     )

@@ -13,6 +13,7 @@ from loadtest.drain import Drain, Drained
 from loadtest.environment import describe
 from loadtest.errors import RunInterrupted, ServiceError
 from loadtest.experiment import Experiment, find_file
+from loadtest.faults.schedule import Schedule, check_faults
 from loadtest.interrupt import interruptible
 from loadtest.ledger import Ledger
 from loadtest.progress import Latest, Progress
@@ -24,11 +25,11 @@ from loadtest.sources import Reader
 from loadtest.stack import Services
 from loadtest.stack.external import Given, open_services
 from loadtest.stack.process import Command, Supervisor
-from loadtest.stack.shop import ShopStack, on_free_port
+from loadtest.stack.shop import on_free_port
 from loadtest.thresholds import parse_threshold
 from loadtest.verdict import Verdict, conclude
 
-TICK_S = 0.2
+TICK_S = 0.1
 LOAD_GRACE_S = 15
 
 SALE = {
@@ -61,6 +62,7 @@ def plan(experiment: Experiment, given: Given) -> Plan:
     on_free_port(experiment, shop).check()
     for expression in experiment.thresholds:
         parse_threshold(expression)
+    check_faults(experiment.faults, shop)
     scenario = find_file(experiment.scenario)
     given.check()
     return Plan(experiment, shop, shop_file, scenario, given)
@@ -121,39 +123,44 @@ class Sale:
             self._begin("preparing")
             shop_stack.prepare(self.supervisor)
             ledger.read_seeded()
-            stack.enter_context(shop_stack.processes(self.supervisor))
+            processes = stack.enter_context(shop_stack.processes(self.supervisor))
             stack.enter_context(self._sampling(services))
+            faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")
 
-            drained, interruption = self._sell_and_drain(
-                shop_stack, Drain(reader, queue, final, experiment.drain.settle_s)
-            )
+            drain = Drain(reader, queue, final, experiment.drain.settle_s)
+            drained, interruption = self._sell_and_drain(shop_stack.base_url, faults, drain)
             self._begin("reading")
             ledger.read_final()
             self._write_sale(drained, ledger.near_misses())
             if interruption:
                 raise interruption
 
-    def _sell_and_drain(self, shop_stack: ShopStack, drain: Drain) -> tuple[Drained, RunInterrupted | None]:
-        """Both, as far as nobody interrupts them; what there is then is still read."""
+    def _sell_and_drain(self, base_url: str, faults: Schedule, drain: Drain) -> tuple[Drained, RunInterrupted | None]:
+        """Both, as far as nobody interrupts them; what there is then is still read. Faults are healed either way."""
         try:
-            self._sell(shop_stack)
+            try:
+                self._sell(base_url, faults)
+            finally:
+                faults.finish()
             self._begin("draining")
             return drain.wait(self._deadline_ns(), self._tick), None
         except RunInterrupted as interruption:
             return Drained(None), interruption
 
-    def _sell(self, shop_stack: ShopStack) -> None:
+    def _sell(self, base_url: str, faults: Schedule) -> None:
         """Run Locust to its end. It ends by itself when every buyer has an answer, or at the deadline."""
         self._begin("gathering")
         experiment = self.plan.experiment
-        load = self.supervisor.start(load_command(self.plan, self.run_dir, shop_stack.base_url))
+        load = self.supervisor.start(load_command(self.plan, self.run_dir, base_url))
         last_moment = time.monotonic() + experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
         selling = False
         while load.exit_code() is None and time.monotonic() < last_moment:
             self._tick()
             if self.latest.t0_ns and not selling:
                 self._begin("herd")
+                faults.begin(self.latest.t0_ns)
                 selling = True
+            faults.tick()
             time.sleep(TICK_S)
         self._tick()
         self.supervisor.stop(load)

@@ -40,9 +40,10 @@ class Command:
 class Process:
     """One running process, leader of a process group of its own, so that its children stop with it."""
 
-    def __init__(self, command: Command, popen: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, command: Command, popen: subprocess.Popen[bytes], log: Path, log_from: int = 0) -> None:
         self.command = command
         self.log = log
+        self._log_from = log_from  # what stands before is a predecessor's
         self._popen = popen
 
     @property
@@ -90,12 +91,15 @@ class Process:
 
     def log_contains(self, text: str) -> bool:
         """Whether a line of its log holds `text`."""
-        return text in self.log.read_text(errors="replace")
+        return text in self._own_log()
 
     def log_tail(self, lines: int = 8) -> str:
         """The last lines of its log, indented."""
-        found = self.log.read_text(errors="replace").splitlines()[-lines:]
+        found = self._own_log().splitlines()[-lines:]
         return "\n".join(f"  | {line}" for line in found) or "  | (its log is empty)"
+
+    def _own_log(self) -> str:
+        return self.log.read_bytes()[self._log_from :].decode(errors="replace")
 
     def stop(self) -> None:
         """End it and its children: the stop signal, `stop_s` of time, then kill."""
@@ -149,6 +153,7 @@ class Supervisor:
             ServiceError: the program is not there or may not be run.
         """
         log = self.log_dir / f"{command.name}.log"
+        log_from = log.stat().st_size if log.exists() else 0
         with log.open("ab") as out, _standard_input(command.stdin) as stdin:
             try:
                 popen = subprocess.Popen(
@@ -164,7 +169,7 @@ class Supervisor:
             except OSError as error:
                 raise ServiceError(f"{command.name}: cannot run {command.argv[0]!r}: {error.strerror}") from None
         self._tell(f"watch {popen.pid} {int(command.stop_signal)}")
-        process = Process(command, popen, log)
+        process = Process(command, popen, log, log_from)
         self._running.append(process)
         self._note(process)
         return process

@@ -6,7 +6,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from loadtest.errors import ServiceError, UsageError
 from loadtest.experiment import Experiment
@@ -50,18 +51,22 @@ class ShopStack:
             raise ServiceError(f"prepare ended with {done.exit_code()}:\n{done.log_tail()}")
 
     @contextmanager
-    def processes(self, supervisor: Supervisor) -> Iterator[list[Process]]:
+    def processes(self, supervisor: Supervisor) -> Iterator["ShopProcesses"]:
         """Every process of the shop, ready, while the context lasts."""
-        started = [
-            (entry, supervisor.start(command)) for entry in self.shop.process for command in self._commands(entry)
-        ]
+        running = ShopProcesses(self, supervisor)
         try:
-            for entry, process in started:
-                self._wait_ready(entry, process)
-            yield [process for _, process in started]
+            for entry in self.shop.process:
+                for command in self._commands(entry):
+                    running.start(entry, command)
+            running.wait_ready()
+            yield running
         finally:
-            for _, process in reversed(started):
-                supervisor.stop(process)
+            running.stop()
+
+    def ready(self, entry: ProcessEntry, process: Process) -> bool:
+        """Whether it is, as far as the manifest says how that is seen."""
+        answering = not entry.ready_url or answers(self._fill(entry.ready_url, "process.ready_url"))
+        return answering and (not entry.ready_log or process.log_contains(entry.ready_log))
 
     def check(self) -> None:
         """Fill every placeholder once.
@@ -92,14 +97,6 @@ class ShopStack:
                 stop_signal=signal.Signals[f"SIG{entry.stop_signal}"], stop_s=entry.stop_s,
             )  # fmt: skip
 
-    def _wait_ready(self, entry: ProcessEntry, process: Process) -> None:
-        if entry.ready_url:
-            url = self._fill(entry.ready_url, "process.ready_url")
-            process.wait_ready(lambda: answers(url), entry.ready_s)
-        if entry.ready_log:
-            text = entry.ready_log
-            process.wait_ready(lambda: process.log_contains(text), entry.ready_s)
-
     def _env(self) -> dict[str, str]:
         return {key: self._fill(value, f"env.{key}") for key, value in self.shop.env.items()}
 
@@ -121,6 +118,52 @@ class ShopStack:
             **(more or {}),
         }
         return fill(text, values, where)
+
+
+@dataclass
+class ShopProcesses:
+    """The processes of a running shop."""
+
+    stack: ShopStack
+    supervisor: Supervisor
+    _running: list[tuple[ProcessEntry, Process]] = field(default_factory=list, init=False)
+
+    def of(self, role: str) -> list[Process]:
+        """Every process of that role."""
+        return [process for entry, process in self._running if entry.role == role]
+
+    def start(self, entry: ProcessEntry, command: Command) -> Process:
+        """Start one more."""
+        process = self.supervisor.start(command)
+        self._running.append((entry, process))
+        return process
+
+    def restart(self, process: Process) -> Process:
+        """Stop `process`, if it still runs, and start another in its place; does not wait until that is ready."""
+        place = next(n for n, (_, running) in enumerate(self._running) if running is process)
+        entry = self._running[place][0]
+        self.supervisor.stop(process)
+        successor = self.supervisor.start(process.command)
+        self._running[place] = entry, successor
+        return successor
+
+    def ready(self, process: Process) -> bool:
+        """Whether that process is ready."""
+        return any(running is process and self.stack.ready(entry, process) for entry, running in self._running)
+
+    def wait_ready(self) -> None:
+        """Wait for every one of them.
+
+        Raises:
+            ServiceError: one ended, or was not ready in its time.
+        """
+        for entry, process in self._running:
+            process.wait_ready(partial(self.stack.ready, entry, process), entry.ready_s)
+
+    def stop(self) -> None:
+        """Stop them all, the last started first."""
+        while self._running:
+            self.supervisor.stop(self._running.pop()[1])
 
 
 def on_free_port(experiment: Experiment, shop: Shop, services: Services = UNKNOWN_YET) -> ShopStack:

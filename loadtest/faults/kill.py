@@ -1,0 +1,34 @@
+"""SIGKILL, as the out-of-memory killer or a lost machine would."""
+
+import signal
+
+from loadtest.stack import guard
+from loadtest.stack.process import Process
+from loadtest.stack.shop import ShopProcesses
+
+
+class Kill:
+    """Kills every process of a role with all its children, and starts it anew to heal."""
+
+    def __init__(self, processes: ShopProcesses, role: str) -> None:
+        self._processes = processes
+        self._victims = processes.of(role)
+        self._successors: list[Process] = []
+
+    def inject(self) -> None:
+        """Kill them all."""
+        for victim in self._victims:
+            guard.signal_group(victim.pid, signal.SIGKILL)
+
+    def observed(self) -> bool:
+        """Whether every one of them is dead."""
+        return all(victim.exit_code() is not None for victim in self._victims)
+
+    def heal(self) -> None:
+        """Start each again, under its old name."""
+        if not self._successors:
+            self._successors = [self._processes.restart(victim) for victim in self._victims]
+
+    def recovered(self) -> bool:
+        """Whether every successor is ready."""
+        return bool(self._successors) and all(map(self._processes.ready, self._successors))
