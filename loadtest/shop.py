@@ -119,8 +119,20 @@ class Scheme(Section):
     final: dict[str, Source] = {}
 
 
+class Proof(Section):
+    """A shop that is known to be wrong, and the check that must say so: what shows that the check can fail."""
+
+    what: str = Field(description="the mistake, in a sentence")
+    trips: tuple[str, ...] = Field(min_length=1, strict=False, description="checks of which one must be INVALID")
+    experiment: dict[str, Any] = Field({}, description="key = value laid over the experiment; dotted keys in quotes")
+
+
 class Shop(Section):
-    """A whole manifest."""
+    """A whole manifest.
+
+    `controls` are experiments that must fail as they are; `mutants` need a mistake built into the shop, which is told its name
+    by the placeholder ``{mutant}``.
+    """
 
     name: str
     sale: str = Field("sale", pattern=r"^[A-Za-z0-9_-]+$")
@@ -131,6 +143,8 @@ class Shop(Section):
     queue: Queue | None = None
     final: Final
     schemes: dict[str, Scheme] = {}
+    controls: dict[str, Proof] = {}
+    mutants: dict[str, Proof] = {}
 
     def final_for(self, scheme: str) -> Final:
         """The final reads under `scheme`: the general ones, with what it keeps elsewhere laid over them."""
@@ -146,6 +160,10 @@ def load_shop(experiment: Experiment) -> tuple[Shop, Path]:
     """
     path = find_file(experiment.shop)
     shop = parse(Shop, read_toml(path), str(path))
+    if experiment.mutant and experiment.mutant not in shop.mutants:
+        raise UsageError(
+            f"mutant = {experiment.mutant!r}: {path.name} knows no such mutant; {nearest(experiment.mutant, shop.mutants)}"
+        )
     if not shop.schemes:
         return shop, path
     if experiment.scheme not in shop.schemes:
