@@ -74,6 +74,7 @@ def _page(run: RunData, drawings: dict[str, Drawing]) -> str:
         settings=appendix.settings(run),
         environment=list(appendix.environment(run)),
         command=plain(run.environment["command"]) if run.environment.get("command") else None,
+        history_missing="ops" in run.missing,
         missing=sorted(set(run.missing.values())),
         files=appendix.files(run.path),
     )

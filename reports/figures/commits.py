@@ -61,13 +61,14 @@ def _draw(found: Commits, canvas: Canvas) -> None:
     for each in (*above, axes):
         each.stairs(found.requests, found.edges, fill=True, color=GHOST.mark, linewidth=0, zorder=0.8)
     ghost = above[0] if cut else axes
-    canvas.unit(ghost, "requests/s" if cut else "commits/s, requests/s")
+    canvas.unit(ghost, "requests/s" if cut else "commits/s, requests/s" if peak else "commits/s")
     if cut:
         ghost.set_ylim(top, peak * 1.1)
         ghost.spines["bottom"].set_visible(False)
         ghost.tick_params(axis="x", length=0)
         canvas.unit(axes, f"commits/s  (axis cut at {top:,.0f})")
-    canvas.name(ghost, peak, f"requests, peak {peak:,.0f}/s", GHOST)
+    if peak:
+        canvas.name(ghost, peak, f"requests, peak {peak:,.0f}/s", GHOST)
 
 
 def _draw_commits(found: Commits, canvas: Canvas, axes: Axes, top: float) -> None:

@@ -116,6 +116,15 @@ def test_a_broken_file_is_named_and_crashes_nothing(make_run: MakeRun, part: str
     assert f"{part} cannot be read" in text or part.endswith(("toml", "json"))
 
 
+def test_what_is_not_known_is_not_called_good(make_run: MakeRun) -> None:
+    run = make_run("incomplete")
+    (run / "history.parquet").unlink()
+    text, _ = read(build(run))
+    assert "No request failed" not in text
+    assert "None was raised" not in text
+    assert "requests, peak 0" not in text
+
+
 def test_an_empty_run_directory_is_incomplete(tmp_path: Path) -> None:
     text, page = read(build(tmp_path))
     assert ("header", {"class": "banner INCOMPLETE", "id": "verdict", "data-verdict": "INCOMPLETE"}) in page.tags

@@ -89,3 +89,9 @@ def test_dark_is_dark_and_figures_follow(make_run: MakeRun, open_page: Any) -> N
     assert colours["light"][0] == "rgb(254, 254, 252)"
     assert colours["dark"][0] == "rgb(20, 22, 25)"
     assert colours["light"][1] != colours["dark"][1]
+
+
+def test_paper_is_white_even_in_the_dark(make_run: MakeRun, open_page: Any) -> None:
+    page, _ = open_page(build(make_run("valid")), 800, "dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(254, 254, 252)"
