@@ -1,9 +1,11 @@
 """The shop over HTTP. Routes translate; `schemes` decide. ``uvicorn target.app:app`` finds `app` here."""
 
+import gc
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast
@@ -12,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from target.config import Config, load_or_exit
 from target.errors import AlreadyBought, ConfigError, Rejected, SoldOut, Unavailable
@@ -60,7 +63,7 @@ class Routes:
         state = await self._scheme.status(number, request.query_params.get("buyer"))
         if state is None:
             return problem(404, "No such order", f"nobody holds {number[:80]!r}")
-        return JSONResponse({"number": number, "status": state})
+        return Response(f'{{"number":"{number}","status":"{state}"}}', media_type="application/json")
 
     async def page(self, _request: Request) -> Response:
         """``GET /sales/{sale}``: the countdown page. `opens_at` is null where none was set."""
@@ -72,24 +75,35 @@ class Routes:
         await self._scheme.left()
         return JSONResponse({"status": "ok"})
 
-    def of_this_sale(
-        self, endpoint: Callable[[Request], Awaitable[Response]]
-    ) -> Callable[[Request], Awaitable[Response]]:
+    def of_this_sale(self, endpoint: Callable[[Request], Awaitable[Response]]) -> "OfThisSale":
         """`endpoint`, with 404 for any other sale."""
-        sale = self._config.sale
-
-        async def checked(request: Request) -> Response:
-            if request.path_params["sale"] != sale:
-                return problem(404, "No such sale", f"this shop sells {sale!r}")
-            return await endpoint(request)
-
-        return checked
+        return OfThisSale(self._config.sale, endpoint)
 
     def _order(self, status: int, name: str, number: str, buyer: str) -> Response:
         # Written out rather than dumped: it is the hot path, and neither sale, number nor buyer holds what JSON escapes.
         url = f"/sales/{self._config.sale}/orders/{number}?buyer={buyer.replace('+', '%2B')}"
         body = f'{{"outcome":"{name}","number":"{number}","status_url":"{url}"}}'
         return Response(body, status, media_type="application/json")
+
+
+@dataclass(frozen=True)
+class OfThisSale:
+    """An endpoint that answers for one sale only; an ASGI application, which Starlette wraps less than a function."""
+
+    sale: str
+    endpoint: Callable[[Request], Awaitable[Response]]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; a service that is away is 503."""
+        request = Request(scope, receive)
+        if request.path_params["sale"] != self.sale:
+            response = problem(404, "No such sale", f"this shop sells {self.sale!r}")
+        else:
+            try:
+                response = await self.endpoint(request)
+            except Unavailable as error:
+                response = problem(503, "Unavailable", str(error))
+        await response(scope, receive, send)
 
 
 def create_app(config: Config, scheme: Scheme | None = None) -> Starlette:
@@ -99,14 +113,17 @@ def create_app(config: Config, scheme: Scheme | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        # A herd holds thousands of requests at once, none of them garbage: collecting over them would cost half a core.
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 50)
         yield
         await selling.close()
 
     return Starlette(
         routes=[
             Route("/sales/{sale}/orders", routes.of_this_sale(routes.order), methods=["POST"]),
-            Route("/sales/{sale}/orders/{number}", routes.of_this_sale(routes.status)),
-            Route("/sales/{sale}", routes.of_this_sale(routes.page)),
+            Route("/sales/{sale}/orders/{number}", routes.of_this_sale(routes.status), methods=["GET"]),
+            Route("/sales/{sale}", routes.of_this_sale(routes.page), methods=["GET"]),
             Route("/health", routes.health),
         ],
         exception_handlers={Unavailable: _unavailable},
