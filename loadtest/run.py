@@ -27,6 +27,7 @@ from loadtest.stack.external import Given, open_services
 from loadtest.stack.process import Command, Supervisor
 from loadtest.stack.shop import on_free_port
 from loadtest.thresholds import parse_threshold
+from loadtest.traffic import planned_buys
 from loadtest.verdict import Verdict, conclude
 
 TICK_S = 0.1
@@ -206,7 +207,7 @@ class Sale:
             "drained_ns": drained.at_ns,
             "deadline_s": experiment.drain.deadline_s,
             "near_misses": near_misses,
-            "planned": experiment.buyers,
+            "planned": planned_buys(experiment.traffic, experiment.buyers),
         }
         write_parquet(self.run_dir.path / "sale.parquet", SALE, [list(row.values())])
 

@@ -1,7 +1,7 @@
 """One buyer as a Locust user: opens a connection, waits at the gate, buys, and follows the order to its end."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import time_ns
 from typing import Any, NamedTuple
@@ -20,9 +20,12 @@ from loadtest.load.http import Connection, HttpError, Response
 from loadtest.load.recorder import Recorder, tag
 from loadtest.names import fill
 from loadtest.shop import Http, Request, Status
+from loadtest.traffic import Crowd
 
 # Buyers of one process that open their connections at the same time: a listener's backlog is often 128.
 CONNECTING = 100
+# Names of buyers stay apart when several processes make them.
+BUYERS_PER_PROCESS = 1_000_000
 YEAR_S = 365 * 86_400.0
 FAILED = ("unknown", "refused")
 DECODE = json.JSONDecoder().decode
@@ -38,12 +41,21 @@ class Sale:
     experiment: Experiment
     gate: Gate
     offsets_ns: Sequence[int]
-    first_number: int = 1
+    crowd: Crowd
+    process: int = 0
+    processes: int = 1
     recorder: Recorder | None = None
     sent: int = 0
     answered: int = 0
     buyers: int = 0
+    followed: set[tuple[str, str]] = field(default_factory=set)
     connecting: Any = field(default_factory=lambda: BoundedSemaphore(CONNECTING))
+
+    def next_buyer(self) -> tuple[str, int]:
+        """The name of one more buyer, and its ordinal among those of all processes, from 0."""
+        turn = self.buyers
+        self.buyers += 1
+        return f"b-{self.process * BUYERS_PER_PROCESS + turn + 1:06d}", turn * self.processes + self.process
 
 
 class BadStatusError(HttpError):
@@ -76,51 +88,60 @@ class Buyer(User):  # type: ignore[misc]
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.sale = _sale_of(environment)
-        ordinal = self.sale.buyers
-        self.sale.buyers += 1
-        self.name = f"b-{self.sale.first_number + ordinal:06d}"
+        own, ordinal = self.sale.next_buyer()
+        persona = self.sale.crowd.persona(ordinal)
+        self.name = persona.account or own
         offsets = self.sale.offsets_ns
         self._offset_ns = offsets[ordinal % len(offsets)]
         self._values = {"sale": self.sale.name, "buyer": self.name}
-        self._connection = Connection(self.sale.where, self.sale.experiment.arrivals.timeout_s)
+        timeout_s = self.sale.experiment.arrivals.timeout_s
+        self._connection, *self._further = [Connection(self.sale.where, timeout_s) for _ in range(persona.clicks)]
         self._fire = environment.events.request.fire
         self._outcomes: dict[int, Outcome] = {
             int(status): outcome for status, outcome in self.sale.http.buy.outcomes.items()
         }
         self._warm = self._ask("page", self.sale.http.warm)
         self._buy = self._ask("buy", self.sale.http.buy)
-        self._due_ns: int | None = None
 
     # The story's verbs.
 
     def warm(self) -> None:
-        """Opens the connection by asking for the page that a buyer would look at before the sale."""
-        with self.sale.connecting:
-            self._exchange(self._warm, time_ns())
-
-    def wait_for_sale(self) -> None:
-        """Stands at the gate until T0, or until this buyer's own time after it."""
-        self._due_ns = self.sale.gate.wait() + self._offset_ns
-        if self._offset_ns:
-            gevent.sleep(max(0.0, (self._due_ns - time_ns()) / 1e9))
+        """Opens every connection by asking for the page that a buyer would look at before the sale."""
+        for connection in (self._connection, *self._further):
+            with self.sale.connecting:
+                self._exchange(self._warm, time_ns(), connection)
 
     def buy(self) -> Answer:
-        """Asks for one unit, once. Due at T0 for who waited for the sale, else now."""
-        return self._exchange(self._buy, self._due_ns or time_ns())
+        """Asks for one unit, now and once."""
+        return self._exchange(self._buy, time_ns(), self._connection)
+
+    def buy_at_t0(self) -> list[Answer]:
+        """Stands at the gate until T0, or until this buyer's own time after it, and asks for one unit with every click.
+
+        Clicks do not wait for each other: each has a connection, and they are sent next to each other.
+        """
+        gate = self.sale.gate
+        further = [gevent.spawn(self._click, gate.watch, connection) for connection in self._further]
+        try:
+            return [self._click(gate.wait, self._connection), *(click.get() for click in further)]
+        finally:
+            gevent.killall(further, block=False)
 
     def poll(self, number: str, due_ns: int | None = None) -> Answer:
         """Looks once at order `number`: `pending`, `confirmed` or `rejected`."""
         assert self.sale.http.status is not None
         asked = self._ask("status", self.sale.http.status, {**self._values, "number": quote(number, safe="")})
-        return self._exchange(asked, due_ns or time_ns())
+        return self._exchange(asked, due_ns or time_ns(), self._connection)
 
     def follow(self, answer: Answer) -> Answer:
         """Polls the order of `answer` every `poll_s` until it is confirmed or rejected, or the drain's deadline is past.
 
-        Looks are due on a grid that starts now; a look that comes while the one before is unanswered is left out.
+        Looks are due on a grid that starts now; a look that comes while the one before is unanswered is left out. An order
+        that this account follows already is left alone.
         """
-        if answer.number is None or self.sale.http.status is None:
+        if answer.number is None or self.sale.http.status is None or (self.name, answer.number) in self.sale.followed:
             return answer
+        self.sale.followed.add((self.name, answer.number))
         step_ns = int(self.sale.experiment.arrivals.poll_s * 1e9)
         due_ns = now_ns = time_ns()
         end_ns = (self.sale.gate.t0_ns or now_ns) + int(self.sale.experiment.drain.deadline_s * 1e9)
@@ -143,11 +164,18 @@ class Buyer(User):  # type: ignore[misc]
 
     def on_stop(self) -> None:
         """Hangs up."""
-        self._connection.close()
+        for connection in (self._connection, *self._further):
+            connection.close()
 
     # One exchange.
 
-    def _exchange(self, asked: Asked, due_ns: int) -> Answer:
+    def _click(self, wait: Callable[[], int], connection: Connection) -> Answer:
+        due_ns = wait() + self._offset_ns
+        if self._offset_ns:
+            gevent.sleep(max(0.0, (due_ns - time_ns()) / 1e9))
+        return self._exchange(self._buy, due_ns, connection)
+
+    def _exchange(self, asked: Asked, due_ns: int, connection: Connection) -> Answer:
         sale, recorder = self.sale, self.sale.recorder
         response: Response | None = None
         failure: HttpError | None = None
@@ -155,7 +183,7 @@ class Buyer(User):  # type: ignore[misc]
         op = recorder.intent(asked.tag, due_ns, start_ns) if recorder else 0
         sale.sent += 1
         try:
-            response = self._connection.exchange(asked.data)
+            response = connection.exchange(asked.data)
         except HttpError as error:
             end_ns = time_ns()
             failure = error

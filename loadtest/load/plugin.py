@@ -18,9 +18,7 @@ from loadtest.load.locust_files import tick_faster, write_csv, write_html
 from loadtest.load.options import Setup, add_options, read_setup
 from loadtest.load.recorder import Recorder
 from loadtest.load.samples import Samples, write_t0
-
-# Names of buyers stay apart when several processes make them.
-BUYERS_PER_PROCESS = 1_000_000
+from loadtest.traffic import Crowd
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +136,8 @@ class Plugin:
             sale = Sale(
                 setup.sale, setup.shop.http, setup.where, experiment, self.gate,
                 offsets_ns(experiment.arrivals, experiment.buyers, experiment.seed),
-                first_number=index * BUYERS_PER_PROCESS + 1,
+                Crowd(experiment.traffic, experiment.buyers, experiment.seed),
+                process=index, processes=max(1, self.environment.parsed_options.processes or 1),
             )  # fmt: skip
             if run_dir:
                 sale.recorder = self.recorder = Recorder(_made(run_dir / "history") / f"{name}.jsonl")

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -31,6 +32,11 @@ request = "GET /sales/{sale}/orders/{number}"
 seeded = { pattern = "{sale}-{n:06d}" }
 rows = { sql = "SELECT 1" }
 """
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 class Shop(ThreadingHTTPServer):

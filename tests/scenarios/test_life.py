@@ -2,17 +2,11 @@
 
 import json
 import signal
-import socket
 import time
 import urllib.parse
 import urllib.request
 
-from .conftest import MANIFEST, Rush, Shop
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+from .conftest import MANIFEST, Rush, Shop, free_port
 
 
 def test_bare_and_headless_it_sells_and_ends_by_itself(rush: Rush, shop: Shop) -> None:

@@ -123,3 +123,15 @@ def test_a_closed_round_ends_nothing() -> None:
     gevent.sleep(0.3)
     assert cluster.t0s == []
     assert cluster.ends == []
+
+
+def test_who_only_watches_passes_with_the_others_and_is_not_counted() -> None:
+    cluster = Cluster(1, buyers=2)
+    [gate] = cluster.gates
+    second_clicks = [gevent.spawn(gate.watch) for _ in range(5)]
+    first = cluster.arrive(gate, 1)
+    gevent.joinall(second_clicks, timeout=0.2)
+    assert cluster.t0s == []
+    assert gate.waiting == 1
+    gevent.joinall(first + cluster.arrive(gate, 1) + second_clicks, timeout=5, raise_error=True)
+    assert {click.value for click in second_clicks} == set(cluster.t0s)
