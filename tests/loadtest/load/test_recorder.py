@@ -1,5 +1,7 @@
 import json
+import mmap
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +14,16 @@ from hypothesis import strategies as st
 
 from loadtest.errors import HarnessError
 from loadtest.load import recorder as module
-from loadtest.load.recorder import BATCH, CHUNK_BYTES, MAX_TEXT, Recorder, completion_lines, tag
+from loadtest.load.recorder import (
+    BATCH,
+    CHUNK_BYTES,
+    MAX_TEXT,
+    POPULATE_WRITE,
+    Completion,
+    Recorder,
+    completion_lines,
+    tag,
+)
 
 BUY = tag("b-000001", "buy")
 
@@ -43,12 +54,15 @@ def test_the_intent_is_in_the_file_before_anything_else_happens(shard: Path) -> 
     assert shard.read_bytes().rstrip(b"\0") == b'{"op":1,"b":"b-000001","k":"buy","s":1000,"t":1001}\n'
 
 
-def test_a_full_batch_of_completions_is_written_without_a_flush(shard: Path) -> None:
+def test_completions_are_written_without_a_flush_with_every_so_many_intents(shard: Path) -> None:
     recorder = Recorder(shard)
-    for op in range(BATCH):
+    for _ in range(BATCH):
         assert shard.read_bytes().count(b'"o":') == 0
+        op = recorder.intent(BUY, 1, 1)
         recorder.completion((op, 1, "sold_out", None, 410, None))
-    assert shard.read_bytes().count(b'"o":"sold_out"') == BATCH
+    recorder.intent(BUY, 1, 1)
+    # The last completion came after the last of these intents.
+    assert shard.read_bytes().count(b'"o":"sold_out"') == BATCH - 1
 
 
 def test_flush_writes_what_waits(shard: Path) -> None:
@@ -56,6 +70,34 @@ def test_flush_writes_what_waits(shard: Path) -> None:
     recorder.completion((1, 2, "sold_out", None, 410, None))
     recorder.flush()
     assert b'"o":"sold_out"' in shard.read_bytes()
+
+
+@given(st.text())
+def test_any_name_of_a_buyer_can_be_a_form(buyer: str) -> None:
+    assert json.loads(tag(buyer, "status") % (1, 2, 3)) == {"op": 1, "b": buyer, "k": "status", "s": 2, "t": 3}
+
+
+def test_several_completions_are_a_line_each() -> None:
+    completions: list[Completion] = [(1, 10, "won", "50%d", 202, None), (2, 20, "unknown", None, None, "%s\n")]
+    assert completion_lines(completions).decode().splitlines() == [
+        '{"op":1,"e":10,"o":"won","n":"50%d","h":202,"x":null}',
+        '{"op":2,"e":20,"o":"unknown","n":null,"h":null,"x":"%s\\n"}',
+    ]
+    assert completion_lines([]) == b""
+
+
+def test_no_page_is_faulted_in_while_buyers_send(shard: Path) -> None:
+    recorder = Recorder(shard)
+    try:
+        mmap.mmap(-1, mmap.PAGESIZE).madvise(POPULATE_WRITE)
+    except OSError:
+        pytest.skip("this kernel populates nothing beforehand")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for number in range(20_000):
+        recorder.intent(BUY, number, number)
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    assert len(shard.read_bytes().rstrip(b"\0")) > 200 * mmap.PAGESIZE
+    assert faults < 50
 
 
 @given(st.text(), st.text())
