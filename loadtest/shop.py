@@ -116,6 +116,7 @@ class Scheme(Section):
     """A stock scheme the shop offers, with what it dispatches and where it keeps things elsewhere than the rest."""
 
     dispatch: tuple[Literal["queued", "inline"], ...] = Field(("queued", "inline"), strict=False)
+    why: str = Field("", description="the reason why it does not offer the other, for whoever asks for it")
     final: dict[str, Source] = {}
 
 
@@ -170,9 +171,11 @@ def load_shop(experiment: Experiment) -> tuple[Shop, Path]:
         raise UsageError(
             f"scheme = {experiment.scheme!r}: {path.name} offers no such scheme; {nearest(experiment.scheme, shop.schemes)}"
         )
-    offered = shop.schemes[experiment.scheme].dispatch
-    if experiment.dispatch not in offered:
+    scheme = shop.schemes[experiment.scheme]
+    if experiment.dispatch not in scheme.dispatch:
+        reason = f" ({scheme.why})" if scheme.why else ""
         raise UsageError(
-            f"dispatch = {experiment.dispatch!r}: scheme {experiment.scheme!r} offers {' and '.join(offered)}; set dispatch to that"
+            f"dispatch = {experiment.dispatch!r}: scheme {experiment.scheme!r} offers {' and '.join(scheme.dispatch)}{reason}; "
+            "set dispatch to that"
         )
     return shop, path

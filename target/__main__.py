@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 from target.config import Config, load
 from target.database import connect
 from target.errors import NotATestSale, ShopError
-from target.schemes import open_scheme
+from target.parts import parts_of
 
 MARK = "test sale"
 
@@ -36,7 +36,7 @@ def prepare(config: Config) -> None:
         ConfigError, NotATestSale
         SQLAlchemyError, RedisError, OperationalError: a service does not answer.
     """
-    scheme = open_scheme(config)
+    scheme = parts_of(config).scheme(config)
     refuse_unless_marked(config)
     scheme.prepare()
 

@@ -18,7 +18,8 @@ from starlette.types import Receive, Scope, Send
 
 from target.config import Config, load_or_exit
 from target.errors import AlreadyBought, ConfigError, Rejected, SoldOut, Unavailable
-from target.schemes import Scheme, open_scheme
+from target.parts import parts_of
+from target.schemes import Scheme
 
 MAX_BODY_BYTES = 4096
 # What may stand in a URL, a log and a Redis field as it is.
@@ -108,7 +109,7 @@ class OfThisSale:
 
 def create_app(config: Config, scheme: Scheme | None = None) -> Starlette:
     """The shop's ASGI application. Raises ConfigError."""
-    selling = scheme or open_scheme(config)
+    selling = scheme or parts_of(config).scheme(config)
     routes = Routes(config, selling)
 
     @asynccontextmanager

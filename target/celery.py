@@ -6,7 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_ready
 
-from target.config import Config, load_or_exit
+from target.config import Config, load_or_exit, saying_what_is_wrong
 
 QUEUE = "orders"
 PLACE_ORDER = "target.tasks.place_order"
@@ -35,7 +35,6 @@ def create_celery(config: Config) -> Celery:
         worker_consumer="target.limiter:Consumer",
         worker_prefetch_multiplier=1,
         worker_enable_prefetch_count_reduction=False,
-        worker_enable_remote_control=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=True,
         broker_connection_retry_on_startup=True,
@@ -74,8 +73,12 @@ def _transport(config: Config) -> dict[str, Any]:
 
 @cache
 def _worker_app() -> Celery:
+    from target.parts import parts_of  # which knows this module
+
     worker_ready.connect(_say_ready)
-    return create_celery(load_or_exit())
+    config = load_or_exit()
+    with saying_what_is_wrong():
+        return parts_of(config).celery(config)
 
 
 def _say_ready(**_: object) -> None:

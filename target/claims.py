@@ -38,6 +38,8 @@ class Keys:
     confirmed: str  # hash: number → buyer
     rejected: str  # hash: number → buyer
     near_misses: str  # integer
+    outbox: str  # hash: number → when it was last on its way, in ms; until the queue has it (`tokens_reconciled`)
+    counter: str  # integer: units left (`redis_counter`)
 
     @classmethod
     def of(cls, sale: str) -> "Keys":
@@ -65,9 +67,10 @@ class Script:
         return ["EVALSHA" if by_hash else "EVAL", self.sha if by_hash else self.source, len(keys), *keys, *args]
 
 
-# ARGV: the cap, then buyers. A field that is not there reads as false; never test a number for truth, 0 is true in Lua.
+# ARGV: the cap, then buyers. KEYS[4], the outbox, may be left out. A field that is not there reads as false; never test a number for truth, 0 is true in Lua.
 CLAIM = Script("""
-local answers = {}
+local answers, time = {}, redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 2, #ARGV do
   local buyer, answer = ARGV[i], nil
   for nth = 1, tonumber(ARGV[1]) do
@@ -78,6 +81,7 @@ for i = 2, #ARGV do
       if number then
         redis.call('HSET', KEYS[3], mark, number)
         redis.call('HSET', KEYS[2], number, buyer)
+        if KEYS[4] then redis.call('HSET', KEYS[4], number, now) end
         answer = {'won', number, nth}
       else
         answer = {'sold_out'}
@@ -101,10 +105,24 @@ redis.call('LPUSH', KEYS[1], number)
 return 1
 """)
 
+# Whether an order is to be sent again: its buyer holds the claim, and the queue has not had it for ARGV[3] ms. Who is told
+# yes is the one to send it: nobody else is told so for as long again.
+IN_DOUBT = Script("""
+local number, buyer, patience_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local sent = redis.call('HGET', KEYS[4], number)
+if not sent or redis.call('HGET', KEYS[2], number) ~= buyer then return 0 end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if now - tonumber(sent) < patience_ms then return 0 end
+redis.call('HSET', KEYS[4], number, now)
+return 1
+""")
+
 # Ends a claim as the database decided. Whatever is not a new row was refused by a guard there: a near miss.
 SETTLE = Script("""
 local number, buyer, placement = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('HGET', KEYS[2], number) == buyer then redis.call('HDEL', KEYS[2], number) end
+redis.call('HDEL', KEYS[7], number)
 if placement ~= 'placed' then redis.call('INCR', KEYS[6]) end
 redis.call('HSET', placement == 'rejected' and KEYS[5] or KEYS[4], number, buyer)
 return 1

@@ -4,7 +4,8 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -42,6 +43,7 @@ class Config:
     publishers: int = 2  # threads that enqueue; more of them only contend for the interpreter
     timeout_s: float = 2.0  # of one exchange with Redis, the broker or the database
     visibility_s: float = 15.0  # after which Redis hands an order to another worker if the first kept silent
+    mutant: str = ""  # a mistake to build in, on purpose: see target/mutants
 
     @cached_property
     def sqlalchemy_url(self) -> sa.URL:
@@ -86,13 +88,21 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
         publishers=reader.value("SHOP_PUBLISHERS", _between(1, 64), "a whole number from 1 to 64", 2),
         timeout_s=reader.value("SHOP_TIMEOUT_S", _positive, "seconds above 0", 2.0),
         visibility_s=reader.value("SHOP_VISIBILITY_S", _positive, "seconds above 0", 15.0),
+        mutant=reader.text("SHOP_MUTANT", ""),
     )
 
 
 def load_or_exit() -> Config:
     """The configuration of this process. A mistake in it ends the process with one line and exit code 2."""
-    try:
+    with saying_what_is_wrong():
         return load()
+
+
+@contextmanager
+def saying_what_is_wrong() -> Iterator[None]:
+    """A mistake of configuration in the block ends the process with one line and exit code 2."""
+    try:
+        yield
     except ConfigError as error:
         print(f"shop: {error}", file=sys.stderr)
         raise SystemExit(2) from None

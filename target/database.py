@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from target.config import Config
 from target.errors import NotSent, Unavailable
-from target.models import Base, Order, Sale, UnguardedOrder
+from target.models import Base, Order, Sale, UnguardedOrder, Unit
 
 
 def connect(config: Config, connections: int) -> sa.Engine:
@@ -59,10 +59,17 @@ def connected(engine: sa.Engine) -> Iterator[sa.Connection]:
             raise Unavailable(f"the database did not answer: {error}") from error
 
 
+@contextmanager
+def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """As `connected`, in one transaction: committed at the end of the block, rolled back where anything is raised."""
+    with connected(engine) as connection, connection.execution_options(isolation_level="READ COMMITTED").begin():
+        yield connection
+
+
 def reset(connection: sa.Connection, config: Config) -> None:
     """Make the tables where they are missing, drop every order of this sale, and write its stock anew."""
     Base.metadata.create_all(connection)
-    for table in (Order, UnguardedOrder):
+    for table in (Order, UnguardedOrder, Unit):
         connection.execute(sa.delete(table).where(table.sale == config.sale))
     connection.execute(sa.delete(Sale).where(Sale.id == config.sale))
     connection.execute(sa.insert(Sale).values(id=config.sale, stock=config.stock, per_buyer=config.per_buyer))

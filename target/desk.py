@@ -12,9 +12,9 @@ from typing import Any, TypeVar, cast
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 
-from target.claims import CLAIM, GIVE_BACK, Claim, Keys, State
+from target.claims import CLAIM, GIVE_BACK, IN_DOUBT, Claim, Keys, Script, State
 from target.config import Config
 from target.errors import AlreadyBought, SoldOut, Unavailable
 
@@ -49,9 +49,14 @@ class Turn:
 
 
 class Desk:
-    """Where the requests of one event loop claim units and look at orders."""
+    """Where the requests of one event loop claim units and look at orders.
 
-    def __init__(self, config: Config) -> None:
+    `script` is how it claims; with an `outbox` each claim is noted there until its order is confirmed.
+    """
+
+    def __init__(self, config: Config, script: Script | None = None, *, outbox: bool = False) -> None:
+        self._script = script or CLAIM
+        self._outbox = outbox
         self._redis = _connect(config)
         self._keys = Keys.of(config.sale)
         self._per_buyer = config.per_buyer
@@ -71,7 +76,7 @@ class Desk:
         if outcome == "won":
             return Claim(rest[0], buyer, rest[1])
         if outcome == "already_bought":
-            raise AlreadyBought(rest[0])
+            raise AlreadyBought(rest[0], rest[1])
         raise SoldOut("sold out")
 
     async def look(self, number: str, buyer: str | None = None) -> State | None:
@@ -100,9 +105,35 @@ class Desk:
         """Put a unit up for sale again that provably became no order. Raises Unavailable."""
         await self._ask(self._next.returns, claim)
 
+    async def confirm(self, claim: Claim) -> None:
+        """Note that the queue has the order, or that its row stands. Raises Unavailable."""
+        await self._now("HDEL", self._keys.outbox, claim.number)
+
+    async def doubt(self, claim: Claim) -> None:
+        """Note that nobody knows whether the order got anywhere. Raises Unavailable."""
+        await self._now("HSET", self._keys.outbox, claim.number, 0)
+
+    async def in_doubt(self, claim: Claim, patience_s: float) -> bool:
+        """Whether the caller is to send the order again: the claim is held, and its order has been on its way for that long.
+
+        Raises Unavailable.
+        """
+        keys = self._keys
+        arguments = (claim.number, claim.buyer, round(patience_s * 1000))
+        names = (keys.tokens, keys.claims, keys.buyers, keys.outbox)
+        return bool(await self._now(*IN_DOUBT.call(names, arguments, by_hash=False)))
+
     async def close(self) -> None:
         """Give the connection back."""
         await self._redis.aclose()
+
+    async def _now(self, *command: object) -> Any:
+        """One command that waits for no turn: for winners and for those in doubt, who are few."""
+        ask: Any = self._redis.execute_command  # which redis-py leaves untyped
+        try:
+            return await ask(*command)
+        except RedisError as error:
+            raise Unavailable(f"Redis did not answer: {error}") from error
 
     def _ask(self, line: list[tuple[T, Waiter]], question: T) -> Waiter:
         waiter = asyncio.get_running_loop().create_future()
@@ -151,7 +182,8 @@ class Desk:
         pipeline = self._redis.pipeline(transaction=False)
         if turn.claims:
             arguments = [self._per_buyer, *[buyer for buyer, _ in turn.claims]]
-            pipeline.execute_command(*CLAIM.call((keys.tokens, keys.claims, keys.buyers), arguments, by_hash=by_hash))
+            names = (keys.tokens, keys.claims, keys.buyers, *([keys.outbox] if self._outbox else []))
+            pipeline.execute_command(*self._script.call(names, arguments, by_hash=by_hash))
         if turn.looks:
             numbers = [number for number, _ in turn.looks]
             for name in (keys.claims, keys.confirmed, keys.rejected):

@@ -20,7 +20,7 @@ from target.celery import PLACE_ORDER, create_celery
 from target.claims import Claim
 from target.config import Config
 from target.errors import NotSent, Rejected, Unavailable
-from target.orders import Orders
+from target.orders import Orders, Placing
 
 T = TypeVar("T")
 
@@ -65,9 +65,9 @@ class Threads:
 class Inline:
     """Writes the row in the request."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, orders: Placing | None = None) -> None:
         self._threads = Threads(config.db_pool, "database")
-        self._orders = Orders(config, config.db_pool)
+        self._orders = orders or Orders(config, config.db_pool)
 
     async def send(self, claim: Claim) -> None:
         """See `Dispatch.send`."""

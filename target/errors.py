@@ -18,11 +18,12 @@ class SoldOut(ShopError):
 
 
 class AlreadyBought(ShopError):
-    """The buyer has all the units that one buyer may have."""
+    """The buyer has all the units that one buyer may have; `number` is the last of them, the buyer's `nth`."""
 
-    def __init__(self, number: str) -> None:
+    def __init__(self, number: str, nth: int = 1) -> None:
         super().__init__(f"already bought: {number}")
         self.number = number
+        self.nth = nth
 
 
 class Unavailable(ShopError):

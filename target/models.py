@@ -72,3 +72,13 @@ class UnguardedOrder(Base):
     number: Mapped[str]
     buyer: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), server_default=sa.func.clock_timestamp())
+
+
+class Unit(Base):
+    """A unit that is for sale, for the scheme that keeps one row a unit. Sold, it is no longer here."""
+
+    __tablename__ = "units"
+    __table_args__ = (sa.Index("units_sale", "sale", "number"),)
+
+    number: Mapped[str] = mapped_column(primary_key=True)
+    sale: Mapped[str]

@@ -12,7 +12,8 @@ from target.celery import PLACE_ORDER
 from target.claims import Claim
 from target.config import load_or_exit
 from target.errors import Unavailable
-from target.orders import Orders
+from target.orders import Placing
+from target.parts import parts_of
 
 # How long a child tries by itself before it hands the order back to the queue. Below the visibility time-out.
 PATIENCE_S = 5.0
@@ -39,9 +40,10 @@ def place_order(number: str, buyer: str, nth: int = 1) -> None:
 
 
 @cache
-def _orders() -> Orders:
+def _orders() -> Placing:
     """The connections of this child: made after the fork, one each."""
-    return Orders(load_or_exit(), connections=1)
+    config = load_or_exit()
+    return parts_of(config).orders(config, 1)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]

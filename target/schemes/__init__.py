@@ -1,4 +1,7 @@
-"""The stock schemes: one way of selling a file. To add one: a file with a class like `Scheme`, and a line in `SCHEMES`."""
+"""The stock schemes: one way of selling a file. To add one: a file with a class like `Scheme`, and a line in `SCHEMES`.
+
+docs/adding-a-scheme.md walks through it.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -6,8 +9,15 @@ from typing import Protocol
 from target.claims import State
 from target.config import Config
 from target.errors import ConfigError
+from target.orders import Orders, Placing, UnguardedOrders
+from target.schemes.conditional_update import ConditionalUpdate
 from target.schemes.naive import Naive
+from target.schemes.optimistic import Optimistic
+from target.schemes.redis_counter import RedisCounter
+from target.schemes.row_lock import RowLock
+from target.schemes.skip_locked import SkipLocked
 from target.schemes.tokens import Tokens
+from target.schemes.tokens_reconciled import TokensReconciled
 
 
 class Scheme(Protocol):
@@ -36,9 +46,18 @@ class Scheme(Protocol):
 
 
 SCHEMES: dict[str, Callable[[Config], Scheme]] = {
-    "tokens": Tokens,
     "naive": Naive,
+    "row_lock": RowLock,
+    "conditional_update": ConditionalUpdate,
+    "optimistic": Optimistic,
+    "skip_locked": SkipLocked,
+    "redis_counter": RedisCounter,
+    "tokens": Tokens,
+    "tokens_reconciled": TokensReconciled,
 }
+
+# Who writes the rows of queued orders, where it is not `Orders`.
+PLACING: dict[str, Callable[[Config, int], Placing]] = {"redis_counter": UnguardedOrders}
 
 
 def open_scheme(config: Config) -> Scheme:
@@ -50,3 +69,8 @@ def open_scheme(config: Config) -> Scheme:
     if config.scheme not in SCHEMES:
         raise ConfigError(f"SHOP_SCHEME: expected {' or '.join(sorted(SCHEMES))}, found {config.scheme!r}")
     return SCHEMES[config.scheme](config)
+
+
+def open_orders(config: Config, connections: int) -> Placing:
+    """What places the queued orders of the scheme that `config` names, over at most that many connections."""
+    return PLACING.get(config.scheme, Orders)(config, connections)

@@ -22,9 +22,9 @@ class Tokens:
     here looks for claims without orders.
     """
 
-    def __init__(self, config: Config, dispatch: Dispatch | None = None) -> None:
+    def __init__(self, config: Config, dispatch: Dispatch | None = None, desk: Desk | None = None) -> None:
         self._config = config
-        self._desk = Desk(config)
+        self._desk = desk or Desk(config)
         self._dispatch = dispatch or (Queued(config) if config.dispatch == "queued" else Inline(config))
 
     def prepare(self) -> None:

@@ -64,7 +64,7 @@ def test_once_marked_as_told_it_is_prepared(config: Config, prepare: Prepare, un
     ("wrong", "said"),
     [
         ({"stock": 0}, "SHOP_STOCK: expected a whole number from 1 to 10000000, found '0'"),
-        ({"scheme": "magic"}, "SHOP_SCHEME: expected naive or tokens, found 'magic'"),
+        ({"scheme": "magic"}, "or tokens or tokens_reconciled, found 'magic'"),
         ({"database_url": "postgresql://x@127.0.0.1:{port}/x"}, "Connection refused"),
         ({"redis_url": "redis://127.0.0.1:{port}/0"}, "Connection refused"),
         ({"dispatch": "queued", "broker_url": "redis://127.0.0.1:{port}/0"}, "Connection refused"),

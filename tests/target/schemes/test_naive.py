@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from target.config import Config
-from target.errors import ConfigError, SoldOut
+from target.errors import SoldOut
 from target.schemes.naive import Naive
 
 
@@ -30,8 +30,3 @@ def test_a_thousand_at_once_buy_more_than_there_is(
     assert len(rows.all()) > 200
     assert {type(each) for each in said} <= {str, SoldOut}
     assert sorted(number for number, _ in rows.all()) == sorted(each for each in said if isinstance(each, str))
-
-
-def test_it_is_not_queued(config: Config) -> None:
-    with pytest.raises(ConfigError, match="SHOP_DISPATCH: expected inline with SHOP_SCHEME=naive, found 'queued'"):
-        Naive(replace(config, dispatch="queued"))

@@ -1,0 +1,21 @@
+"""`claim_before_check`: a number is taken before it is looked whether the buyer has one."""
+
+from dataclasses import replace
+
+from target.claims import CLAIM
+from target.desk import Desk
+from target.mutants import Mutant, changed
+from target.schemes.tokens import Tokens
+
+# The number that was popped for a second click is nobody's, and not put back.
+SCRIPT = changed(
+    CLAIM,
+    ("      local number = redis.call('LPOP', KEYS[1])\n", ""),
+    ("    local held =", "    local number = redis.call('LPOP', KEYS[1])\n    local held ="),
+)
+
+MUTANT = Mutant(
+    name="claim_before_check",
+    what="a number is popped before the buyer's mark is looked at: each second click loses one",
+    put_in=lambda honest: replace(honest, scheme=lambda config: Tokens(config, desk=Desk(config, SCRIPT))),
+)

@@ -1,0 +1,23 @@
+"""`native_limiter`: Celery's rate limit as it is shipped, which collapses under a backlog."""
+
+from dataclasses import replace
+
+from celery import Celery
+
+from target.celery import create_celery
+from target.config import Config
+from target.mutants import Mutant
+
+
+def natively_limited(config: Config) -> Celery:
+    """Celery's own consumer and prefetch. See `target.limiter` for what becomes of the rate."""
+    celery = create_celery(config)
+    celery.conf.update(worker_consumer="celery.worker.consumer:Consumer", worker_prefetch_multiplier=4)
+    return celery
+
+
+MUTANT = Mutant(
+    name="native_limiter",
+    what="Celery's own rate limit, which under a backlog gives 1 to 3 orders a second whatever the rate",
+    put_in=lambda honest: replace(honest, celery=natively_limited),
+)

@@ -1,0 +1,19 @@
+"""`no_buyer_guard`: neither the script nor the table looks at who buys."""
+
+from dataclasses import replace
+
+from target.claims import CLAIM
+from target.desk import Desk
+from target.mutants import Mutant, changed
+from target.orders import UnguardedOrders
+from target.schemes.tokens import Tokens
+
+SCRIPT = changed(CLAIM, ("redis.call('HGET', KEYS[3], mark)", "false"))
+
+MUTANT = Mutant(
+    name="no_buyer_guard",
+    what="a buyer is not asked what they have, and the orders' table does not mind: two clicks are two units",
+    put_in=lambda honest: replace(
+        honest, scheme=lambda config: Tokens(config, desk=Desk(config, SCRIPT)), orders=UnguardedOrders
+    ),
+)

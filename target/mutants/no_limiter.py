@@ -1,0 +1,21 @@
+"""`no_limiter`: a rate is configured, and nothing holds it."""
+
+from dataclasses import replace
+
+from celery import Celery
+
+from target.celery import create_celery
+from target.config import Config
+from target.mutants import Mutant
+
+
+def unlimited(config: Config) -> Celery:
+    """The queue as for no limit: what SHOP_LIMITER says never reaches the task."""
+    return create_celery(replace(config, limiter="none"))
+
+
+MUTANT = Mutant(
+    name="no_limiter",
+    what="the configured rate does not reach the workers: they place orders as fast as they can",
+    put_in=lambda honest: replace(honest, celery=unlimited),
+)

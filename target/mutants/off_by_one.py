@@ -1,0 +1,22 @@
+"""`off_by_one`: the counter is compared with the wrong end."""
+
+from dataclasses import replace
+
+from target.mutants import Mutant
+from target.schemes.redis_counter import RedisCounter
+
+
+class OffByOne(RedisCounter):
+    """Lets the first buyer past who finds nothing left. No constraint stands behind the counter."""
+
+    def _is_sold_out(self, left: int) -> bool:
+        return left < -1
+
+
+MUTANT = Mutant(
+    name="off_by_one",
+    what="the counter may go to -1: one unit more than there is",
+    put_in=lambda honest: replace(honest, scheme=OffByOne),
+    scheme="redis_counter",
+    dispatch="inline",
+)

@@ -1,0 +1,26 @@
+"""`pop_then_crash`: a number is popped, no claim is recorded, and the process dies before the enqueue."""
+
+from dataclasses import replace
+
+from target.claims import CLAIM, Claim
+from target.desk import Desk
+from target.dispatch import Queued
+from target.mutants import Mutant, changed, strike
+from target.schemes.tokens import Tokens
+
+SCRIPT = changed(CLAIM, ("        redis.call('HSET', KEYS[2], number, buyer)\n", ""))
+
+
+class Crashing(Queued):
+    """Every tenth order dies with its request, before anything is sent."""
+
+    async def send(self, claim: Claim) -> None:
+        strike(claim.number, "the process ended")
+        await super().send(claim)
+
+
+MUTANT = Mutant(
+    name="pop_then_crash",
+    what="no claim is recorded with the number that is popped, and every tenth request dies before the enqueue",
+    put_in=lambda honest: replace(honest, scheme=lambda config: Tokens(config, Crashing(config), Desk(config, SCRIPT))),
+)

@@ -1,0 +1,47 @@
+"""`reseed_in_backlog`: the list is filled up from the rows while orders still wait in the queue."""
+
+import asyncio
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from target import claims, database
+from target.config import Config
+from target.errors import SoldOut
+from target.models import Order
+from target.mutants import Mutant
+from target.schemes.tokens import Tokens
+
+
+class Reseeding(Tokens):
+    """Whoever first finds the list empty fills it with the numbers that have no row: stock − rows, where it should be
+    stock − rows − queued.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._filling: asyncio.Future[None] | None = None
+
+    async def buy(self, buyer: str) -> str:
+        try:
+            return await super().buy(buyer)
+        except SoldOut:
+            if self._filling is None:
+                self._filling = asyncio.ensure_future(asyncio.to_thread(self._fill))
+            await self._filling
+            return await super().buy(buyer)
+
+    def _fill(self) -> None:
+        config = self._config
+        with database.connect(config, 1).connect() as connection:
+            sold = set(connection.scalars(sa.select(Order.number).where(Order.sale == config.sale)))
+        numbers = [number for number in map(config.number, range(1, config.stock + 1)) if number not in sold]
+        with claims.connect(config) as client:
+            client.rpush(claims.Keys.of(config.sale).tokens, *numbers)
+
+
+MUTANT = Mutant(
+    name="reseed_in_backlog",
+    what="the empty list is filled with every number that has no row yet, though their orders wait in the queue",
+    put_in=lambda honest: replace(honest, scheme=Reseeding),
+)

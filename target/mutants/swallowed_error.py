@@ -1,0 +1,27 @@
+"""`swallowed_error`: the database fails, the task logs it and ends well, and the order is acknowledged."""
+
+from dataclasses import replace
+
+from target.claims import Claim, Placement
+from target.errors import Unavailable
+from target.mutants import Mutant, log, strike
+from target.orders import Orders
+
+
+class Swallowing(Orders):
+    """Takes an error for a day's work. The database fails for every tenth order."""
+
+    def place(self, claim: Claim) -> Placement:
+        try:
+            strike(claim.number, "the database did not answer")
+            return super().place(claim)
+        except Unavailable as error:
+            log.warning("%s", error)
+            return "placed"
+
+
+MUTANT = Mutant(
+    name="swallowed_error",
+    what="a worker that cannot write a row logs it and acknowledges the order; it is so for every tenth",
+    put_in=lambda honest: replace(honest, orders=Swallowing),
+)

@@ -1,0 +1,25 @@
+"""`conditional_update`: UPDATE … WHERE sold < stock; the database checks and counts in one statement."""
+
+import sqlalchemy as sa
+
+from target.claims import Claim
+from target.errors import SoldOut
+from target.models import Sale
+from target.schemes.in_database import InDatabase
+
+
+class ConditionalUpdate(InDatabase):
+    """Counts only where a unit is left; the count is the order number. The row of the order follows in the same transaction.
+
+    *Warning:* correct, and one hot row: each winner holds it until its commit, so that sales go one at a time however many
+    connections there are. Who comes too late waits for no lock.
+    """
+
+    def _take(self, connection: sa.Connection, buyer: str) -> Claim:
+        counted = sa.update(Sale).where(Sale.id == self._config.sale, Sale.sold < Sale.stock)
+        sold = connection.scalar(counted.values(sold=Sale.sold + 1).returning(Sale.sold))
+        # Looked at under the lock of the update: two clicks at once are one after the other here.
+        nth = self._nth(connection, buyer)
+        if sold is None:
+            raise SoldOut("sold out")
+        return Claim(self._config.number(sold), buyer, nth)

@@ -1,0 +1,103 @@
+"""What the schemes that sell in the database have in common: one transaction a purchase, in a thread of the request."""
+
+from typing import ClassVar
+
+import sqlalchemy as sa
+
+from target import claims
+from target.claims import Claim, Keys, State
+from target.config import Config
+from target.database import connect, connected, reset, transaction
+from target.dispatch import Threads
+from target.errors import AlreadyBought, ConfigError, Unavailable
+from target.models import Order, Sale, UnguardedOrder
+from target.orders import numbers_of, store
+
+
+class InDatabase:
+    """The base of those schemes. A member says in `_take` how it comes by a unit.
+
+    They are not queued: the stock is decided in the database, within the request, so that a queue behind it would spare the
+    database nothing.
+    """
+
+    TABLE: ClassVar[type[Order] | type[UnguardedOrder]] = Order
+
+    def __init__(self, config: Config) -> None:
+        if config.dispatch != "inline":
+            raise ConfigError(
+                f"SHOP_DISPATCH: expected inline with SHOP_SCHEME={config.scheme}, found {config.dispatch!r}"
+            )
+        self._config = config
+        self._engine = connect(config, config.db_pool)
+        self._threads = Threads(config.db_pool, "database")
+
+    def prepare(self) -> None:
+        """See `Scheme.prepare`. Redis forgets the sale: else the claims of another scheme would be read as this one's."""
+        with self._engine.connect() as connection:
+            reset(connection, self._config)
+            self._stock_up(connection)
+        with claims.connect(self._config) as client:
+            claims.seed(client, Keys.of(self._config.sale), [])
+
+    async def buy(self, buyer: str) -> str:
+        """See `Scheme.buy`."""
+        return await self._threads.run(self._sell, buyer)
+
+    async def status(self, number: str, buyer: str | None) -> State | None:
+        """See `Scheme.status`. From the database: the row is written before the buyer knows its number."""
+        owners = await self._threads.run(self._owners, number)
+        return "confirmed" if owners and (buyer is None or buyer in owners) else None
+
+    async def left(self) -> int:
+        """See `Scheme.left`."""
+        return await self._threads.run(self._left)
+
+    async def close(self) -> None:
+        """See `Scheme.close`."""
+        self._threads.close()
+        self._engine.dispose()
+
+    # What members say otherwise.
+
+    def _take(self, connection: sa.Connection, buyer: str) -> Claim:
+        """A unit for `buyer`, within a transaction that ends with the row. Raises SoldOut, AlreadyBought."""
+        raise NotImplementedError
+
+    def _stock_up(self, connection: sa.Connection) -> None:
+        """Whatever else must be there before a sale."""
+
+    def _count(self, connection: sa.Connection) -> int:
+        """How many units are left."""
+        sold = connection.scalar(sa.select(Sale.sold).where(Sale.id == self._config.sale)) or 0
+        return max(0, self._config.stock - sold)
+
+    # What members ask.
+
+    def _nth(self, connection: sa.Connection, buyer: str) -> int:
+        """Which of the buyer's units the next one is, from 1. Raises AlreadyBought where the buyer has all there may be."""
+        numbers = numbers_of(connection, self._config.sale, buyer)
+        if len(numbers) >= self._config.per_buyer:
+            raise AlreadyBought(numbers[-1])
+        return len(numbers) + 1
+
+    def _sell(self, buyer: str) -> str:
+        with transaction(self._engine) as connection:
+            claim = self._take(connection, buyer)
+            if not store(connection, self._config.sale, claim):
+                self._refused(connection, buyer)
+            return claim.number
+
+    def _refused(self, connection: sa.Connection, buyer: str) -> None:
+        """A guard kept the row out: the buyer's own other click, or something is wrong. Either way nothing is taken."""
+        if numbers := numbers_of(connection, self._config.sale, buyer):
+            raise AlreadyBought(numbers[-1])
+        raise Unavailable(f"sale {self._config.sale!r} is not as prepared; run: python -m target prepare")
+
+    def _owners(self, number: str) -> list[str]:
+        with connected(self._engine) as connection:
+            return list(connection.scalars(sa.select(self.TABLE.buyer).where(self.TABLE.number == number)))
+
+    def _left(self) -> int:
+        with connected(self._engine) as connection:
+            return self._count(connection)

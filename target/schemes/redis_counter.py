@@ -1,0 +1,92 @@
+"""`redis_counter`: a number in Redis that is counted down, and orders in a table without guards. A control."""
+
+import redis.asyncio
+from redis import RedisError
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from target import claims, database
+from target.claims import Claim, Keys, State
+from target.config import Config
+from target.desk import Desk
+from target.dispatch import Dispatch, Inline, Queued
+from target.errors import SoldOut, Unavailable
+from target.orders import UnguardedOrders
+from target.schemes.tokens import purge
+
+CONNECTIONS = 16
+
+
+class RedisCounter:
+    """DECR, and what is left says which unit it was; then a note of who has it, then the queue or the row.
+
+    *Warning:* DECR never sells a unit twice, but everything around it does less than it seems. The counter goes on below
+    zero. Nothing knows the buyer: whoever asks twice has two. A failure after DECR leaks the unit, for a counter cannot
+    take back the middle. And as no constraint stands in its table, an order that the queue delivers again is there twice.
+    """
+
+    def __init__(self, config: Config, dispatch: Dispatch | None = None) -> None:
+        self._config = config
+        self._keys = Keys.of(config.sale)
+        self._redis = _connect(config)
+        self._desk = Desk(config)
+        self._dispatch = dispatch or (
+            Queued(config) if config.dispatch == "queued" else Inline(config, UnguardedOrders(config, config.db_pool))
+        )
+
+    def prepare(self) -> None:
+        """See `Scheme.prepare`."""
+        if self._config.dispatch == "queued":
+            purge(self._config)
+        with database.connect(self._config, 1).connect() as connection:
+            database.reset(connection, self._config)
+        with claims.connect(self._config) as client:
+            claims.seed(client, self._keys, [])
+            client.set(self._keys.counter, self._config.stock)
+
+    async def buy(self, buyer: str) -> str:
+        """See `Scheme.buy`. Never raises AlreadyBought."""
+        try:
+            left = int(await self._redis.decr(self._keys.counter))
+            if self._is_sold_out(left):
+                raise SoldOut("sold out")
+            claim = Claim(self._config.number(self._config.stock - left), buyer)
+            await self._redis.hset(self._keys.claims, claim.number, buyer)
+        except RedisError as error:
+            raise Unavailable(f"Redis did not answer: {error}") from error
+        await self._dispatch.send(claim)
+        return claim.number
+
+    async def status(self, number: str, buyer: str | None) -> State | None:
+        """See `Scheme.status`."""
+        return await self._desk.look(number, buyer)
+
+    async def left(self) -> int:
+        """See `Scheme.left`."""
+        try:
+            return max(0, int(await self._redis.get(self._keys.counter) or 0))
+        except RedisError as error:
+            raise Unavailable(f"Redis did not answer: {error}") from error
+
+    async def close(self) -> None:
+        """See `Scheme.close`."""
+        await self._dispatch.close()
+        await self._desk.close()
+        await self._redis.aclose()
+
+    def _is_sold_out(self, left: int) -> bool:
+        return left < 0
+
+
+def _connect(config: Config) -> redis.asyncio.Redis:
+    """A client that asks once, see `claims.connect`, on a few connections that a herd waits for."""
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        config.redis_url,
+        max_connections=CONNECTIONS,
+        timeout=None,
+        decode_responses=True,
+        socket_timeout=config.timeout_s,
+        socket_connect_timeout=config.timeout_s,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return redis.asyncio.Redis.from_pool(pool)
