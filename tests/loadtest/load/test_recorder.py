@@ -115,6 +115,7 @@ def test_lines_go_on_past_a_chunk(shard: Path, monkeypatch: pytest.MonkeyPatch) 
     for number in range(1_000):
         op = recorder.intent(BUY, number, number)
         recorder.completion((op, number, "won", f"sale-{number}", 202, None))
+    assert len(shard.read_bytes()) - len(shard.read_bytes().rstrip(b"\0")) < 4096
     recorder.close()
     written = lines(shard)
     assert [line["op"] for line in written if "k" in line] == list(range(1, 1_001))
