@@ -35,9 +35,10 @@ class Reseeding(Tokens):
         config = self._config
         with database.connect(config, 1).connect() as connection:
             sold = set(connection.scalars(sa.select(Order.number).where(Order.sale == config.sale)))
-        numbers = [number for number in map(config.number, range(1, config.stock + 1)) if number not in sold]
         with claims.connect(config) as client:
-            client.rpush(claims.Keys.of(config.sale).tokens, *numbers)
+            for number in map(config.number, range(1, config.stock + 1)):
+                if number not in sold:
+                    client.rpush(claims.Keys.of(config.sale).tokens, number)
 
 
 MUTANT = Mutant(
