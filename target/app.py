@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from target.config import Config, load_or_exit
@@ -76,10 +75,6 @@ class Routes:
         await self._scheme.left()
         return JSONResponse({"status": "ok"})
 
-    def of_this_sale(self, endpoint: Callable[[Request], Awaitable[Response]]) -> "OfThisSale":
-        """`endpoint`, with 404 for any other sale."""
-        return OfThisSale(self._config.sale, endpoint)
-
     def _order(self, status: int, name: str, number: str, buyer: str) -> Response:
         # Written out rather than dumped: it is the hot path, and neither sale, number nor buyer holds what JSON escapes.
         url = f"/sales/{self._config.sale}/orders/{number}?buyer={buyer.replace('+', '%2B')}"
@@ -87,47 +82,55 @@ class Routes:
         return Response(body, status, media_type="application/json")
 
 
+Answers = Callable[[Request], Awaitable[Response]]
+
+
 @dataclass(frozen=True)
-class OfThisSale:
-    """An endpoint that answers for one sale only; an ASGI application, which Starlette wraps less than a function."""
+class Endpoint:
+    """Answers requests; one for another sale gets 404, and 503 while a service is away.
+
+    An ASGI application of its own: Starlette wraps a function in layers that cost more than a claim.
+    """
 
     sale: str
-    endpoint: Callable[[Request], Awaitable[Response]]
+    answer: Answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; a service that is away is 503."""
+        """Answer one request."""
         request = Request(scope, receive)
-        if request.path_params["sale"] != self.sale:
-            response = problem(404, "No such sale", f"this shop sells {self.sale!r}")
-        else:
-            try:
-                response = await self.endpoint(request)
-            except Unavailable as error:
-                response = problem(503, "Unavailable", str(error))
+        response = await self._respond(request)
         await response(scope, receive, send)
 
+    async def _respond(self, request: Request) -> Response:
+        if request.path_params.get("sale", self.sale) != self.sale:
+            return problem(404, "No such sale", f"this shop sells {self.sale!r}")
+        try:
+            return await self.answer(request)
+        except Unavailable as error:
+            return problem(503, "Unavailable", str(error))
 
-def create_app(config: Config, scheme: Scheme | None = None) -> Starlette:
-    """The shop's ASGI application. Raises ConfigError."""
+
+def create_app(config: Config, scheme: Scheme | None = None) -> Router:
+    """The shop's ASGI application: Starlette's router alone, without the layers that it has no use for. Raises ConfigError."""
     selling = scheme or parts_of(config).scheme(config)
     routes = Routes(config, selling)
+    endpoint = partial(Endpoint, config.sale)
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Router) -> AsyncIterator[None]:
         # A herd holds thousands of requests at once, none of them garbage: collecting over them would cost half a core.
         gc.freeze()
         gc.set_threshold(100_000, 50, 50)
         yield
         await selling.close()
 
-    return Starlette(
-        routes=[
-            Route("/sales/{sale}/orders", routes.of_this_sale(routes.order), methods=["POST"]),
-            Route("/sales/{sale}/orders/{number}", routes.of_this_sale(routes.status), methods=["GET"]),
-            Route("/sales/{sale}", routes.of_this_sale(routes.page), methods=["GET"]),
-            Route("/health", routes.health),
+    return Router(
+        [
+            Route("/sales/{sale}/orders", endpoint(routes.order), methods=["POST"]),
+            Route("/sales/{sale}/orders/{number}", endpoint(routes.status), methods=["GET"]),
+            Route("/sales/{sale}", endpoint(routes.page), methods=["GET"]),
+            Route("/health", endpoint(routes.health), methods=["GET"]),
         ],
-        exception_handlers={Unavailable: _unavailable},
         lifespan=lifespan,
     )
 
@@ -168,12 +171,8 @@ def problem(status: int, title: str, detail: str) -> Response:
     )
 
 
-async def _unavailable(_request: Request, error: Exception) -> Response:
-    return problem(503, "Unavailable", str(error))
-
-
 @cache
-def _app() -> Starlette:
+def _app() -> Router:
     try:
         return create_app(load_or_exit())
     except ConfigError as error:

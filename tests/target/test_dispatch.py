@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import redis
+from kombu import Producer
 
 from target.claims import Claim, Keys
 from target.config import Config
@@ -164,20 +165,23 @@ def test_only_a_refusal_with_nothing_before_it_is_proof(proof: bool, error: Exce
     assert refused(error) is proof
 
 
-def test_each_order_of_a_batch_has_its_own_outcome(sale: Config, waiting: Callable[[], list[Any]]) -> None:
+def test_orders_that_travelled_together_share_their_fate(
+    sale: Config, waiting: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     dispatch = Queued(replace(sale, publishers=1))
     publish = dispatch._publish
 
-    def publish_or_fail(claim: Claim) -> None:
-        if claim.buyer == "b-2":
-            raise Unavailable("unsure")
-        publish(claim)
+    def publish_or_fail(producer: Producer, claim: Claim) -> None:
+        if claim.buyer == "b-21":
+            raise RuntimeError("the connection is gone")
+        publish(producer, claim)
 
-    dispatch._publish = publish_or_fail  # type: ignore[method-assign]
+    monkeypatch.setattr(dispatch, "_publish", publish_or_fail)
 
-    async def run() -> list[object]:
-        sent = [dispatch.send(Claim(sale.number(n), f"b-{n}")) for n in range(1, 21)]
+    async def send(*numbers: int) -> list[str]:
+        sent = [dispatch.send(Claim(sale.number(n), f"b-{n}")) for n in numbers]
         return [type(said).__name__ for said in await asyncio.gather(*sent, return_exceptions=True)]
 
-    assert asyncio.run(run()) == ["NoneType", "Unavailable", *["NoneType"] * 18]
-    assert [arguments[0] for arguments in waiting()] == [sale.number(n) for n in range(1, 21) if n != 2]
+    assert asyncio.run(send(*range(1, 21))) == ["NoneType"] * 20
+    assert asyncio.run(send(21, 22)) == ["Unavailable"] * 2, "one of them went down: nobody knows of the other"
+    assert [arguments[0] for arguments in waiting()] == [sale.number(n) for n in range(1, 21)]
