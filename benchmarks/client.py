@@ -17,7 +17,9 @@ def main() -> None:
             "hey": sides.hey(url),
             "wrk": sides.wrk(url),
         }
-    print(f"requests/s, POST on {sides.CONNECTIONS} connections, generator on one core, bare endpoint on another")
+    print(
+        f"requests per CPU second, POST on {sides.CONNECTIONS} connections, one core for the generator, one for the endpoint"
+    )
     for name, rate in rates.items():
         print(f"  {name:14} {'not installed; skipped' if rate is None else f'{rate:10,.0f}'}")
     own = rates.pop("buyer") or 0.0
@@ -28,7 +30,7 @@ def main() -> None:
             print(f"buyer / {name} = {own / rate:.2f}{goal}")
     ceiling = max(rate for rate in rates.values() if rate)
     limit = "not the bottleneck" if ceiling > own * 1.2 else "perhaps the bottleneck: read the ratios as lower bounds"
-    print(f"the endpoint answered {ceiling:,.0f}/s to the fastest client: {limit}")
+    print(f"the endpoint answered {ceiling:,.0f} a CPU second of the fastest client: {limit}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""One side of a comparison: a client at full speed from one pinned core, and its requests a second."""
+"""One side of a comparison: a client at full speed from one pinned core, and its requests per second of CPU time."""
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ BODY = '{"buyer": "b-000001"}'
 
 
 def locust(user: str, url: str, run_dir: Path | None = None) -> float:
-    """Requests a second of `user` of tight.py, with history where a `run_dir` is given."""
+    """Requests a CPU second of `user` of tight.py, with history where a `run_dir` is given."""
     return float(_tight(user, url, run_dir, {}, r"^RATE (\d+)$")[1])
 
 
@@ -49,7 +50,7 @@ def run_dir(parent: str) -> Path:
 
 
 def wrk(url: str) -> float | None:
-    """Requests a second of wrk, None where it is not installed."""
+    """Requests a CPU second of wrk, None where it is not installed."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         headers = 'wrk.headers["Content-Type"] = "application/json"'
         script.write(f"wrk.method = \"POST\"\nwrk.body = '{BODY}'\n{headers}\n")
@@ -58,7 +59,7 @@ def wrk(url: str) -> float | None:
 
 
 def hey(url: str) -> float | None:
-    """Requests a second of hey, None where it is not installed."""
+    """Requests a CPU second of hey, None where it is not installed."""
     command = ["hey", "-z", f"{SECONDS}s", "-c", str(CONNECTIONS), "-m", "POST", "-d", BODY]
     return _tool([*command, "-T", "application/json", url + PATH])
 
@@ -66,8 +67,15 @@ def hey(url: str) -> float | None:
 def _tool(command: list[str]) -> float | None:
     if shutil.which(command[0]) is None:
         return None
+    before_s = _children_cpu_s()
     found = re.search(r"Requests/sec:\s+([\d.]+)", _run(command, {}))
-    return float(found[1]) if found else None
+    return float(found[1]) * SECONDS / (_children_cpu_s() - before_s) if found else None
+
+
+def _children_cpu_s() -> float:
+    """CPU seconds of the processes that this one has started and seen end."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _run(command: list[str], environment: dict[str, str]) -> str:
