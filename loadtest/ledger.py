@@ -32,13 +32,13 @@ class Ledger:
         self._write("seeded", NUMBER, lambda: ([n] for n in self.reader.numbers(self.final.seeded)))
 
     def read_final(self) -> None:
-        """Everything else, after the drain."""
+        """Everything else, after the drain; along the way of an order, so that one on its way is seen at least once."""
         final, reader = self.final, self.reader
-        self._write("orders", ROW, lambda: reader.rows(final.rows))
         self._write("tokens", NUMBER, lambda: ([n] for n in reader.numbers(final.tokens)))
         self._write("claims", PAIR, lambda: reader.pairs(final.claims))
-        self._write("rejected", PAIR, lambda: reader.pairs(final.rejected))
         self._write("queue", ENTRY, lambda: self.queue.entries() if self.queue else ())
+        self._write("orders", ROW, lambda: reader.rows(final.rows))
+        self._write("rejected", PAIR, lambda: reader.pairs(final.rejected))
 
     def near_misses(self) -> int:
         """How often the database refused what would have been a duplicate."""

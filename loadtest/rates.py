@@ -25,7 +25,7 @@ def busiest(times: str) -> str:
 BUSIEST_ROWS = busiest("SELECT created_ns AS t FROM orders")
 
 # A backlog stands while messages wait that no worker has taken, or while the workers hold a second's work: below that
-# one of several may have run dry. Without a broker probe it stands from the last promise to the last row.
+# one of several may have run dry. While a fault goes on, and for a second after it, no rate is asked for. Without a broker probe it stands from the last promise to the last row.
 # Rows that come in bunches must not look steady: a span is never a second shorter than its backlog.
 BACKLOGS = """
     WITH readings AS (
@@ -35,9 +35,12 @@ BACKLOGS = """
                 max(value) FILTER (WHERE metric = 'unacked') AS unacked
             FROM samples WHERE probe = 'broker' AND metric IN ('ready', 'unacked') GROUP BY time_ns
         ) WINDOW t AS (ORDER BY time_ns)
+    ), troubled AS (
+        SELECT coalesce(observed_ns, intended_ns) AS from_ns, coalesce(recovered_ns + 1000000000, 9223372036854775807) AS to_ns FROM faults
     ), standing AS (
         SELECT time_ns, time_ns - lag(time_ns) OVER (ORDER BY time_ns) AS gap_ns,
-            coalesce(ready > 0, false) OR coalesce(unacked >= configured_per_s, false) AS stands
+            coalesce(ready > 0 OR unacked >= configured_per_s, false) AND NOT EXISTS (FROM troubled t WHERE time_ns BETWEEN t.from_ns AND t.to_ns)
+                AS stands
         FROM readings, sale WHERE time_ns >= t0_ns
     ), backlogs AS (
         SELECT min(time_ns) AS began_ns, max(time_ns) AS ended_ns FROM (

@@ -3,7 +3,7 @@
 Above: more than W·(L+burst) rows in any second, whether or not a backlog stood, because a limiter allows it never. Below: less
 than 0.9·W·L while a backlog stood for two seconds or longer, as `loadtest.rates` finds it. Where none stood that long
 the lower bound was not tested; the finding says so, and the verdict has a doubt, but it is no reason to call the run unknown.
-*Warning:* a fault that stops the workers also lowers the rate.
+While a fault goes on the lower bound rests.
 """
 
 from loadtest.checks import Check

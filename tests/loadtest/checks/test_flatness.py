@@ -104,3 +104,10 @@ def test_only_the_sale_counts(history, found, start):
     told = rows(history(**LIMITED).backlog(0, 5), steps(0, 5, 10))
     told.sample("broker", "ready", 1, at=start)
     assert found("flatness", told).finding.verdict == "VALID"
+
+
+def test_while_a_fault_goes_on_no_rate_is_asked_for(history, found):
+    stopped = [*steps(0.1, 3, 10), *steps(8, 11, 10)]
+    killed = history(**LIMITED).backlog(0, 11).fault("kill worker", observed=3.0, recovered=7.0)
+    assert found("flatness", rows(killed, stopped)).finding.verdict == "VALID"
+    assert found("flatness", rows(history(**LIMITED).backlog(0, 11), stopped)).finding.verdict == "INVALID"
