@@ -28,15 +28,18 @@ class Drain:
     def wait(self, deadline_ns: int, tick: Callable[[], None]) -> Drained:
         """Look each `settle_s` until two looks in a row saw an empty queue and as many rows as the look before.
 
+        The deadline ends it at the first look that sees work going on. A wait that begins late, because buyers asked for orders
+        that never came until then, still takes the looks that show that nothing goes on any more.
         `tick` runs between looks; what it raises ends the wait.
         """
         still, since_ns = 0, 0
         rows: int | None = None
         while still < 2:
-            if time.time_ns() > deadline_ns:
-                return Drained(None)
             seen, waiting = self._look()
-            if waiting == 0 and seen is not None and seen == rows:
+            idle = waiting == 0 and seen is not None and rows in (None, seen)
+            if not idle and time.time_ns() > deadline_ns:
+                return Drained(None)
+            if idle and rows is not None:
                 still += 1
             else:
                 still, since_ns = 0, time.time_ns()

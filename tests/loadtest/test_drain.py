@@ -63,6 +63,15 @@ def test_the_deadline_ends_it() -> None:
     assert drain(Scripted((1, 1))).wait(later(0.02), lambda: None).at_ns is None
 
 
+def test_a_wait_that_begins_past_the_deadline_sees_that_nothing_goes_on() -> None:
+    assert drain(Scripted((3, 0))).wait(later(-1), lambda: None).at_ns is not None
+
+
+def test_past_the_deadline_growing_rows_end_it() -> None:
+    script = Scripted((3, 0), (4, 0), (4, 0), (4, 0))
+    assert drain(script).wait(later(-1), lambda: None).at_ns is None
+
+
 def test_an_interruption_goes_through() -> None:
     def interrupt() -> None:
         raise RunInterrupted("now")
