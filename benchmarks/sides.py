@@ -11,7 +11,7 @@ from pathlib import Path
 
 GENERATOR_CORE = "1"
 CONNECTIONS = 64
-SECONDS = 5
+SECONDS = 3
 ROOT = Path(__file__).parent.parent
 PATH = "/sales/sale/orders"
 BODY = '{"buyer": "b-000001"}'

@@ -16,7 +16,7 @@ from loadtest.load.buyer import Buyer
 from loadtest.load.plugin import install
 
 WARM_S = 1.0
-MEASURE_S = float(os.environ.get("MEASURE_S", "5"))
+MEASURE_S = float(os.environ.get("MEASURE_S", "3"))
 SLICE_S = 0.025
 
 install(events)
