@@ -5,6 +5,7 @@ the other services turned into addresses of this machine.
 """
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -173,6 +174,12 @@ def test_its_commands_sell_out_from_the_locust_page(
         for name in ("api", "worker", "locust-master", "locust-worker"):
             running.append(plain.start(name))
             wait(lambda name=name: plain.healthy(name), 60, lambda name=name: plain.log(name))  # type: ignore[misc]
+        # A worker is well before it has reported to its master, and a master without workers starts nothing.
+        wait(
+            lambda: bool(json.loads(get(f"http://127.0.0.1:{web}/stats/requests"))["workers"]),
+            60,
+            lambda: plain.log("locust-master"),
+        )
         form = urllib.parse.urlencode(
             {"user_count": 120, "spawn_rate": 120, "host": f"http://127.0.0.1:{api}"}
         ).encode()
