@@ -70,6 +70,13 @@ def test_a_dispatch_that_the_scheme_does_not_offer_is_refused() -> None:
         load_shop(load_experiment("rush", ["scheme=naive"]))
 
 
+def test_who_asks_for_another_dispatch_is_told_why_not() -> None:
+    with pytest.raises(
+        UsageError, match=r"offers inline \(its stock is decided in the database, .*\); set dispatch to that"
+    ):
+        load_shop(load_experiment("rush", ["scheme=row_lock"]))
+
+
 def test_a_missing_manifest_is_refused() -> None:
     with pytest.raises(UsageError, match="no such file"):
         load_shop(Experiment(shop="nowhere.toml"))
