@@ -13,18 +13,23 @@ from loadtest.verdict import Verdict
 
 STYLE = {"VALID": ("green", "✓"), "INVALID": ("red", "✗"), "UNKNOWN": ("yellow", "?")}
 WITNESSES = 3
+CERTIFIED = {True: "certified as they are", False: "not certified here: loadtest certify shows that they can fail"}
 
 
 def show_verdict(console: Console, verdict: Verdict, run_dir: Path) -> None:
     """Print the verdict, what it rests on, and where the report is."""
     colour, icon = STYLE[verdict.verdict]
     body: list[Text | Table] = [Text(verdict.sentence), Text()]
+    body += [
+        Text(f"MUTANT  {mutant}: this shop is wrong on purpose", style="bold magenta") for mutant in verdict.mutants
+    ]
     body += [_failure(check) for check in verdict.checks if check.verdict == "INVALID"]
     body += [_breach(threshold) for threshold in verdict.thresholds if not threshold.passed]
     body += [
         Text.assemble(("doubt   ", "yellow"), doubt.text, ("  → " + doubt.remedy, "dim")) for doubt in verdict.doubts
     ]
     body.append(_figures(verdict))
+    body.append(Text("checks  " + CERTIFIED[verdict.certified], style="dim"))
     body.append(Text(f"report  {_shown(run_dir / 'report.html')}", style="dim"))
     console.print(
         Panel(Group(*body), title=f"[bold]{icon} {verdict.verdict}[/bold]", border_style=colour, title_align="left")

@@ -10,13 +10,16 @@ from rich.console import Console
 
 from loadtest import __version__
 from loadtest.box import show_incomplete, show_verdict
+from loadtest.certify import certify
 from loadtest.errors import HarnessError, RunInterrupted, UsageError
-from loadtest.experiment import load_experiment
+from loadtest.experiment import Experiment, load_experiment
 from loadtest.experiment import shipped as shipped_experiments
+from loadtest.matrix import load_started, run_matrix, start_directory
 from loadtest.names import nearest
 from loadtest.progress import showing
 from loadtest.run import plan, run
 from loadtest.run_dir import existing
+from loadtest.shop import load_shop
 from loadtest.stack.external import Given, without_password
 from loadtest.verdict import conclude, read_verdict
 
@@ -44,6 +47,16 @@ def main() -> None:
     """Proves that a flash sale neither oversells, nor loses or leaks an order, nor floods its database."""
 
 
+existing_directory = click.Path(exists=True, file_okay=False, path_type=Path)
+out_option = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="runs",
+    show_default=True,
+    help="Where runs are kept.",
+)
+
+
 def given_services(command: Callable[..., None]) -> Callable[..., None]:
     """The three options for services of one's own."""
     for name in ("broker", "redis", "postgres"):
@@ -58,33 +71,26 @@ def given_services(command: Callable[..., None]) -> Callable[..., None]:
 
 @main.command("run")
 @click.argument("experiment", default="rush")
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as limiter.rate_per_s=400."
-)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default="runs",
-    show_default=True,
-    help="Where runs are kept.",
-)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: limiter.rate_per_s=400.")
+@out_option
 @click.option("--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Run so many times.")
+@click.option("--resume", type=existing_directory, metavar="DIR", help="Go on with the matrix that was begun in DIR.")
 @given_services
 def run_command(
-    experiment: str,
-    overrides: tuple[str, ...],
-    out: Path,
-    repeat: int,
-    postgres: str | None,
-    redis: str | None,
-    broker: str | None,
+    experiment: str, overrides: tuple[str, ...], out: Path, repeat: int, resume: Path | None, **urls: str | None
 ) -> None:
     """Run EXPERIMENT, a TOML file or the name of a shipped one, and judge it.
 
-    Exit code: 0 valid, 1 invalid, 2 bad usage, 3 unknown, 4 valid but a threshold was breached, 70 the harness failed, 130 interrupted.
+    One with a matrix runs every cell, and compares them.
+
+    Exit code: 0 valid, or every cell of a matrix as expected; 1 invalid, or a cell was not as expected; 2 bad usage; 3 unknown;
+    4 valid but a threshold was breached; 70 the harness failed; 130 interrupted.
     """
-    given = Given(postgres or None, redis or None, broker or None)
-    planned = plan(load_experiment(experiment, overrides), given)
+    given = Given(**{name: url or None for name, url in urls.items()})
+    chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
+    if chosen.matrix:
+        sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat))
+    planned = plan(chosen, given)
     codes = []
     for _ in range(repeat):
         with showing(console) as progress:
@@ -95,8 +101,24 @@ def run_command(
     sys.exit(worst(codes))
 
 
+@main.command("certify")
+@click.argument("experiment", default="rush")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the experiment.")
+@out_option
+@given_services
+def certify_command(experiment: str, overrides: tuple[str, ...], out: Path, **urls: str | None) -> None:
+    """Show that the checks can fail: run every control and mutant of EXPERIMENT's shop, and every honest twin.
+
+    Exit code: 0 when each tripped its named check and nothing honest tripped any, else 1.
+    """
+    given = Given(**{name: url or None for name, url in urls.items()})
+    directory, good = certify(load_experiment(experiment, overrides), given, out, _repeatable(given), console, _report)
+    console.print(f"runs    {directory}", style="dim", highlight=False)
+    sys.exit(0 if good else 1)
+
+
 @main.command()
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run", type=existing_directory)
 def verify(run: Path) -> None:
     """Judge a stored RUN anew, without services."""
     run_dir = existing(run)
@@ -107,27 +129,42 @@ def verify(run: Path) -> None:
 
 
 @main.command()
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def report(run: Path) -> None:
-    """Render the report of a stored RUN anew, without judging it."""
-    run_dir = existing(run)
+@click.argument("runs", nargs=-1, required=True, type=existing_directory)
+@out_option
+def report(runs: tuple[Path, ...], out: Path) -> None:
+    """Render the report of a stored run anew, without judging it; of a matrix or of several RUNS, their comparison."""
+    from reports.compare import compare_matrix, compare_runs
+
+    if len(runs) > 1:
+        page = compare_runs([existing(run).path for run in runs], out / "comparison.html")
+        console.print(f"report  {page}", highlight=False)
+        return
+    if (runs[0] / "matrix.json").is_file():
+        console.print(f"report  {compare_matrix(runs[0])}", highlight=False)
+        return
+    run_dir = existing(runs[0])
     _report(run_dir.path)
-    if run_dir.verdict.exists():
-        show_verdict(console, read_verdict(run_dir.path), run_dir.path)
-    else:
+    if not run_dir.verdict.exists():
         show_incomplete(console, run_dir.path)
         sys.exit(3)
+    show_verdict(console, read_verdict(run_dir.path), run_dir.path)
 
 
 @main.command("list")
 @click.argument("kind", required=False)
 def list_command(kind: str | None) -> None:
-    """List what there is to choose from: experiments, checks, probes."""
+    """List what there is to choose from: experiments, schemes, controls, mutants, faults, checks, probes."""
     from loadtest.checks import CHECKS
+    from loadtest.faults import faults
     from loadtest.probes import probes
 
+    shop, _ = load_shop(Experiment())
     kinds: dict[str, dict[str, str]] = {
         "experiments": dict.fromkeys(shipped_experiments(), ""),
+        "schemes": {name: f"dispatch {' or '.join(s.dispatch)}" for name, s in shop.schemes.items()},
+        "controls": {name: f"{proof.what} → {' or '.join(proof.trips)}" for name, proof in shop.controls.items()},
+        "mutants": {name: f"{proof.what} → {' or '.join(proof.trips)}" for name, proof in shop.mutants.items()},
+        "faults": {name: _first_line(fault) for name, fault in faults().items()},
         "checks": {name: check.sentence for name, check in CHECKS.items()},
         "probes": {name: _first_line(probe) for name, probe in probes().items()},
     }
@@ -142,6 +179,16 @@ def list_command(kind: str | None) -> None:
 def worst(codes: list[int]) -> int:
     """The exit code of several runs: invalid before unknown before a breached threshold before valid."""
     return next((code for code in (1, 3, 4) if code in codes), 0)
+
+
+def _matrix(experiment: Experiment, given: Given, directory: Path, repeat: int) -> int:
+    from reports.compare import compare_matrix
+
+    results = run_matrix(experiment, given, directory, repeat, _repeatable(given), console, _report)
+    met = sum(bool(result.met) for result in results)
+    ran = sum(result.skipped is None for result in results)
+    console.print(f"{met} of {ran} runs as expected · report  {compare_matrix(directory)}", highlight=False)
+    return 0 if met == ran else 1
 
 
 def _report(run_dir: Path) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -156,6 +156,18 @@ def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
     return parse(Experiment, data, str(path))
 
 
+def lay_over(experiment: Experiment, values: Mapping[str, Any], source: str) -> Experiment:
+    """`experiment` with the dotted keys in `values` set, checked as a whole.
+
+    Raises:
+        UsageError: an unknown key, or a value out of its range.
+    """
+    data = experiment.model_dump(exclude_none=True, mode="json")
+    for key, value in values.items():
+        _set(data, key, value, source)
+    return parse(Experiment, data, source)
+
+
 def find_experiment(name: str) -> Path:
     """The file of an experiment given by path or by shipped name."""
     if name.endswith(".toml") or "/" in name:
@@ -242,12 +254,16 @@ def _override(data: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise UsageError(f"--set {override!r}: expected key=value, such as --set stock=5000")
+    _set(data, key, _value(text), f"--set {override!r}")
+
+
+def _set(data: dict[str, Any], key: str, value: Any, source: str) -> None:
     if key not in set(keys(Experiment)):
-        raise UsageError(f"--set {override!r}: unknown key {key!r}; {nearest(key, keys(Experiment))}")
+        raise UsageError(f"{source}: unknown key {key!r}; {nearest(key, keys(Experiment))}")
     *tables, last = key.split(".")
     for table in tables:
         data = data.setdefault(table, {})
-    data[last] = _value(text)
+    data[last] = value
 
 
 def _value(text: str) -> Any:

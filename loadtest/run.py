@@ -88,19 +88,26 @@ def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tup
         RunInterrupted: after steps 8 and 9, so that what there is can be looked at. No verdict is written.
     """
     run_dir = create(out, planned.experiment.name, planned.experiment.seed)
-    _write_request(run_dir, planned, command)
-    samples = run_dir.path / "samples"
-    supervised = Supervisor(run_dir.logs, journal=run_dir.processes)
+    write_request(run_dir, planned, command)
     with interruptible():
-        with supervised as supervisor, (samples / "run.jsonl").open("a") as phases:
-            Sale(planned, run_dir, supervisor, progress, Latest(samples), SampleWriter(phases)).hold()
+        with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
+            progress.phase("starting")
+            with open_services(planned.given, supervisor) as services:
+                hold_sale(planned, run_dir, supervisor, services, progress)
         progress.phase("judging")
         return run_dir, conclude(run_dir.path)
 
 
+def hold_sale(planned: Plan, run_dir: RunDir, supervisor: Supervisor, services: Services, progress: Progress) -> None:
+    """Steps 3 to 8, on services that run; the processes of the shop are `supervisor`'s."""
+    samples = run_dir.path / "samples"
+    with (samples / "run.jsonl").open("a") as phases:
+        Sale(planned, run_dir, supervisor, progress, Latest(samples), SampleWriter(phases)).hold(services)
+
+
 @dataclass
 class Sale:
-    """Steps 2 to 8: one sale held on a running stack."""
+    """One sale held on running services."""
 
     plan: Plan
     run_dir: RunDir
@@ -109,12 +116,10 @@ class Sale:
     latest: Latest
     phases: SampleWriter
 
-    def hold(self) -> None:
+    def hold(self, services: Services) -> None:
         """Hold it; nested contexts undo each step in reverse order."""
         experiment, shop = self.plan.experiment, self.plan.shop
-        self._begin("starting")
         with ExitStack() as stack:
-            services = stack.enter_context(open_services(self.plan.given, self.supervisor))
             shop_stack = on_free_port(experiment, shop, services)
             reader = stack.enter_context(closing(Reader(services, shop.sale, experiment.stock)))
             queue = stack.enter_context(closing(open_queue(services.broker, shop.queue))) if shop.queue else None
@@ -229,7 +234,8 @@ def sampler_command(run_dir: RunDir, services: Services) -> Command:
     return Command("sampler", "sampler", argv, stdin=json.dumps(asdict(services)))
 
 
-def _write_request(run_dir: RunDir, planned: Plan, command: list[str]) -> None:
+def write_request(run_dir: RunDir, planned: Plan, command: list[str]) -> None:
+    """What was asked for, and where: the part of a run directory that is there before anything starts."""
     (run_dir.path / "experiment.toml").write_text(planned.experiment.to_toml())
     shutil.copyfile(planned.shop_file, run_dir.path / "shop.toml")
     write_text(run_dir.path / "environment.json", describe(command, planned.given))

@@ -43,6 +43,11 @@ class RunDir:
 
 
 def create(out: Path, experiment: str, seed: int) -> RunDir:
+    """A new run directory; see `create_directory`."""
+    return make_parts(create_directory(out, experiment, seed))
+
+
+def create_directory(out: Path, experiment: str, seed: int) -> Path:
     """A new directory ``<out>/<experiment>/<UTC stamp>-<seed>``, with ``<out>/latest`` pointing at it.
 
     Raises:
@@ -58,11 +63,16 @@ def create(out: Path, experiment: str, seed: int) -> RunDir:
             continue  # another run began in this very second
         except OSError as error:
             raise UsageError(f"--out {out}: cannot write there: {error.strerror}") from None
-        for part in ("history", "samples", "final", "locust", "logs", "figures"):
-            (path / part).mkdir()
         _point_latest(out, path)
-        return RunDir(path)
+        return path
     raise UsageError(f"--out {out}: a hundred runs began in this second; wait a moment")
+
+
+def make_parts(path: Path) -> RunDir:
+    """The empty folders of a run directory at `path`."""
+    for part in ("history", "samples", "final", "locust", "logs", "figures"):
+        (path / part).mkdir(parents=True, exist_ok=True)
+    return RunDir(path)
 
 
 def existing(path: Path) -> RunDir:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest import SCHEMA_VERSION
+from loadtest.certificate import certified
 from loadtest.checks import CHECKS, Doubt, Finding, Result, State, find
 from loadtest.counts import Counts
 from loadtest.doubts import find_doubts, imbalance, killed_generators, lacks
@@ -46,6 +47,7 @@ class Verdict:
     name: str
     run_dir: str
     mutants: tuple[str, ...] = ()
+    certified: bool = False
     schema_version: int = SCHEMA_VERSION
 
 
@@ -65,7 +67,7 @@ def judge(run_dir: Path) -> Verdict:
     4. Look for reasons to doubt.
     5. Fold: INVALID, else UNKNOWN, else VALID.
     """
-    name, expressions = _experiment(run_dir)
+    name, expressions, mutants = _experiment(run_dir)
     with open_tables(run_dir, _join(run_dir)) as tables:
         results = [find(check, tables) for check in CHECKS.values()]
         figures = measure(tables, {result.finding.name: result.units for result in results})
@@ -90,6 +92,8 @@ def judge(run_dir: Path) -> Verdict:
         doubts=tuple(dict.fromkeys([*deciding, *notes])),
         name=name,
         run_dir=str(run_dir),
+        mutants=mutants,
+        certified=certified(run_dir),
     )
 
 
@@ -157,16 +161,17 @@ def _stale(joined: Path, shards: Iterable[Path]) -> bool:
     return any(shard.stat().st_mtime_ns > joined.stat().st_mtime_ns for shard in shards)
 
 
-def _experiment(run_dir: Path) -> tuple[str, tuple[str, ...]]:
-    """Name and thresholds of what was run, as it was written down before it started."""
+def _experiment(run_dir: Path) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Name, thresholds and mutants of what was run, as it was written down before it started."""
     path = run_dir / "experiment.toml"
     try:
         data = tomllib.loads(path.read_text())
     except FileNotFoundError:
-        return run_dir.resolve().parent.name, ()
+        return run_dir.resolve().parent.name, (), ()
     except ValueError as error:
         raise HarnessError(f"{path}: not valid TOML: {error}; restore it from where the run was made") from None
-    return str(data.get("name", "")), tuple(data.get("thresholds", ()))
+    mutants = tuple(filter(None, [str(data.get("mutant", ""))]))
+    return str(data.get("name", "")), tuple(data.get("thresholds", ())), mutants
 
 
 def _hold(

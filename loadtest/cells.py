@@ -1,0 +1,48 @@
+"""Cells: several sales on one warm stack, each with clean data and a run directory of its own."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.progress import Silent
+from loadtest.run import Plan, hold_sale, write_request
+from loadtest.run_dir import make_parts
+from loadtest.stack import Services
+from loadtest.stack.external import Given, open_services
+from loadtest.stack.process import Supervisor
+from loadtest.verdict import Verdict, conclude
+
+
+@dataclass(frozen=True)
+class WarmStack:
+    """Services that outlast a sale. `journal` says which processes they are."""
+
+    services: Services
+    journal: Path
+    command: list[str]
+
+    def run(self, planned: Plan, path: Path, done: Callable[[Path], None] = lambda _: None) -> Verdict:
+        """Hold one sale into the run directory `path`, judge it, and hand the directory to `done`.
+
+        What an earlier, unfinished attempt left there is removed.
+        """
+        shutil.rmtree(path, ignore_errors=True)
+        run_dir = make_parts(path)
+        write_request(run_dir, planned, self.command)
+        shutil.copyfile(self.journal, run_dir.processes)
+        with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
+            hold_sale(planned, run_dir, supervisor, self.services, Silent())
+        verdict = conclude(path)
+        done(path)
+        return verdict
+
+
+@contextmanager
+def warm_stack(given: Given, directory: Path, command: list[str]) -> Iterator[WarmStack]:
+    """The services while the context lasts; their logs and their journal are in `directory`."""
+    journal = directory / "services.jsonl"
+    journal.touch()
+    with Supervisor(directory / "logs", journal=journal) as supervisor, open_services(given, supervisor) as services:
+        yield WarmStack(services, journal, command)
