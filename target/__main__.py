@@ -8,6 +8,7 @@ import redis
 import sqlalchemy as sa
 from kombu.exceptions import OperationalError
 
+from target.backlog import purge
 from target.config import Config, load
 from target.database import connect
 from target.errors import NotATestSale, ShopError
@@ -38,6 +39,7 @@ def prepare(config: Config) -> None:
     """
     scheme = parts_of(config).scheme(config)
     refuse_unless_marked(config)
+    purge(config)
     scheme.prepare()
 
 

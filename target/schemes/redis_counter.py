@@ -12,7 +12,6 @@ from target.desk import Desk
 from target.dispatch import Dispatch, Inline, Queued
 from target.errors import SoldOut, Unavailable
 from target.orders import UnguardedOrders
-from target.schemes.tokens import purge
 
 CONNECTIONS = 16
 
@@ -36,8 +35,6 @@ class RedisCounter:
 
     def prepare(self) -> None:
         """See `Scheme.prepare`."""
-        if self._config.dispatch == "queued":
-            purge(self._config)
         with database.connect(self._config, 1).connect() as connection:
             database.reset(connection, self._config)
         with claims.connect(self._config) as client:

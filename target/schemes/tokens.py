@@ -1,10 +1,6 @@
 """`tokens`: the scheme the harness was written for. Each unit's order number lies in a Redis list; a buyer takes one."""
 
-from kombu import Connection
-from kombu.utils.json import loads
-
 from target import claims, database
-from target.celery import QUEUE, create_celery
 from target.claims import Keys, State
 from target.config import Config
 from target.desk import Desk
@@ -28,10 +24,8 @@ class Tokens:
         self._dispatch = dispatch or (Queued(config) if config.dispatch == "queued" else Inline(config))
 
     def prepare(self) -> None:
-        """See `Scheme.prepare`. *Warning:* run it with no worker alive: what a worker holds is placed afterwards."""
+        """See `Scheme.prepare`."""
         config = self._config
-        if config.dispatch == "queued":
-            purge(config)
         with database.connect(config, 1).connect() as connection:
             database.reset(connection, config)
         numbers = [config.number(unit) for unit in range(1, config.stock + 1)]
@@ -60,24 +54,3 @@ class Tokens:
         """See `Scheme.close`."""
         await self._dispatch.close()
         await self._desk.close()
-
-
-def purge(config: Config) -> None:
-    """Empty the queue of orders, and no other: what waits, and on Redis what dead workers still hold."""
-    celery = create_celery(config)
-    with celery.connection_for_write() as connection:
-        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=config.timeout_s)
-        queue = celery.amqp.queues[QUEUE](connection.default_channel)
-        queue.declare()
-        queue.purge()
-        if connection.transport.driver_type == "redis":
-            _purge_unacked(connection)
-
-
-def _purge_unacked(connection: Connection) -> None:
-    channel = connection.default_channel
-    for tag, held in channel.client.hgetall(channel.unacked_key).items():
-        _, _, routing_key = loads(held)
-        if routing_key == QUEUE:
-            channel.client.hdel(channel.unacked_key, tag)
-            channel.client.zrem(channel.unacked_index_key, tag)

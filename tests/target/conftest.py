@@ -27,6 +27,7 @@ from loadtest.errors import ServiceError
 from loadtest.stack import Services
 from target import claims, database
 from target.app import create_app
+from target.backlog import purge
 from target.claims import Keys
 from target.config import Config
 from target.schemes import open_scheme
@@ -93,6 +94,7 @@ def prepare() -> Callable[[Config], Config]:
     """Makes the sale of a configuration ready, and gives it back."""
 
     def prepared(config: Config) -> Config:
+        purge(config)
         open_scheme(config).prepare()
         return config
 

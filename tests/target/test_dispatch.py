@@ -12,11 +12,12 @@ import pytest
 import redis
 from kombu import Producer
 
+from target.backlog import purge
 from target.claims import Claim, Keys
 from target.config import Config
 from target.dispatch import Dispatch, Inline, Queued, refused
 from target.errors import NotSent, Rejected, Unavailable
-from target.schemes.tokens import Tokens, purge
+from target.schemes.tokens import Tokens
 
 Prepare = Callable[[Config], Config]
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pytest
 import redis
 
+from target.backlog import purge
 from target.celery import PLACE_ORDER, create_celery
 from target.claims import CLAIM, Claim, Keys
 from target.config import Config
@@ -20,7 +21,6 @@ from target.errors import AlreadyBought, ConfigError, SoldOut, Unavailable
 from target.mutants import MUTANTS, changed, unlucky
 from target.parts import Parts, parts_of
 from target.schemes import Scheme
-from target.schemes.tokens import purge
 
 T = TypeVar("T")
 

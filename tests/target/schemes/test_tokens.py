@@ -9,12 +9,13 @@ from typing import Any
 
 import redis
 
+from target.backlog import purge
 from target.celery import create_celery
 from target.claims import Claim, Keys
 from target.config import Config
 from target.dispatch import Queued
 from target.errors import AlreadyBought, SoldOut
-from target.schemes.tokens import Tokens, purge
+from target.schemes.tokens import Tokens
 
 Prepare = Callable[[Config], Config]
 

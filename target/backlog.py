@@ -1,0 +1,31 @@
+"""The backlog of orders on the queue, which a sale that begins anew must not inherit."""
+
+from kombu import Connection
+from kombu.utils.json import loads
+
+from target.celery import QUEUE, create_celery
+from target.config import Config
+
+
+def purge(config: Config) -> None:
+    """Empty the queue of orders, and no other: what waits, and on Redis what dead workers still hold.
+
+    *Warning:* run it with no worker alive: what a worker holds is placed afterwards.
+    """
+    celery = create_celery(config)
+    with celery.connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=config.timeout_s)
+        queue = celery.amqp.queues[QUEUE](connection.default_channel)
+        queue.declare()
+        queue.purge()
+        if connection.transport.driver_type == "redis":
+            _purge_unacked(connection)
+
+
+def _purge_unacked(connection: Connection) -> None:
+    channel = connection.default_channel
+    for tag, held in channel.client.hgetall(channel.unacked_key).items():
+        _, _, routing_key = loads(held)
+        if routing_key == QUEUE:
+            channel.client.hdel(channel.unacked_key, tag)
+            channel.client.zrem(channel.unacked_index_key, tag)
