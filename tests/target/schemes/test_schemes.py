@@ -33,6 +33,9 @@ def sale(request: pytest.FixtureRequest, config: Config, prepare: Callable[[Conf
     return prepare(replace(config, scheme=scheme, dispatch=dispatch, stock=5))
 
 
+capped = pytest.mark.parametrize("sale", [(s, d) for s, d in OFFERED if s not in CAPLESS], indirect=True, ids="-".join)
+
+
 def at(config: Config, work: Callable[[Scheme], Awaitable[T]]) -> T:
     async def run() -> T:
         shop = open_scheme(config)
@@ -118,9 +121,8 @@ def test_who_has_bought_is_told_so_also_when_it_is_sold_out(sale: Config) -> Non
     assert at(sale, work) == ("SoldOut" if sale.scheme in CAPLESS else "AlreadyBought")
 
 
+@capped
 def test_a_cap_of_two_is_two_units_and_no_third(sale: Config, prepare: Callable[[Config], Config]) -> None:
-    if sale.scheme in CAPLESS:
-        pytest.skip("keeps no cap")
     two = prepare(replace(sale, per_buyer=2))
 
     async def work(shop: Scheme) -> list[str]:
@@ -179,11 +181,10 @@ def test_in_a_race_of_four_shops_no_unit_is_sold_twice(
         assert sorted(sold) == [sale.number(unit) for unit in range(1, 41)]
 
 
+@capped
 def test_in_a_race_of_four_shops_a_buyer_gets_one_unit(
     sale: Config, prepare: Callable[[Config], Config], rows: Any, store: Any
 ) -> None:
-    if sale.scheme in CAPLESS:
-        pytest.skip("keeps no cap")
     sale = prepare(replace(sale, stock=100))
     said = race(sale, lambda _, n: f"b-{n % 30}")
     sold = [each for each in said if each.startswith(sale.sale)]
