@@ -116,9 +116,7 @@ class Experiment(Section):
     drain: Drain = Drain()
     sampler: Sampler = Sampler()
     faults: tuple[FaultPlan, ...] = Field((), strict=False)
-    matrix: dict[str, tuple[Any, ...]] = Field(
-        {}, strict=False, description="key = list of values: one run for each combination"
-    )
+    matrix: dict[str, list[Any]] = Field({}, description="key = list of values: one run for each combination")
     expect: tuple[Expectation, ...] = Field((), strict=False)
     thresholds: tuple[str, ...] = Field(
         (), strict=False, description='such as "p99_ms < 200" or "db_commits_per_s.max <= 60"'

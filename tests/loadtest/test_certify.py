@@ -1,0 +1,47 @@
+"""Certification, but for the sales themselves, which take minutes: `loadtest certify` holds those."""
+
+from pathlib import Path
+
+import pytest
+
+from loadtest import certificate
+from loadtest.checks import CHECKS
+from loadtest.experiment import Experiment
+from loadtest.forgeries import FORGERIES, Forgery
+from loadtest.shop import load_shop
+from loadtest.verdict import judge
+
+
+def test_every_check_has_an_exhibit_that_must_trip_it() -> None:
+    shop, _ = load_shop(Experiment())
+    tripped = {check for proof in [*shop.controls.values(), *shop.mutants.values()] for check in proof.trips}
+    tripped |= {check for forgery in FORGERIES for check in forgery.trips}
+    assert set(CHECKS) <= tripped
+
+
+def test_nothing_must_trip_a_check_that_does_not_exist() -> None:
+    shop, _ = load_shop(Experiment())
+    for proof in [*shop.controls.values(), *shop.mutants.values(), *FORGERIES]:
+        assert set(proof.trips) <= {*CHECKS, "unknown"}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES, ids=lambda forgery: forgery.name)
+def test_a_forged_record_is_seen(forgery: Forgery, fair, tmp_path: Path) -> None:
+    fair(stock=3, buyers=8).write(tmp_path / "good")
+    assert judge(tmp_path / "good").verdict == "VALID"
+    forgery.make(tmp_path / "good", tmp_path / "forged")
+    verdict = judge(tmp_path / "forged")
+    found = {check.name for check in verdict.checks if check.verdict == "INVALID"} or {verdict.verdict.lower()}
+    assert found & set(forgery.trips), found
+
+
+def test_a_certificate_covers_the_checks_as_they_are_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = tmp_path / "rush" / "1"
+    run_dir.mkdir(parents=True)
+    assert not certificate.certified(run_dir)
+    certificate.issue(tmp_path, ["naive"])
+    assert certificate.certified(run_dir)
+    monkeypatch.setattr(certificate, "fingerprint", lambda: "another")
+    assert not certificate.certified(run_dir)

@@ -1,0 +1,87 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loadtest.errors import UsageError
+from loadtest.experiment import Expectation, Experiment, lay_over, load_experiment
+from loadtest.matrix import expected_of, plan_cells
+from loadtest.stack.external import Given
+
+SMALL = """
+name = "small"
+stock = 30
+buyers = 120
+[limiter]
+rate_per_s = 60
+[matrix]
+scheme = ["tokens", "naive"]
+dispatch = ["inline", "queued"]
+[[expect]]
+where = { scheme = "naive" }
+verdict = "invalid:oversell"
+"""
+
+
+def test_without_an_expectation_a_cell_must_be_valid() -> None:
+    assert expected_of({"scheme": "tokens"}, ()) == "valid"
+
+
+def test_the_last_expectation_that_fits_counts() -> None:
+    told = (
+        Expectation(where={"scheme": "naive"}, verdict="invalid"),
+        Expectation(where={"scheme": "naive", "dispatch": "queued"}, verdict="unknown"),
+    )
+    assert expected_of({"scheme": "naive", "dispatch": "queued"}, told) == "unknown"
+    assert expected_of({"scheme": "naive", "dispatch": "inline"}, told) == "invalid"
+
+
+def test_every_combination_is_a_cell_and_one_that_makes_no_sense_says_why(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(SMALL)
+    cells = list(plan_cells(load_experiment(str(tmp_path / "small.toml")), Given(), tmp_path, repeat=2))
+    assert len(cells) == 8
+    skipped = [cell for cell in cells if cell.skipped]
+    assert [(cell.axes["scheme"], cell.axes["dispatch"]) for cell in skipped] == [("naive", "queued")] * 2
+    assert "inline" in (skipped[0].skipped or "")
+    assert [cell.path.name for cell in cells[:2]] == ["01-tokens-inline-r1", "01-tokens-inline-r2"]
+
+
+def test_an_axis_that_is_no_key_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown key 'schem'; nearest valid: 'scheme'"):
+        list(plan_cells(Experiment(matrix={"schem": ["naive"]}), Given(), tmp_path, repeat=1))
+
+
+def test_laying_over_checks_the_whole() -> None:
+    assert lay_over(Experiment(), {"limiter.rate_per_s": 7}, "test").limiter.rate_per_s == 7
+    with pytest.raises(UsageError, match="stock = 0"):
+        lay_over(Experiment(), {"stock": 0}, "test")
+
+
+def loadtest(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "loadtest", *arguments],
+        cwd=cwd, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+
+
+def test_a_matrix_runs_every_cell_and_resumes_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(SMALL)
+    done = loadtest("run", "small.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 of 3 runs as expected" in done.stdout
+    directory = (tmp_path / "runs" / "latest").resolve()
+    cells = json.loads((directory / "matrix.json").read_text())["cells"]
+    assert [(cell["verdict"], cell["met"]) for cell in cells] == [
+        ("VALID", True), ("VALID", True), ("INVALID", True), (None, None),
+    ]  # fmt: skip
+    assert "oversell" in cells[2]["failed_checks"]
+    assert (directory / "comparison.html").stat().st_size > 0
+
+    kept = (directory / "cells" / "01-tokens-inline" / "verdict.json").stat().st_mtime_ns
+    (directory / "cells" / "02-tokens-queued" / "verdict.json").unlink()
+    again = loadtest("run", "--resume", str(directory), cwd=tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert (directory / "cells" / "02-tokens-queued" / "verdict.json").exists()
+    assert (directory / "cells" / "01-tokens-inline" / "verdict.json").stat().st_mtime_ns == kept
