@@ -5,6 +5,7 @@ Verdicts and figures come from the run directories; ``matrix.json`` adds which c
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from reports.data import open_run
 from reports.verdict import INCOMPLETE, Verdict, number, plain
 
 MOST = 10_000  # combinations of a matrix that are looked at
+FEW = 3  # keys that all stand in a cell's name
 NOT_THE_SALE = ("name", "matrix", "expect")  # keys that change nothing in a sale
 
 
@@ -100,7 +102,8 @@ def read_runs(run_dirs: Sequence[Path]) -> Comparison:
         values = tuple(trial.settings.get(key, "–") for key in differing)
         alone = () if trial.settings else (str(trial.path),)
         groups.setdefault((*values, *alone), []).append(trial)
-    cells = [_group(n, differing, group) for n, group in enumerate(groups.values(), start=1)]
+    usual = {key: Counter(trial.settings.get(key, "–") for trial in known).most_common(1)[0][0] for key in differing}
+    cells = [_group(n, usual, group) for n, group in enumerate(groups.values(), start=1)]
     axes = {key: tuple(dict.fromkeys(cell.axes[key] for cell in cells if cell.axes)) for key in differing}
     names = {trial.verdict.name for trial in trials if trial.verdict.name}
     return Comparison(" and ".join(sorted(names)) or "runs", axes, tuple(cells), planned=False)
@@ -190,12 +193,14 @@ def _winners_ms(path: Path) -> dict[str, float]:
         return {}
 
 
-def _group(place: int, keys: Sequence[str], trials: list[Trial]) -> Cell:
+def _group(place: int, usual: Mapping[str, str], trials: list[Trial]) -> Cell:
+    """`trials` of one configuration. If many keys differ, it is named by those that have not their `usual` value."""
     first = trials[0]
-    axes = {key: first.settings.get(key, "–") for key in keys} if first.settings else {}
+    axes = {key: first.settings.get(key, "–") for key in usual} if first.settings else {}
     where = plain(first.path.name) if first.path else "a run that is not there"
-    label = " · ".join(_named(key, value) for key, value in axes.items())
-    alone = "the one configuration" if first.settings and not keys else where
+    shown = [key for key in axes if len(axes) <= FEW or key in ("scheme", "dispatch") or axes[key] != usual[key]]
+    label = " · ".join(_named(key, axes[key]) for key in shown)
+    alone = "the usual configuration" if axes else "the one configuration" if first.settings else where
     numbered = tuple(
         Trial(n, each.path, each.verdict, None, None, each.settings, each.environment, each.winners_ms)
         for n, each in enumerate(trials, start=1)
@@ -216,7 +221,8 @@ def _label(axes: Mapping[str, Any]) -> str:
 
 
 def _named(key: str, value: str) -> str:
-    return value if value.replace("_", "").isalpha() and value not in ("yes", "no", "none") else f"{key} {value}"
+    word = value.replace("_", "").isalpha() and value not in ("yes", "no", "none")
+    return value if word else f"{key.rpartition('.')[2]} {value}"
 
 
 def _disagreements(cells: Sequence[Cell], found: Sequence[list[dict[str, Any]]]) -> Iterator[str]:

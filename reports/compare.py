@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from reports.cells import Cell, Comparison, read_matrix, read_runs
+from reports.cells import Cell, Comparison, Trial, read_matrix, read_runs
 from reports.deltas import MEASURES, Deltas, deltas
-from reports.grid import finding, grids, look, square
+from reports.grid import ICONS, finding, grids, look, square, trial_look
 from reports.html import render
 from reports.multiples import Column, multiples
 from reports.verdict import INCOMPLETE
+
+NAMED = 4  # cells that were not as expected, in the banner
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,10 @@ def conclude(comparison: Comparison) -> Conclusion:
         parts += [f"{count} {words}"] if count else []
     sentence = f"{_count(total, 'cell')}: {'; '.join(parts)}."
     if missed:
-        found = "; ".join(_missed(cell) for cell in comparison.cells if look(cell) in ("alarm", "doubt"))
+        found = "; ".join(
+            _missed(cell) for cell in [cell for cell in comparison.cells if look(cell) in ("alarm", "doubt")][:NAMED]
+        )
+        found += f"; and {missed - NAMED} more" if missed > NAMED else ""
         return Conclusion("INVALID", "NOT AS EXPECTED", f"{sentence} {found}.")
     if unfinished or looks["notrun"] or not met:
         return Conclusion(INCOMPLETE, "INCOMPLETE", sentence)
@@ -125,7 +130,8 @@ class Link:
     """A repeat, and the way to its report, from where the page is. Empty if there is none."""
 
     repeat: int
-    state: str
+    look: str
+    icon: str
     finding: str
     href: str
 
@@ -136,9 +142,23 @@ def links(cell: Cell, base: Path) -> list[Link]:
     for trial in cell.trials:
         report = trial.path / "report.html" if trial.path is not None else None
         href = quote(Path(os.path.relpath(report, base)).as_posix()) if report is not None and report.is_file() else ""
-        count, word = finding(trial.verdict, (cell.expected or "").partition(":")[2])
-        found.append(Link(trial.repeat, trial.state, word if count is None else f"{count:,.0f} {word}", href))
+        found.append(
+            Link(
+                trial.repeat,
+                trial_look(trial, cell.expected),
+                "!" if trial.error else ICONS[trial.state],
+                _said(trial, cell),
+                href,
+            )
+        )
     return found
+
+
+def _said(trial: Trial, cell: Cell) -> str:
+    if trial.state == INCOMPLETE:
+        return "failed to run" if trial.error else "incomplete"
+    count, word = finding(trial.verdict, (cell.expected or "").partition(":")[2])
+    return word if count is None else f"{count:,.0f} {word}"
 
 
 def withheld(found: Deltas) -> list[tuple[str, list[str]]]:

@@ -85,15 +85,21 @@ def look(cell: Cell) -> str:
     """`skipped`, `notrun`, `good`, `caught` (invalid as expected), `alarm`, `doubt` or `open` (nothing to say yet)."""
     if not cell.trials:
         return "skipped" if cell.skipped else "notrun"
-    states = {trial.state for trial in cell.trials}
-    if cell.expected is None:
-        return next(name for state, name in LOOKS.items() if state in states)
-    missed = [trial for trial in cell.trials if trial.met is False]
-    if missed:
-        return "doubt" if all(trial.state == "UNKNOWN" for trial in missed) else "alarm"
-    if len(cell.trials) < cell.repeats or any(trial.met is None for trial in cell.trials):
+    looks = {trial_look(trial, cell.expected) for trial in cell.trials}
+    if len(cell.trials) < cell.repeats:
+        looks.add("open")
+    return next(each for each in ("alarm", "doubt", "open", "caught", "good") if each in looks)
+
+
+def trial_look(trial: Trial, expected: str | None) -> str:
+    """How one run is shown, given what was expected of it."""
+    if expected is None:
+        return LOOKS[trial.state]
+    if trial.met is None:
         return "open"
-    return "good" if states == {"VALID"} else "caught"
+    if not trial.met:
+        return "doubt" if trial.state == "UNKNOWN" else "alarm"
+    return "good" if trial.state == "VALID" else "caught"
 
 
 LOOKS = {"INVALID": "alarm", "UNKNOWN": "doubt", INCOMPLETE: "open", "VALID": "good"}
@@ -156,6 +162,8 @@ def _note(cell: Cell) -> str:
     if kind == "caught":
         return "caught, as expected" if any(trial.state == "INVALID" for trial in cell.trials) else "as expected"
     met = sum(trial.met is True for trial in cell.trials)
+    if kind == "open":
+        return f"{met} of {len(cell.trials)} as expected so far" if met else "judged anew since the matrix ran"
     share = f"{met} of {len(cell.trials)} as expected; " if met else ""
     return f"{share}expected {expectation(cell.expected)}"
 

@@ -141,14 +141,18 @@ def _panel(reading: _Reading, kind: Kind[Any], scale: Scale) -> Panel:
         return Panel(kind.title, missing=f"Not drawn: {reading.missing[kind.name]}".rstrip(".") + ".")
     canvas = Canvas(reading.time, PANEL)
     (axes,) = canvas.panels(HEIGHT)
+    title = f"{kind.title}, {_unit(kind, scale)}"  # above the drawing: within, it would meet the mark of the drain
     _fill(kind, reading, canvas, axes, scale)
     key = tuple((text, hue.ink.name) for _, _, text, hue in sorted(canvas.names, key=lambda name: -name[1]))
-    alt = f"{kind.title} of {reading.cell.label}: {', '.join(text for text, _ in key)}."
-    return Panel(kind.title, inline(canvas.svg(), f"{kind.name}-{reading.cell.number}-panel", alt), key)
+    alt = f"{title}, of {reading.cell.label}: {', '.join(text for text, _ in key)}."
+    return Panel(title, inline(canvas.svg(), f"{kind.name}-{reading.cell.number}-panel", alt), key)
+
+
+def _unit(kind: Kind[Any], scale: Scale) -> str:
+    return kind.unit + (", log scale" if scale.log else "")
 
 
 def _fill(kind: Kind[Any], reading: _Reading, canvas: Canvas, axes: Any, scale: Scale) -> None:
-    canvas.unit(axes, kind.unit + (", log scale" if scale.log else ""))
     kind.draw(reading.found[kind.name], canvas, axes)
     if scale.log:
         canvas.log_y(axes, 0, scale.top)
@@ -176,6 +180,7 @@ def _file(kind: Kind[Any], drawn: Sequence[_Reading], scale: Scale, caption: str
     canvas = Canvas(replace(first, drained_s=None, faults=()), WIDE)
     for axes, reading in zip(canvas.panels(*[HEIGHT] * len(drawn)), drawn, strict=True):
         _fill(kind, reading, canvas, axes, scale)
+        canvas.unit(axes, _unit(kind, scale))
         text: dict[str, Any] = {"ha": "center", "textcoords": "offset points", "fontsize": SMALL}
         axes.annotate(reading.cell.label, (0.5, 1), (0, 7), "axes fraction", color=INK.text, **text)
         if reading.time is not None and reading.time.drained_s is not None:

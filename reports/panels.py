@@ -70,6 +70,10 @@ def above_stock(found: Progress) -> int:
     return max(0, int(_peak_units(found)) - found.stock) if found.stock is not None else 0
 
 
+def _height(found: Progress) -> float:
+    return max(_peak_units(found), found.stock or 0)
+
+
 def _peak_units(found: Progress) -> float:
     return float(max(found.promises[-1], found.rows[-1]))
 
@@ -93,9 +97,12 @@ def _draw_progress(found: Progress, canvas: Canvas, axes: Axes) -> None:
 
 
 def _progress_rows(found: Progress) -> list[tuple[object, ...]]:
+    """Where anything changed."""
+    counts = np.column_stack([found.promises, found.rows]).round().astype(int)
+    changed = np.any(np.diff(counts, axis=0, prepend=-1), axis=1)
     return [
         (round(float(s), 4), int(promises), int(rows))
-        for s, promises, rows in zip(found.edges[1:], found.promises, found.rows, strict=True)
+        for s, (promises, rows) in zip(found.edges[1:][changed], counts[changed], strict=True)
     ]
 
 
@@ -185,7 +192,7 @@ def _some(count: int, of: int) -> str:
 
 
 KINDS: tuple[Kind[Any], ...] = (
-    Kind("progress", "Promises and rows", "units", ("end_s", "promises", "rows"), read_progress, _peak_units,
+    Kind("progress", "Promises and rows", "units", ("end_s", "promises", "rows"), read_progress, _height,
          _draw_progress, _progress_rows, _progress_caption),
     Kind("commits", "Commits", "commits/s", ("end_s", "rows_per_s", "rows_in_last_1s"), metrics.commits, _commits_peak,
          _draw_commits, _commits_rows, _commits_caption),
