@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from reports.cells import Cell, Comparison, Trial, read_matrix, read_runs
-from reports.deltas import MEASURES, Deltas, deltas
+from reports.deltas import ENOUGH, MEASURES, Deltas, deltas
 from reports.grid import ICONS, finding, grids, look, square, trial_look
 from reports.html import render
 from reports.multiples import Column, multiples
@@ -76,6 +76,7 @@ def _write(comparison: Comparison, page: Path) -> list[Column]:
         columns=columns,
         deltas=different,
         measures=MEASURES,
+        enough=ENOUGH,
         withheld=withheld(different),
         differences=differences(comparison),
         same=same(comparison),

@@ -21,7 +21,12 @@ COUNTS = {
     "phantom": ("phantom", "phantom"),
     "leaked": ("leaked", "leaked"),
 }
-WORDS = {"per_buyer": "over the cap", "wrong_owner": "with another buyer", "sold_out_early": "late wins"}
+WORDS = {
+    "per_buyer": "over the cap",
+    "drain": "still queued",
+    "wrong_owner": "with another buyer",
+    "sold_out_early": "late wins",
+}
 LEADING = re.compile(r"([\d,]+)\b")
 
 

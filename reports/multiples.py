@@ -18,7 +18,7 @@ from reports.svg import inline, standalone
 from reports.timeline import MAGNIFY_FROM, WIDTHS_S, Timeline, timeline
 from reports.verdict import plain
 
-PANEL = Format("panel", 320, 42, 8, 5)
+PANEL = Format("panel", 300, 42, 8, 5)
 HEIGHT = 104.0  # px, of a panel
 
 

@@ -152,7 +152,8 @@ def _commits_caption(found: Mapping[str, Commits]) -> str:
     highest = max(each.fullest_1s for each in limited)
     rates = sorted({each.configured_per_s or 0.0 for each in limited})
     allowed = f"{rates[0]:,.0f}" + (f"–{rates[-1]:,.0f}" if len(rates) > 1 else "")
-    return f"{text}; that of the {len(limited)} with a limiter of W·L = {allowed}/s held at most {highest:,}."
+    cells = "one cell" if len(limited) == 1 else f"{len(limited)} cells"
+    return f"{text}; that of the {cells} with a limiter of W·L = {allowed}/s held at most {highest:,}."
 
 
 def _draw_queue(found: dict[str, Series], canvas: Canvas, axes: Axes) -> None:
@@ -194,7 +195,7 @@ def _some(count: int, of: int) -> str:
 KINDS: tuple[Kind[Any], ...] = (
     Kind("progress", "Promises and rows", "units", ("end_s", "promises", "rows"), read_progress, _height,
          _draw_progress, _progress_rows, _progress_caption),
-    Kind("commits", "Commits", "commits/s", ("end_s", "rows_per_s", "rows_in_last_1s"), metrics.commits, _commits_peak,
+    Kind("commits", "Commits", "rows/s", ("end_s", "rows_per_s", "rows_in_last_1s"), metrics.commits, _commits_peak,
          _draw_commits, _commits_rows, _commits_caption),
     Kind("queue", "Queue", "units", ("time_s", "metric", "value"), read_queue, _queue_peak,
          _draw_queue, _queue_rows, _queue_caption, always_log=True),

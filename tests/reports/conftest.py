@@ -1,7 +1,9 @@
 """Run directories made of thin air: what the harness would leave behind, written by DuckDB alone."""
 
 import json
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -254,3 +256,75 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         return write_run(tmp_path / "run", replace(SALES[sale], **changed))
 
     return make
+
+
+@pytest.fixture
+def make_matrix(tmp_path: Path) -> Callable[..., Path]:
+    """Makes the directory of a matrix: ``make_matrix({"scheme": ["a", "b"]}, {"at": ("a",), "sale": "valid"})``.
+
+    Beside `at`, the values of the axes, and `sale`, what its run directory is made of (none without), each cell has fields of
+    matrix.json.
+    """
+
+    def make(axes: dict[str, list[object]], *cells: dict[str, Any], repeat: int = 1) -> Path:
+        directory = tmp_path / "matrix"
+        directory.mkdir()
+        entries = [_entry(directory, n, axes, cell) for n, cell in enumerate(cells, start=1)]
+        whole = {"schema_version": 1, "name": "oversell", "seed": 1, "repeat": repeat, "axes": axes, "cells": entries}
+        (directory / "matrix.json").write_text(json.dumps(whole))
+        return directory
+
+    return make
+
+
+def _entry(directory: Path, place: int, axes: dict[str, list[object]], cell: dict[str, Any]) -> dict[str, Any]:
+    sale = cell.get("sale")
+    sale = SALES[sale] if isinstance(sale, str) else sale
+    run_dir = f"cells/{place:02d}" if sale is not None else None
+    if sale is not None and run_dir is not None:
+        write_run(directory / run_dir, sale)
+        (directory / run_dir / "report.html").write_text("a report")
+    entry = {
+        "axes": dict(zip(axes, cell["at"], strict=True)), "repeat": 1, "run_dir": run_dir, "expected": "valid", "met": None,
+        "verdict": sale.state if sale is not None else None, "failed_checks": [], "sentence": None, "exit_code": None,
+        "counts": {}, "headline": {}, "skipped": None, "error": None,
+    }  # fmt: skip
+    return entry | {key: value for key, value in cell.items() if key not in ("at", "sale")}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium. Without one the tests are skipped here, and fail where CI is set."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        path = None
+    if path is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("needs playwright and a chromium on PATH")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., tuple[Any, list[str]]]]:
+    """Opens a page at a width and in a colour scheme; gives the page and what its console said."""
+    contexts = []
+
+    def open_(file: Path, width: int, scheme: str) -> tuple[Any, list[str]]:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        page, said = context.new_page(), []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on(
+            "request", lambda request: None if request.url.startswith(("file:", "data:")) else said.append(request.url)
+        )
+        page.goto(file.as_uri())
+        return page, said
+
+    yield open_
+    for context in contexts:
+        context.close()
