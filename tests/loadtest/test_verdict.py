@@ -149,7 +149,7 @@ def test_what_is_written_is_read_back(fair, tmp_path):
     assert verdict == read_verdict(tmp_path)
     assert {
         "schema_version", "verdict", "exit_code", "sentence", "counts", "checks", "thresholds", "drain_s", "rate", "load",
-        "latency_ms", "fairness", "doubts", "mutants", "name", "run_dir",
+        "latency_ms", "fairness", "doubts", "mutants", "certified", "name", "run_dir",
     } == set(json.loads((tmp_path / "verdict.json").read_text()))  # fmt: skip
 
 

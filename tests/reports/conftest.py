@@ -292,7 +292,8 @@ def _entry(directory: Path, place: int, axes: dict[str, list[object]], cell: dic
     return entry | {key: value for key, value in cell.items() if key not in ("at", "sale")}
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright runs, its event loop does, and nobody else may have one in this thread.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium. Without one the tests are skipped here, and fail where CI is set."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
