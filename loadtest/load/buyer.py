@@ -17,7 +17,7 @@ from loadtest.history import Kind, Outcome
 from loadtest.load.endpoint import Endpoint
 from loadtest.load.gate import Gate
 from loadtest.load.http import Connection, HttpError, Response
-from loadtest.load.recorder import Recorder, tag
+from loadtest.load.recorder import Completion, Recorder, tag
 from loadtest.names import fill
 from loadtest.shop import Http, Request, Status
 from loadtest.traffic import Crowd
@@ -28,6 +28,8 @@ CONNECTING = 100
 BUYERS_PER_PROCESS = 1_000_000
 YEAR_S = 365 * 86_400.0
 FAILED = ("unknown", "refused")
+# Text that the shop wrote is cut to this length.
+MAX_TEXT = 300
 DECODE = json.JSONDecoder().decode
 
 
@@ -195,7 +197,8 @@ class Buyer(User):  # type: ignore[misc]
             if answer.outcome in FAILED:
                 failure = BadStatusError(answer.error)
         if recorder:
-            recorder.completion((op, end_ns, answer.outcome, answer.number, response and response.status, answer.error))
+            status = response and response.status
+            recorder.completion(Completion(op, end_ns, answer.outcome, answer.number, status, answer.error))
         self._fire(
             request_type=asked.method,
             name=asked.name,
@@ -241,7 +244,7 @@ class Buyer(User):  # type: ignore[misc]
 
 
 def value_at(body: bytes, key: str) -> str | None:
-    """The text or whole number at dotted `key` of a JSON answer, as text; None when it is not there."""
+    """The text or whole number at dotted `key` of a JSON answer, as text of at most MAX_TEXT; None when it is not there."""
     try:
         value = DECODE(body.decode())
         for part in key.split("."):
@@ -249,8 +252,8 @@ def value_at(body: bytes, key: str) -> str | None:
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None
     if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+        return value[:MAX_TEXT]
+    return str(value)[:MAX_TEXT] if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _read_status(status: Status, response: Response) -> Answer:

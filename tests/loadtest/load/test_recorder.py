@@ -17,7 +17,6 @@ from loadtest.load import recorder as module
 from loadtest.load.recorder import (
     BATCH,
     CHUNK_BYTES,
-    MAX_TEXT,
     POPULATE_WRITE,
     Completion,
     Recorder,
@@ -40,7 +39,7 @@ def lines(shard: Path) -> list[dict[str, Any]]:
 def test_the_two_lines_of_an_operation(shard: Path) -> None:
     recorder = Recorder(shard)
     op = recorder.intent(BUY, 1_000, 1_001)
-    recorder.completion((op, 2_000, "won", "sale-000001", 202, None))
+    recorder.completion(Completion(op, 2_000, "won", "sale-000001", 202, None))
     recorder.close()
     assert shard.read_text().splitlines() == [
         '{"op":1,"b":"b-000001","k":"buy","s":1000,"t":1001}',
@@ -59,7 +58,7 @@ def test_completions_are_written_without_a_flush_with_every_so_many_intents(shar
     for _ in range(BATCH):
         assert shard.read_bytes().count(b'"o":') == 0
         op = recorder.intent(BUY, 1, 1)
-        recorder.completion((op, 1, "sold_out", None, 410, None))
+        recorder.completion(Completion(op, 1, "sold_out", None, 410, None))
     recorder.intent(BUY, 1, 1)
     # The last completion came after the last of these intents.
     assert shard.read_bytes().count(b'"o":"sold_out"') == BATCH - 1
@@ -67,7 +66,7 @@ def test_completions_are_written_without_a_flush_with_every_so_many_intents(shar
 
 def test_flush_writes_what_waits(shard: Path) -> None:
     recorder = Recorder(shard)
-    recorder.completion((1, 2, "sold_out", None, 410, None))
+    recorder.completion(Completion(1, 2, "sold_out", None, 410, None))
     recorder.flush()
     assert b'"o":"sold_out"' in shard.read_bytes()
 
@@ -78,7 +77,10 @@ def test_any_name_of_a_buyer_can_be_a_form(buyer: str) -> None:
 
 
 def test_several_completions_are_a_line_each() -> None:
-    completions: list[Completion] = [(1, 10, "won", "50%d", 202, None), (2, 20, "unknown", None, None, "%s\n")]
+    completions = [
+        Completion(1, 10, "won", "50%d", 202, None),
+        Completion(2, 20, "unknown", None, None, "%s\n"),
+    ]
     assert completion_lines(completions).decode().splitlines() == [
         '{"op":1,"e":10,"o":"won","n":"50%d","h":202,"x":null}',
         '{"op":2,"e":20,"o":"unknown","n":null,"h":null,"x":"%s\\n"}',
@@ -101,12 +103,15 @@ def test_no_page_is_faulted_in_while_buyers_send(shard: Path) -> None:
 
 
 @given(st.text(), st.text())
-def test_text_from_outside_comes_back_as_it_was_up_to_its_limit(number: str, error: str) -> None:
-    line = completion_lines([(1, 2, "unknown", number, None, error)])
+def test_text_from_outside_comes_back_as_it_was(number: str, error: str) -> None:
+    line = completion_lines([Completion(1, 2, "unknown", number, None, error)])
     assert line.count(b"\n") == 1
-    assert json.loads(line) == {
-        "op": 1, "e": 2, "o": "unknown", "n": number[:MAX_TEXT], "h": None, "x": error[:MAX_TEXT],
-    }  # fmt: skip
+    assert json.loads(line) == {"op": 1, "e": 2, "o": "unknown", "n": number, "h": None, "x": error}
+
+
+def test_half_a_character_spoils_no_batch() -> None:
+    good, half = Completion(1, 2, "won", "sale-1", 202, None), Completion(2, 3, "won", "sale-\ud800", 202, None)
+    assert [json.loads(line)["n"] for line in completion_lines([good, half]).splitlines()] == ["sale-1", "sale-?"]
 
 
 def test_lines_go_on_past_a_chunk(shard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +119,7 @@ def test_lines_go_on_past_a_chunk(shard: Path, monkeypatch: pytest.MonkeyPatch) 
     recorder = Recorder(shard)
     for number in range(1_000):
         op = recorder.intent(BUY, number, number)
-        recorder.completion((op, number, "won", f"sale-{number}", 202, None))
+        recorder.completion(Completion(op, number, "won", f"sale-{number}", 202, None))
     assert len(shard.read_bytes()) - len(shard.read_bytes().rstrip(b"\0")) < 4096
     recorder.close()
     written = lines(shard)
