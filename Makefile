@@ -21,8 +21,14 @@ install: $(VENV)/installed ## Make the virtual environment.
 run: $(VENV)/installed ## Hold one flash sale on embedded services, and judge it.
 	$(BIN)/loadtest run $(ARGS)
 
+# Locust patches the process that imports it, which ends pytest's own ways of running in parallel: each part is a process of its own.
+PARTS := target reports loadtest scenarios whole
 test: lint ## Everything: style, types, imports, and the tests on real services.
-	$(BIN)/pytest $(ARGS)
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(PARTS:%=test-%)
+	$(BIN)/pytest -m alone tests
+
+test-%: $(VENV)/installed
+	$(BIN)/pytest -m "not alone" $(if $(filter whole,$*),tests/test_*.py,tests/$*)
 
 lint: $(VENV)/installed ## Style, types and import rules.
 	$(BIN)/ruff check .

@@ -131,6 +131,7 @@ def wait(for_what: Callable[[], bool], seconds: float, says: Callable[[], str]) 
         time.sleep(0.2)
 
 
+@pytest.mark.alone
 def test_its_commands_sell_out_from_the_locust_page(
     compose: dict[str, Any], services: Services, database: str, rabbitmq: str, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def loadtest(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
+@pytest.mark.alone
 def test_a_matrix_runs_every_cell_and_resumes_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(SMALL)
     done = loadtest("run", "small.toml", cwd=tmp_path)

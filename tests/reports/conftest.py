@@ -5,11 +5,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+
+from reports.build import build
 
 T0 = 1_790_000_000_000_000_000
 EVIL = '<script>alert("1")</script> & "quoted" \x1b[31mred\x00'
@@ -256,6 +259,17 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         return write_run(tmp_path / "run", replace(SALES[sale], **changed))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def report_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The report of one of SALES, built once for all who only look at it."""
+
+    @cache
+    def built(sale: str) -> Path:
+        return build(write_run(tmp_path_factory.mktemp(sale) / "run", SALES[sale]))
+
+    return built
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from reports.build import build
 from reports.figures import FIGURES
 
 MakeRun = Callable[..., Path]
+ReportOf = Callable[[str], Path]
 PARTS = ["history.parquet", "samples.parquet", "sale.parquet", "experiment.toml", "environment.json"]
 PARTS += [f"final/{name}.parquet" for name in ("seeded", "orders", "tokens", "claims", "rejected", "queue")]
 
@@ -42,8 +43,8 @@ def read(report: Path) -> tuple[str, Page]:
     ("word", "sale"),
     [("VALID", "valid"), ("INVALID", "oversold"), ("UNKNOWN", "unknown"), ("INCOMPLETE", "incomplete")],
 )
-def test_banner_says_what_the_verdict_says(make_run: MakeRun, word: str, sale: str) -> None:
-    text, page = read(build(make_run(sale)))
+def test_banner_says_what_the_verdict_says(report_of: ReportOf, word: str, sale: str) -> None:
+    text, page = read(report_of(sale))
     (banner,) = (found for tag, found in page.tags if tag == "header")
     assert (banner["class"], banner["data-verdict"]) == (f"banner {word}", word)
     assert f"<h1>{word}<small>" in text
@@ -84,8 +85,8 @@ def test_every_figure_is_drawn_of_a_whole_run(make_run: MakeRun) -> None:
         assert len((run / "figures" / f"{name}.csv").read_text().splitlines()) > 1
 
 
-def test_ids_are_unique_and_every_reference_has_one(make_run: MakeRun) -> None:
-    text, page = read(build(make_run("oversold")))
+def test_ids_are_unique_and_every_reference_has_one(report_of: ReportOf) -> None:
+    text, page = read(report_of("oversold"))
     ids = [found["id"] for _, found in page.tags if found.get("id")]
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', text)) <= set(ids)
@@ -145,8 +146,8 @@ def test_no_run_directory_is_an_error_that_says_so(tmp_path: Path) -> None:
         build(tmp_path / "nowhere")
 
 
-def test_what_comes_from_outside_is_escaped(make_run: MakeRun) -> None:
-    text, page = read(build(make_run("hostile")))
+def test_what_comes_from_outside_is_escaped(report_of: ReportOf) -> None:
+    text, page = read(report_of("hostile"))
     assert "script" not in {tag for tag, _ in page.tags}
     assert not [found for _, found in page.tags for name in found if name.startswith("on")]
     assert not re.search(r"[\x00-\x08\x0b-\x1f]", text)
@@ -166,8 +167,8 @@ def test_names_of_outcomes_and_faults_are_escaped_in_figures(make_run: MakeRun) 
         ET.parse(drawing)  # noqa: S314 - we wrote it
 
 
-def test_nothing_is_fetched(make_run: MakeRun) -> None:
-    text, page = read(build(make_run("valid")))
+def test_nothing_is_fetched(report_of: ReportOf) -> None:
+    text, page = read(report_of("valid"))
     assert "://" not in text
     links = [found.get(name) or "" for _, found in page.tags for name in ("href", "src", "xlink:href") if name in found]
     assert [link for link in links if not re.match(r"#|data:|[\w./-]+$", link)] == []

@@ -6,15 +6,13 @@ from typing import Any
 
 import pytest
 
-from reports.build import build
-
-MakeRun = Callable[..., Path]
+ReportOf = Callable[[str], Path]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 720, 400, 320])
-def test_fits_the_window_and_is_quiet(make_run: MakeRun, open_page: Any, width: int, scheme: str) -> None:
-    page, said = open_page(build(make_run("hostile")), width, scheme)
+def test_fits_the_window_and_is_quiet(report_of: ReportOf, open_page: Any, width: int, scheme: str) -> None:
+    page, said = open_page(report_of("hostile"), width, scheme)
     assert said == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
     shown = page.evaluate(
@@ -25,8 +23,8 @@ def test_fits_the_window_and_is_quiet(make_run: MakeRun, open_page: Any, width: 
 
 @pytest.mark.parametrize("width", [1400, 400])
 @pytest.mark.parametrize("sale", ["valid", "leaky"])
-def test_no_text_of_a_figure_is_cut_off_or_tiny(make_run: MakeRun, open_page: Any, sale: str, width: int) -> None:
-    page, _ = open_page(build(make_run(sale)), width, "light")
+def test_no_text_of_a_figure_is_cut_off_or_tiny(report_of: ReportOf, open_page: Any, sale: str, width: int) -> None:
+    page, _ = open_page(report_of(sale), width, "light")
     texts = page.evaluate(
         """[...document.querySelectorAll('figure svg[role=img] text')].map(t => {
              const r = t.getBoundingClientRect(), s = t.ownerSVGElement.getBoundingClientRect();
@@ -38,8 +36,8 @@ def test_no_text_of_a_figure_is_cut_off_or_tiny(make_run: MakeRun, open_page: An
     assert [text for text, _, size, _ in texts if size < 10.5] == []
 
 
-def test_dark_is_dark_and_figures_follow(make_run: MakeRun, open_page: Any) -> None:
-    report = build(make_run("valid"))
+def test_dark_is_dark_and_figures_follow(report_of: ReportOf, open_page: Any) -> None:
+    report = report_of("valid")
     colours = {}
     for scheme in ("light", "dark"):
         page, _ = open_page(report, 1400, scheme)
@@ -51,7 +49,7 @@ def test_dark_is_dark_and_figures_follow(make_run: MakeRun, open_page: Any) -> N
     assert colours["light"][1] != colours["dark"][1]
 
 
-def test_paper_is_white_even_in_the_dark(make_run: MakeRun, open_page: Any) -> None:
-    page, _ = open_page(build(make_run("valid")), 800, "dark")
+def test_paper_is_white_even_in_the_dark(report_of: ReportOf, open_page: Any) -> None:
+    page, _ = open_page(report_of("valid"), 800, "dark")
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(254, 254, 252)"

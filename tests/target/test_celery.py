@@ -39,6 +39,7 @@ def most_in_1s(times: list[float]) -> int:
     return max(sum(start <= time < start + 1 for time in times[n:]) for n, start in enumerate(times))
 
 
+@pytest.mark.alone
 def test_a_backlog_drains_at_the_rate_and_never_faster(
     queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any
 ) -> None:

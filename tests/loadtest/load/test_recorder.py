@@ -88,6 +88,7 @@ def test_several_completions_are_a_line_each() -> None:
     assert completion_lines([]) == b""
 
 
+@pytest.mark.alone
 def test_no_page_is_faulted_in_while_buyers_send(shard: Path) -> None:
     recorder = Recorder(shard)
     try:
