@@ -45,13 +45,19 @@ def show_incomplete(console: Console, run_dir: Path) -> None:
 
 
 def _figures(verdict: Verdict) -> Table:
-    """Three short lines of figures, aligned."""
+    """Short lines of figures, aligned."""
     rate, load, latency = verdict.rate, verdict.load, verdict.latency_ms.get("won")
     table = Table.grid(padding=(0, 2))
     table.add_row(
         Text("database", style="dim"),
         f"steady {_number(rate.steady_per_s, '/s')} of {_number(rate.configured_per_s, '/s')} configured · "
         f"busiest second {_number(rate.max_1s)} · drained in {_number(verdict.drain_s, ' s')}",
+    )
+    shaving = verdict.shaving
+    table.add_row(
+        Text("peak", style="dim"),
+        f"{_number(shaving.requests_max_per_s)} requests/s became {_number(shaving.commits_max_per_s)} commits/s: "
+        f"shaved to 1 in {_number(shaving.factor)} · lock waits up to {_number(shaving.lock_waits_max)}",
     )
     table.add_row(
         Text("buyers", style="dim"),

@@ -158,6 +158,9 @@ def headline(verdict: Verdict) -> dict[str, float | None]:
     return {
         "steady_per_s": verdict.rate.steady_per_s,
         "max_1s": verdict.rate.max_1s,
+        "commits_max_per_s": verdict.shaving.commits_max_per_s,
+        "shave_factor": verdict.shaving.factor,
+        "lock_waits_max": verdict.shaving.lock_waits_max,
         "drain_s": verdict.drain_s,
         "fire_spread_ms": verdict.load.fire_spread_ms,
         "p50_ms": won.get("p50"),

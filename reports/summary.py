@@ -48,6 +48,11 @@ def _counts(verdict: Verdict) -> Iterator[str]:
 def _rates(verdict: Verdict) -> str:
     rates = [f"{text} {number_text(verdict.rate[key])}/s" for key, text in RATES.items() if key in verdict.rate]
     parts = [f"Database: {', '.join(rates)}."] if rates else []
+    requests, commits = (verdict.shaving.get(f"{what}_max_per_s") for what in ("requests", "commits"))
+    if requests is not None and commits is not None:
+        parts.append(
+            f"In their busiest seconds, {number_text(requests)} requests became {number_text(commits)} commits."
+        )
     if "offered_per_s" in verdict.load:
         parts.append(f"Load offered: {number_text(verdict.load['offered_per_s'])} requests/s.")
     if verdict.drain_s is not None:

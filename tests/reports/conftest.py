@@ -224,6 +224,7 @@ def verdict(sale: Sale) -> dict[str, Any]:
         "checks": checks, "thresholds": [{"expression": "p99_ms < 400", "observed": 231.4, "passed": True}],
         "drain_s": sale.drained_s, "name": "rush", "run_dir": "runs/rush/x",
         "rate": {"configured_per_s": sale.rate_per_s, "steady_per_s": 49.8, "max_1s": 52, "flatness": 1.04},
+        "shaving": {"requests_max_per_s": 1200, "commits_max_per_s": 52, "factor": 23.1, "lock_waits_max": 0},
         "load": {"offered_per_s": 25000, "achieved_per_s": 5400, "fire_spread_ms": 39.6, "schedule_lag_p99_ms": 39.2, "generator_cpu": 0.71},
         "latency_ms": {"won": {"p50": 60, "p99": 80, "p999": 82, "max": 83}},
         "doubts": [{"text": "The generator and the shop shared 2 cores.", "remedy": "Give the generator a machine of its own."}],

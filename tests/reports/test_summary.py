@@ -19,6 +19,7 @@ def test_says_verdict_counts_rates_and_doubts(make_run: MakeRun) -> None:
     assert "| stock | promised | sold |" in text
     assert "| 200 | 200 | 200 |" in text
     assert "configured 50/s, steady 49.8/s, fullest second 52/s" in text
+    assert "1,200 requests became 52 commits" in text
     assert "Drained 4.2 s after T0." in text
     assert "- The generator and the shop shared 2 cores. Give the generator" in text
     assert "oversell**" not in text
