@@ -1,28 +1,33 @@
 """A lean HTTP/1.1 client: one keep-alive connection a buyer, httptools on sockets that wait in gevent's hub.
 
 It follows no redirect and never retries: what was asked once is sent at most once, and an error says whether the
-request may have left. One deadline covers a whole exchange, so that a server that drips its answer holds nobody.
+request may have left. Only a connection that is found closed before a byte was sent is opened anew. One deadline covers
+a whole exchange, so that a server that drips its answer holds nobody. What a browser does on top is in session.py.
 """
 
 import _socket
 import contextlib
 import os
 import re
+import select
+from collections.abc import Mapping
 from time import monotonic
 from typing import Any, NamedTuple
 
 import gevent
 import httptools
-from gevent import socket, ssl
+from gevent import monkey, socket, ssl
 
 from loadtest.load.endpoint import Endpoint
 
 MAX_HEAD_BYTES = 65_536
 MAX_ANSWER_BYTES = 1_048_576
 RECV_BYTES = 16_384
-# A connection idle for longer is looked at before it is used: servers close idle ones after a few seconds.
-IDLE_S = 1.0
 NOT_CONNECTED = contextlib.suppress(OSError)
+# The kernel's own, where Locust has put gevent's in its place: it is only asked, and never waits.
+POLL = monkey.get_original("select", "poll")
+HEAD = ord("H")
+INTERIM = re.compile(rb"\s*HTTP/\d\.\d 1\d\d.*?\r\n\r\n", re.DOTALL)
 FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 
 
@@ -51,17 +56,18 @@ class BadAnswerError(HttpError):
 
 
 class Response(NamedTuple):
-    """A whole answer."""
+    """A whole answer. `headers` are (name in lower case, value), and empty unless they were asked for."""
 
     status: int
     body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Connection:
     """One connection, opened when it is needed; one exchange at a time.
 
-    *Warning:* an answer that the server sends unasked is noticed when it comes together with another answer or on an
-    idle connection, not when it slips in between two exchanges.
+    *Warning:* bytes that the server sends unasked are noticed when they come together with an answer, and when they are
+    there before the next request is sent. What arrives later is taken for the answer: HTTP/1.1 cannot tell.
     """
 
     def __init__(self, where: Endpoint, timeout_s: float) -> None:
@@ -71,8 +77,17 @@ class Connection:
         self._sock: Any = None
         self._readable: Any = None
         self._alarm: Any = None
-        self._busy = self._expired = False
-        self._deadline = self._used = 0.0
+        self._busy = self._expired = self._bodyless = False
+        self._deadline = 0.0
+        self._more = bytearray()
+
+    def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
+        """What `exchange` takes, made before it is needed.
+
+        Raises:
+            UsageError: a path or a header that would not stay in its line.
+        """
+        return self.where.request(method, path, headers, body)
 
     def exchange(self, request: bytes) -> Response:
         """Sends `request` and returns the whole answer, within the time-out.
@@ -82,9 +97,10 @@ class Connection:
             DeadlineError, DisconnectedError, BadAnswerError: the shop may have seen it. The connection is closed
                 after each of them; the next exchange opens another.
         """
-        now = monotonic()
-        self._deadline = now + self.timeout_s
-        if self._sock is None or (now - self._used > IDLE_S and self._stale()):
+        if request[0] == HEAD and not self._bodyless:
+            return self._exchange_head(request)
+        self._deadline = monotonic() + self.timeout_s
+        if self._sock is None or (self._poll(0) and self._stale()):
             self.open()
         if self._alarm is None:
             self._set_alarm(self._deadline - monotonic())
@@ -105,7 +121,9 @@ class Connection:
             self.close()
             raise
         self._busy = False
-        self._used = now
+        if self._more:
+            self._body += self._more
+            self._more.clear()
         if self._expired or not self._keep:
             self.close()
         return Response(self._status, self._body)
@@ -125,13 +143,16 @@ class Connection:
             raise NotSentError(f"connect: {_reason(error)}") from None
         if not self.where.tls:
             self._readable = self._hub.loop.io(self._sock.fileno(), 1)
-        self._parser = httptools.HttpResponseParser(self)
+        poller = POLL()
+        poller.register(self._sock.fileno(), select.POLLIN)
+        self._poll = poller.poll
+        self._parser = self._new_parser()
         self._expired = False
-        self._used = monotonic()
 
     def close(self) -> None:
         """Closes the connection; it may be opened again."""
         self._busy = False
+        self._more.clear()
         for watcher in (self._readable, self._alarm):
             if watcher is not None:
                 watcher.stop()
@@ -148,7 +169,10 @@ class Connection:
             raise BadAnswerError("more than one answer to one request")
 
     def on_body(self, data: bytes) -> None:
-        self._body = self._body + data if self._body else data
+        if self._body:
+            self._more += data
+        else:
+            self._body = data
 
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -156,10 +180,25 @@ class Connection:
             self._status = status
             self._keep = self._parser.should_keep_alive()
 
+    def _new_parser(self) -> Any:
+        return httptools.HttpResponseParser(_HeadOnly(self) if self._bodyless else self)
+
+    def _exchange_head(self, request: bytes) -> Response:
+        """An exchange whose answer ends with its head, whatever length it tells: a parser of its own reads it."""
+        self._bodyless = True
+        try:
+            if self._sock is not None:
+                self._parser = self._new_parser()
+            return self.exchange(request)
+        finally:
+            self._bodyless = False
+            if self._sock is not None:
+                self._parser = self._new_parser()
+
     # Bytes in and out. TLS keeps gevent's socket; a plain one is used as it is, which saves a third of the time.
 
     def _connected(self) -> Any:
-        sock = socket.create_connection((self.where.host, self.where.port))
+        sock = self._first_connected()
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.where.tls:
@@ -170,6 +209,14 @@ class Connection:
         plain = _socket.socket(fileno=sock.detach())
         plain.setblocking(False)
         return plain
+
+    def _first_connected(self) -> Any:
+        """A socket to the first address that takes it; each but the last may use its share of the time-out."""
+        *others, last = socket.getaddrinfo(self.where.host, self.where.port, type=socket.SOCK_STREAM)
+        for address in others:
+            with contextlib.suppress(OSError):
+                return _dialled(address, self.timeout_s / (len(others) + 1))
+        return _dialled(last, None)
 
     def _send(self, request: bytes) -> None:
         if self._readable is None:
@@ -204,19 +251,19 @@ class Connection:
                 self._end(head)
                 return
             received += len(data)
-            if len(head) < MAX_HEAD_BYTES:
-                head += data
-                if len(head) >= MAX_HEAD_BYTES and b"\r\n\r\n" not in head:
-                    raise BadAnswerError(f"headers over {MAX_HEAD_BYTES} bytes")
             if received > MAX_ANSWER_BYTES:
                 raise BadAnswerError(f"answer over {MAX_ANSWER_BYTES} bytes")
+            if not head.endswith(b"\r\n\r\n"):
+                head = _head_of(head + data)
+                if len(head) > MAX_HEAD_BYTES:
+                    raise BadAnswerError(f"headers over {MAX_HEAD_BYTES} bytes")
             data = self._receive()
             if data:
                 self._parser.feed_data(data)
 
     def _end(self, head: bytes) -> None:
         """The server closed. That ends an answer without a length; it breaks any other off."""
-        if self._expired or b"\r\n\r\n" not in head or FRAMED.search(head):
+        if self._expired or not head.endswith(b"\r\n\r\n") or FRAMED.search(head):
             raise DisconnectedError("closed before the answer was complete")
         self._status, self._keep = self._parser.get_status_code(), False
 
@@ -228,20 +275,21 @@ class Connection:
             watcher.close()
 
     def _stale(self) -> bool:
-        """Whether an idle connection was closed by the server, or holds bytes that nobody asked for."""
+        """Whether a connection on which something has come was closed, or holds bytes that nobody asked for.
+
+        TLS has messages of its own, such as session tickets: they do no harm.
+        """
+        if not self.where.tls:
+            return True
         try:
-            if self.where.tls:
-                self._sock.settimeout(0)
-                self._sock.recv(1)
-            else:
-                self._sock.recv(1, socket.MSG_PEEK)
+            self._sock.settimeout(0)
+            self._sock.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError, TimeoutError):
             return False
         except OSError:
             return True
         finally:
-            if self.where.tls:
-                self._sock.settimeout(None)
+            self._sock.settimeout(None)
         return True
 
     # The deadline: one timer a connection. When it rings early, it is set again for what is left.
@@ -275,6 +323,47 @@ class Connection:
         if isinstance(error, OSError):
             return DisconnectedError(_reason(error))
         return error
+
+
+class _HeadOnly:
+    """What the parser calls for an answer that is nothing but a head."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.on_message_begin = connection.on_message_begin
+        if hasattr(connection, "on_header"):
+            self.on_header = connection.on_header
+
+    def on_headers_complete(self) -> None:
+        self._connection.on_message_complete()
+
+    def on_body(self, _data: bytes) -> None:
+        raise BadAnswerError("a body in an answer to HEAD")
+
+    def on_message_complete(self) -> None:
+        """It was complete before."""
+
+
+def _dialled(address: Any, timeout_s: float | None) -> Any:
+    """A socket connected to one of getaddrinfo's addresses."""
+    family, kind, protocol, _, where = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.settimeout(timeout_s)
+        sock.connect(where)
+        sock.settimeout(None)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _head_of(data: bytes) -> bytes:
+    """`data` without the 1xx answers it begins with, and not past the empty line that ends a head."""
+    while interim := INTERIM.match(data):
+        data = data[interim.end() :]
+    end = data.find(b"\r\n\r\n")
+    return data if end < 0 else data[: end + 4]
 
 
 def _reason(error: OSError) -> str:
