@@ -76,6 +76,7 @@ class Connection:
         self._hub = gevent.get_hub()
         self._sock: Any = None
         self._readable: Any = None
+        self._waiting: Any = None
         self._alarm: Any = None
         self._busy = self._expired = self._bodyless = False
         self._deadline = 0.0
@@ -143,6 +144,7 @@ class Connection:
             raise NotSentError(f"connect: {_reason(error)}") from None
         if not self.where.tls:
             self._readable = self._hub.loop.io(self._sock.fileno(), 1)
+            self._readable.start(self._wake)
         poller = POLL()
         poller.register(self._sock.fileno(), select.POLLIN)
         self._poll = poller.poll
@@ -234,14 +236,28 @@ class Connection:
                 raise NotSentError(f"send: {_reason(error)}") from None
 
     def _receive(self) -> bytes:
-        if self._readable is not None:
-            # Waiting first saves the system call that would only say "not yet".
-            self._hub.wait(self._readable)
+        if self._readable is None:
+            return self._sock.recv(RECV_BYTES)  # type: ignore[no-any-return]
         while True:
+            # Waiting first saves the system call that would only say "not yet". The watcher stays on between two waits,
+            # which saves two more; nobody else switches to a buyer who waits here, but a wait that ends early does no harm.
+            self._waiting = gevent.getcurrent()
+            try:
+                self._hub.switch()
+            finally:
+                self._waiting = None
             try:
                 return self._sock.recv(RECV_BYTES)  # type: ignore[no-any-return]
             except BlockingIOError:
-                self._hub.wait(self._readable)
+                continue
+
+    def _wake(self) -> None:
+        """Something has come: for the buyer who waits, or, when nobody does, the end of the connection or bytes unasked."""
+        if self._waiting is not None:
+            self._waiting.switch()
+        else:
+            self._readable.stop()
+            self._poll = _always
 
     def _receive_rest(self, data: bytes) -> None:
         """The rest of an answer of which `data` came first; an empty `data` is the end of the connection."""
@@ -268,11 +284,13 @@ class Connection:
         self._status, self._keep = self._parser.get_status_code(), False
 
     def _wait_writable(self) -> None:
+        self._readable.stop()  # an answer that comes early keeps
         watcher = self._hub.loop.io(self._sock.fileno(), 2)
         try:
             self._hub.wait(watcher)
         finally:
             watcher.close()
+        self._readable.start(self._wake)
 
     def _stale(self) -> bool:
         """Whether a connection on which something has come was closed, or holds bytes that nobody asked for.
@@ -342,6 +360,11 @@ class _HeadOnly:
 
     def on_message_complete(self) -> None:
         """It was complete before."""
+
+
+def _always(_timeout_ms: int) -> bool:
+    """In place of a poll that has had its answer."""
+    return True
 
 
 def _dialled(address: Any, timeout_s: float | None) -> Any:

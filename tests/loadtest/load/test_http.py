@@ -286,7 +286,8 @@ def test_a_server_that_never_shakes_hands(serve: Serve) -> None:
         Connection(endpoint(f"https://localhost:{server.port}", insecure=True), 0.3).exchange(REQUEST)
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:80", "ftp://x", "http://", "http://x:notaport", "http://u@x"])
+@pytest.mark.parametrize("url", ["", "127.0.0.1:80", "ftp://x", "http://", "http://x:notaport", "http://u@x", "http://.x", "http://a b",
+                                 "http://" + "x" * 64 + ".example", "http://[::1"])  # fmt: skip
 def test_addresses_that_are_none(url: str) -> None:
     with pytest.raises(UsageError, match="--host"):
         endpoint(url)
@@ -298,6 +299,19 @@ def test_the_bytes_of_a_request() -> None:
     assert where.request("POST", "/orders", {"X": "y"}, b"{}") == expected
 
 
-def test_a_line_break_gets_into_no_request() -> None:
+@pytest.mark.parametrize("path", ["/orders/1\r\nX: y", "/a b", "/\x00"])
+def test_a_path_stays_in_its_line(path: str) -> None:
+    with pytest.raises(UsageError, match="control character in the path"):
+        endpoint("http://shop").request("GET", path, {})
+
+
+def test_a_header_stays_in_its_line() -> None:
     with pytest.raises(UsageError, match="line break"):
-        endpoint("http://shop").request("GET", "/orders/1\r\nX: y", {})
+        endpoint("http://shop").request("GET", "/", {"X": "y\r\nZ: z"})
+
+
+def test_names_in_other_scripts() -> None:
+    where = endpoint("https://b\xfccher.example:8443/kasse/")
+    assert (where.host, where.port) == ("xn--bcher-kva.example", 8443)
+    assert where.url == "https://xn--bcher-kva.example:8443/kasse"
+    assert b"\r\nHost: xn--bcher-kva.example:8443\r\n" in where.request("GET", "/", {})
