@@ -27,7 +27,7 @@ NOT_CONNECTED = contextlib.suppress(OSError)
 # The kernel's own, where Locust has put gevent's in its place: it is only asked, and never waits.
 POLL = monkey.get_original("select", "poll")
 HEAD = ord("H")
-INTERIM = re.compile(rb"\s*HTTP/\d\.\d 1\d\d.*?\r\n\r\n", re.DOTALL)
+INTERIM = re.compile(rb"HTTP/\d\.\d 1\d\d.*?\r\n\r\n", re.DOTALL)
 FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 
 
@@ -181,6 +181,13 @@ class Connection:
         if status >= 200:  # 1xx only announces the answer
             self._status = status
             self._keep = self._parser.should_keep_alive()
+
+    def on_head(self, closes: bool) -> None:
+        """An answer to HEAD is complete. It need not tell a length: the parser's word on keep-alive is about bodies."""
+        status = self._parser.get_status_code()
+        if status >= 200:
+            self._status = status
+            self._keep = not closes and self._parser.get_http_version() == "1.1"
 
     def _new_parser(self) -> Any:
         return httptools.HttpResponseParser(_HeadOnly(self) if self._bodyless else self)
@@ -348,12 +355,19 @@ class _HeadOnly:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self.on_message_begin = connection.on_message_begin
-        if hasattr(connection, "on_header"):
-            self.on_header = connection.on_header
+        self._further = getattr(connection, "on_header", None)
+
+    def on_message_begin(self) -> None:
+        self._connection.on_message_begin()
+        self._closes = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._closes |= name.lower() == b"connection" and b"close" in value.lower()
+        if self._further is not None:
+            self._further(name, value)
 
     def on_headers_complete(self) -> None:
-        self._connection.on_message_complete()
+        self._connection.on_head(self._closes)
 
     def on_body(self, _data: bytes) -> None:
         raise BadAnswerError("a body in an answer to HEAD")
@@ -382,9 +396,10 @@ def _dialled(address: Any, timeout_s: float | None) -> Any:
 
 
 def _head_of(data: bytes) -> bytes:
-    """`data` without the 1xx answers it begins with, and not past the empty line that ends a head."""
+    """`data` without the empty lines and 1xx answers it begins with, and not past the empty line that ends a head."""
+    data = data.lstrip(b"\r\n")
     while interim := INTERIM.match(data):
-        data = data[interim.end() :]
+        data = data[interim.end() :].lstrip(b"\r\n")
     end = data.find(b"\r\n\r\n")
     return data if end < 0 else data[: end + 4]
 

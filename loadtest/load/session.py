@@ -44,6 +44,10 @@ class HeadedConnection(Connection):
     def on_headers_complete(self) -> None:
         self._headers = tuple(self._coming)
 
+    def on_head(self, closes: bool) -> None:
+        self.on_headers_complete()
+        super().on_head(closes)
+
 
 class Session:
     """One connection of a buyer. Those of one buyer share a `jar`; None keeps no cookies.

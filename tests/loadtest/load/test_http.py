@@ -1,6 +1,5 @@
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -224,17 +223,6 @@ def test_a_large_request_is_sent_whole(serve: Serve) -> None:
 def test_ipv6(serve: Serve) -> None:
     server = serve(answer(WON), family=socket.AF_INET6)
     assert Connection(endpoint(f"http://[::1]:{server.port}"), 5).exchange(REQUEST).status == 202
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-made certificate of localhost, and its key."""
-    directory = tmp_path_factory.mktemp("tls")
-    cert, key = directory / "cert.pem", directory / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(command, check=True, capture_output=True)
-    return cert, key
 
 
 def over_tls(talk: Talk, certificate: tuple[Path, Path]) -> Talk:
