@@ -114,7 +114,7 @@ class FastLine:
         agent = _Agent(cookiejar=self._cookies, concurrency=1, max_retries=0, **_settings(self.where, self.timeout_s))
         # geventhttpclient sends an idempotent request again when its connection closes without an answer, as often as its
         # pool is large. A buyer asks once.
-        pool = agent.clientpool.get_client(FastRequest(self.where.url).url_split)._connection_pool
+        pool = agent.clientpool.get_client(FastRequest(self.where.url).url_split)._connection_pool  # noqa: SLF001 -- it has no setting for that
         pool.size = -1
         get_socket = pool.get_socket
 

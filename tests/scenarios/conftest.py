@@ -112,13 +112,14 @@ def shop() -> Iterator[Shop]:
 
 @dataclass
 class Rush:
-    """A Locust process over scenarios/rush.py, its run directory, and what it wrote."""
+    """A Locust process over scenarios/rush.py or another file, its run directory, and what it wrote."""
 
     run_dir: Path
+    scenario: str = "scenarios/rush.py"
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *options: str, host: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "locust", "-f", "scenarios/rush.py", "--host", host, *options]
+        command = [sys.executable, "-m", "locust", "-f", self.scenario, "--host", host, *options]
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL
         )

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.load.endpoint import endpoint
 from loadtest.load.cookies import Jar
+from loadtest.load.endpoint import endpoint
 from loadtest.load.http import Connection
 from loadtest.load.session import HeadedConnection, Session
 from loadtest.stack.embedded import free_port

@@ -117,6 +117,12 @@ def test_one_clean_error_and_the_next_exchange_is_sound(serve: Serve, kind: str,
     assert line.exchange(ORDER)[:2] == (202, b"won")
 
 
+@pytest.mark.parametrize("start", [OK, b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK])
+def test_headers_have_a_limit_of_their_own(serve: Serve, start: bytes) -> None:
+    with pytest.raises(BadAnswerError, match="headers over 65536 bytes"):
+        serve.connection(endless(start, b"X: y\r\n")).exchange(ORDER)
+
+
 def test_what_comes_between_two_exchanges_is_not_the_answer_to_the_next(serve: Serve) -> None:
     def chatty(peer: socket.socket) -> None:
         peer.recv(65_536)
