@@ -9,7 +9,16 @@ from typing import Any
 import gevent
 import pytest
 
-from loadtest.load.http import MAX_ANSWER_BYTES, BadAnswerError, DeadlineError, DisconnectedError, HttpError, Response
+from loadtest.load.endpoint import endpoint
+from loadtest.load.http import (
+    MAX_ANSWER_BYTES,
+    BadAnswerError,
+    Connection,
+    DeadlineError,
+    DisconnectedError,
+    HttpError,
+    Response,
+)
 
 from .conftest import Serve, Talk, answer
 
@@ -145,7 +154,9 @@ def test_an_answer_before_the_request_is_not_the_answer(serve: Serve, waits: Cal
 
     line = serve.connection(hasty, answer(WON))
     line.open()
-    waits(0.1)
+    used_s = time.process_time()
+    waits(0.2)
+    assert time.process_time() - used_s < 0.1  # the hub does not turn over what nobody reads
     assert line.exchange(ORDER) == Response(202, b"won")
 
 
@@ -166,12 +177,10 @@ def test_a_body_that_looks_like_headers_ends_with_its_connection(serve: Serve) -
     assert line.exchange(ORDER) == Response(200, b"won\r\nContent-Length: 99\r\n\r\n")
 
 
-def test_a_megabyte_in_chunks_of_one_byte_holds_nobody_up(serve: Serve) -> None:
+def test_a_megabyte_in_chunks_of_one_byte(serve: Serve) -> None:
     chunks = MAX_ANSWER_BYTES // 6 - 100
     line = serve.connection(answer(CHUNKED + b"1\r\na\r\n" * chunks + b"0\r\n\r\n"))
-    start = time.monotonic()
     assert line.exchange(ORDER) == Response(200, b"a" * chunks)
-    assert time.monotonic() - start < 1.5
 
 
 def test_an_early_answer_to_a_large_request_spins_nobody(serve: Serve) -> None:
@@ -181,11 +190,17 @@ def test_an_early_answer_to_a_large_request_spins_nobody(serve: Serve) -> None:
         left = len(large)
         while left:
             left -= len(peer.recv(65_536))
+        answer(WON)(peer)
 
     large = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 20000000\r\n\r\n" + b"x" * 20_000_000
+    server = serve(early)
+    line = Connection(endpoint(f"http://127.0.0.1:{server.port}"), 5)
     used_s = time.process_time()
-    assert serve.connection(early).exchange(large) == Response(410, b"sold out")
+    assert line.exchange(large) == Response(410, b"sold out")
     assert time.process_time() - used_s < 0.4
+    time.sleep(0.1)
+    assert line.exchange(ORDER) == Response(202, b"won")
+    assert server.accepted == 1
 
 
 @pytest.mark.parametrize("method", [b"GET", b"POST", b"PUT", b"DELETE", b"HEAD"])

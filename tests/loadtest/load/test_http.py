@@ -1,8 +1,11 @@
+import contextlib
 import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -187,21 +190,49 @@ def test_refused_means_that_nothing_left() -> None:
     assert not raised.value.may_have_left
 
 
-def test_no_connection_in_time_means_that_nothing_left() -> None:
-    with socket.socket() as full:
+@pytest.fixture
+def full_port() -> Iterator[int]:
+    """A port that takes no more connections."""
+    with contextlib.ExitStack() as open_until_the_end:
+        full = open_until_the_end.enter_context(socket.socket())
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
+        for _ in range(4):
+            filler = open_until_the_end.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
         time.sleep(0.1)
-        start = time.monotonic()
-        with pytest.raises(NotSentError, match=r"no connection in 0\.3 s"):
-            Connection(endpoint(f"http://127.0.0.1:{full.getsockname()[1]}"), 0.3).exchange(REQUEST)
-        assert time.monotonic() - start < 2
-        for filler in fillers:
-            filler.close()
+        yield full.getsockname()[1]
+
+
+def test_no_connection_in_time_means_that_nothing_left(full_port: int) -> None:
+    start = time.monotonic()
+    with pytest.raises(NotSentError, match=r"no connection in 0\.3 s"):
+        Connection(endpoint(f"http://127.0.0.1:{full_port}"), 0.3).exchange(REQUEST)
+    assert time.monotonic() - start < 2
+
+
+def test_every_address_of_a_name_is_tried(
+    serve: Serve, closed_port: int, full_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = [closed_port, full_port, serve(answer(WON)).port]
+
+    def addresses(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+
+    monkeypatch.setattr(http.socket, "getaddrinfo", addresses)
+    start = time.monotonic()
+    assert Connection(endpoint("http://shop.example"), 0.9).exchange(REQUEST).status == 202
+    assert 0.25 < time.monotonic() - start < 0.8  # a third of the time-out went to the one that is silent
+    del ports[2:]
+    with pytest.raises(NotSentError, match=r"no connection in 0\.9 s"):
+        Connection(endpoint("http://shop.example"), 0.9).exchange(REQUEST)
+
+
+def test_a_name_that_does_not_exist() -> None:
+    with pytest.raises(NotSentError, match="connect: ") as raised:
+        Connection(endpoint("http://shop.invalid"), 5).exchange(REQUEST)
+    assert not raised.value.may_have_left
 
 
 def test_a_large_request_is_sent_whole(serve: Serve) -> None:

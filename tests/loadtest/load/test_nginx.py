@@ -82,11 +82,6 @@ def test_the_name_is_told_and_verified(nginx: Nginx) -> None:
         connection(by_number, nginx).exchange(get("/sni", by_number))
 
 
-def test_a_name_with_two_addresses_of_which_one_refuses(nginx: Nginx) -> None:
-    # localhost is ::1 and 127.0.0.1, and TLS listens on the latter alone.
-    assert connection(nginx.https, nginx).exchange(get("/which", nginx.https)).status == 200
-
-
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_session_on_nginx(nginx: Nginx, scheme: str) -> None:
     line = session(getattr(nginx, scheme), ca=nginx.cert)

@@ -1,6 +1,7 @@
 import gzip
 import socket
 import time
+import tracemalloc
 
 import pytest
 
@@ -120,12 +121,36 @@ def test_cookies_are_shared_by_the_lines_of_a_buyer(serve: Serve) -> None:
     assert seen == [GET, GET.replace(b"\r\n", b"\r\nCookie: a=1\r\n", 1), GET]
 
 
+def packed(body: bytes, encoding: bytes = b"gzip") -> Talk:
+    return answer(
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: %d\r\n\r\n%b" % (encoding, len(body), body)
+    )
+
+
 def test_a_bomb_does_not_go_off(serve: Serve) -> None:
-    packed = gzip.compress(b"\0" * (MAX_ANSWER_BYTES * 100))
-    bomb = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed
-    line = serve.session(answer(bomb))
+    line = serve.session(packed(gzip.compress(b"\0" * (MAX_ANSWER_BYTES * 50))))
+    tracemalloc.start()
     with pytest.raises(BadAnswerError, match=r"over 1048576 bytes when unpacked"):
         line.exchange(GET)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * MAX_ANSWER_BYTES
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "match"),
+    [
+        (gzip.compress(b"won")[:-1], b"gzip", "cut off, or goes on"),
+        (gzip.compress(b"won") + b"x", b"gzip", "cut off, or goes on"),
+        (gzip.compress(b"won") * 2, b"gzip", "cut off, or goes on"),
+        (b"won", b"gzip", "damaged"),
+        (b"won", b"br", "content-encoding 'br': expected gzip or deflate"),
+        (gzip.compress(b"won"), b"gzip, gzip", "content-encoding 'gzip, gzip'"),
+    ],
+)
+def test_a_body_that_does_not_unpack(serve: Serve, body: bytes, encoding: bytes, match: str) -> None:
+    with pytest.raises(BadAnswerError, match=match):
+        serve.session(packed(body, encoding)).exchange(GET)
 
 
 def test_what_is_not_asked_for_is_not_sent(serve: Serve) -> None:
