@@ -8,59 +8,41 @@ a whole exchange, so that a server that drips its answer holds nobody. What a br
 import _socket
 import contextlib
 import os
-import re
 import select
 from collections.abc import Mapping
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 import gevent
 import httptools
 from gevent import monkey, socket, ssl
 
+from loadtest.load.answers import (
+    FRAMED,
+    MAX_ANSWER_BYTES,
+    MAX_HEAD_BYTES,
+    BadAnswerError,
+    DeadlineError,
+    DisconnectedError,
+    HeadOnly,
+    HttpError,
+    NotSentError,
+    Response,
+    head_of,
+    is_whole,
+)
+from loadtest.load.dial import dialled
 from loadtest.load.endpoint import Endpoint
 
-MAX_HEAD_BYTES = 65_536
-MAX_ANSWER_BYTES = 1_048_576
 RECV_BYTES = 16_384
 NOT_CONNECTED = contextlib.suppress(OSError)
 # The kernel's own, where Locust has put gevent's in its place: it is only asked, and never waits.
 POLL = monkey.get_original("select", "poll")
 HEAD = ord("H")
-INTERIM = re.compile(rb"HTTP/\d\.\d 1\d\d.*?\r\n\r\n", re.DOTALL)
-FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
-
-
-class HttpError(Exception):
-    """No answer. `may_have_left` says whether the shop can have seen the request."""
-
-    may_have_left = True
-
-
-class NotSentError(HttpError):
-    """No byte of the request left: no address, refused, unreachable, no TLS, or no connection in time."""
-
-    may_have_left = False
-
-
-class DeadlineError(HttpError):
-    """The whole answer was not there at the deadline."""
-
-
-class DisconnectedError(HttpError):
-    """The server closed or reset the connection before its answer was complete."""
-
-
-class BadAnswerError(HttpError):
-    """What came is not HTTP/1.1, or is larger than the limits."""
-
-
-class Response(NamedTuple):
-    """A whole answer. `headers` are (name in lower case, value), and empty unless they were asked for."""
-
-    status: int
-    body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+__all__ = [
+    "MAX_ANSWER_BYTES", "MAX_HEAD_BYTES", "BadAnswerError", "Connection", "DeadlineError", "DisconnectedError", "HttpError",
+    "NotSentError", "Response",
+]  # fmt: skip
 
 
 class Connection:
@@ -139,7 +121,7 @@ class Connection:
         late = NotSentError(f"connect: no connection in {self.timeout_s:g} s")
         try:
             with gevent.Timeout(self.timeout_s, late):
-                self._sock = self._connected()
+                self._sock = dialled(self.where, self.timeout_s)
         except OSError as error:
             raise NotSentError(f"connect: {_reason(error)}") from None
         if not self.where.tls:
@@ -190,7 +172,7 @@ class Connection:
             self._keep = not closes and self._parser.get_http_version() == "1.1"
 
     def _new_parser(self) -> Any:
-        return httptools.HttpResponseParser(_HeadOnly(self) if self._bodyless else self)
+        return httptools.HttpResponseParser(HeadOnly(self) if self._bodyless else self)
 
     def _exchange_head(self, request: bytes) -> Response:
         """An exchange whose answer ends with its head, whatever length it tells: a parser of its own reads it."""
@@ -205,27 +187,6 @@ class Connection:
                 self._parser = self._new_parser()
 
     # Bytes in and out. TLS keeps gevent's socket; a plain one is used as it is, which saves a third of the time.
-
-    def _connected(self) -> Any:
-        sock = self._first_connected()
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.where.tls:
-                return self.where.tls.wrap_socket(sock, server_hostname=self.where.host)
-        except BaseException:
-            sock.close()
-            raise
-        plain = _socket.socket(fileno=sock.detach())
-        plain.setblocking(False)
-        return plain
-
-    def _first_connected(self) -> Any:
-        """A socket to the first address that takes it; each but the last may use its share of the time-out."""
-        *others, last = socket.getaddrinfo(self.where.host, self.where.port, type=socket.SOCK_STREAM)
-        for address in others:
-            with contextlib.suppress(OSError):
-                return _dialled(address, self.timeout_s / (len(others) + 1))
-        return _dialled(last, None)
 
     def _send(self, request: bytes) -> None:
         if self._readable is None:
@@ -276,8 +237,8 @@ class Connection:
             received += len(data)
             if received > MAX_ANSWER_BYTES:
                 raise BadAnswerError(f"answer over {MAX_ANSWER_BYTES} bytes")
-            if not head.endswith(b"\r\n\r\n"):
-                head = _head_of(head + data)
+            if not is_whole(head):
+                head = head_of(head + data)
                 if len(head) > MAX_HEAD_BYTES:
                     raise BadAnswerError(f"headers over {MAX_HEAD_BYTES} bytes")
             data = self._receive()
@@ -286,7 +247,7 @@ class Connection:
 
     def _end(self, head: bytes) -> None:
         """The server closed. That ends an answer without a length; it breaks any other off."""
-        if self._expired or not head.endswith(b"\r\n\r\n") or FRAMED.search(head):
+        if self._expired or not is_whole(head) or FRAMED.search(head):
             raise DisconnectedError("closed before the answer was complete")
         self._status, self._keep = self._parser.get_status_code(), False
 
@@ -350,58 +311,9 @@ class Connection:
         return error
 
 
-class _HeadOnly:
-    """What the parser calls for an answer that is nothing but a head."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self._further = getattr(connection, "on_header", None)
-
-    def on_message_begin(self) -> None:
-        self._connection.on_message_begin()
-        self._closes = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._closes |= name.lower() == b"connection" and b"close" in value.lower()
-        if self._further is not None:
-            self._further(name, value)
-
-    def on_headers_complete(self) -> None:
-        self._connection.on_head(self._closes)
-
-    def on_body(self, _data: bytes) -> None:
-        raise BadAnswerError("a body in an answer to HEAD")
-
-    def on_message_complete(self) -> None:
-        """It was complete before."""
-
-
 def _always(_timeout_ms: int) -> bool:
     """In place of a poll that has had its answer."""
     return True
-
-
-def _dialled(address: Any, timeout_s: float | None) -> Any:
-    """A socket connected to one of getaddrinfo's addresses."""
-    family, kind, protocol, _, where = address
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.settimeout(timeout_s)
-        sock.connect(where)
-        sock.settimeout(None)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _head_of(data: bytes) -> bytes:
-    """`data` without the empty lines and 1xx answers it begins with, and not past the empty line that ends a head."""
-    data = data.lstrip(b"\r\n")
-    while interim := INTERIM.match(data):
-        data = data[interim.end() :].lstrip(b"\r\n")
-    end = data.find(b"\r\n\r\n")
-    return data if end < 0 else data[: end + 4]
 
 
 def _reason(error: OSError) -> str:
