@@ -192,16 +192,20 @@ class Connection:
         if self._readable is None:
             self._sock.sendall(request)
             return
-        sent, length = 0, len(request)
-        while sent < length:
-            try:
-                sent += self._sock.send(request[sent:] if sent else request)
-            except BlockingIOError:
-                self._wait_writable()
-            except OSError as error:
-                if sent or self._expired:
-                    raise
-                raise NotSentError(f"send: {_reason(error)}") from None
+        try:
+            sent = self._sock.send(request)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise NotSentError(f"send: {_reason(error)}") from None
+        if sent < len(request):
+            self._send_rest(request, sent)
+
+    def _send_rest(self, request: bytes, sent: int) -> None:
+        while sent < len(request):
+            self._wait_writable()
+            with contextlib.suppress(BlockingIOError):
+                sent += self._sock.send(request[sent:])
 
     def _receive(self) -> bytes:
         if self._readable is None:

@@ -283,12 +283,33 @@ def test_an_idle_tls_connection_is_kept(serve: Serve, certificate: tuple[Path, P
     assert server.accepted == 1
 
 
-def test_tls_that_does_not_verify_means_that_nothing_left(serve: Serve, certificate: tuple[Path, Path]) -> None:
+def test_what_comes_between_two_exchanges_over_tls_is_not_the_answer_to_the_next(
+    serve: Serve, certificate: tuple[Path, Path]
+) -> None:
+    def chatty(peer: socket.socket) -> None:
+        peer.recv(65_536)
+        peer.sendall(WON)
+        peer.sendall(WON.replace(b"won", b"odd"))
+        peer.recv(65_536)
+
+    server = serve(over_tls(chatty, certificate), over_tls(answer(WON), certificate))
+    connection = Connection(endpoint(f"https://localhost:{server.port}", ca=certificate[0]), 5)
+    assert connection.exchange(REQUEST).body == b"won"
+    time.sleep(0.05)
+    assert connection.exchange(REQUEST).body == b"won"
+    assert server.accepted == 2
+
+
+def test_tls_that_does_not_verify_means_that_nothing_left(
+    serve: Serve, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = serve(over_tls(answer(WON), certificate))
     with pytest.raises(NotSentError, match="certificate verify failed"):
         Connection(endpoint(f"https://localhost:{server.port}"), 5).exchange(REQUEST)
     insecure = endpoint(f"https://localhost:{server.port}", insecure=True)
     assert Connection(insecure, 5).exchange(REQUEST).status == 202
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    assert Connection(endpoint(f"https://localhost:{server.port}"), 5).exchange(REQUEST).status == 202
 
 
 def test_a_silent_server_meets_the_deadline_over_tls(serve: Serve, certificate: tuple[Path, Path]) -> None:
