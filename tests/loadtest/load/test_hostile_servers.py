@@ -115,7 +115,7 @@ HOSTILE: dict[str, tuple[str, Talk]] = {
 @pytest.mark.parametrize("what", HOSTILE)
 def test_one_clean_error_and_the_next_exchange_is_sound(serve: Serve, kind: str, what: str) -> None:
     expected, talk = HOSTILE[what]
-    timeout_s = 0.2 if expected == "late" else 5.0
+    timeout_s = 0.3 if expected == "late" else 5.0
     line = getattr(serve, kind)(talk, answer(WON), timeout_s=timeout_s)
     start = time.monotonic()
     with pytest.raises(HttpError) as raised:

@@ -69,7 +69,7 @@ def test_a_server_that_ends_connections_after_some_requests_costs_no_order(nginx
 def test_a_connection_that_nginx_closed_while_idle_is_opened_anew(nginx: Nginx) -> None:
     line = connection(nginx.http, nginx)
     first = line.exchange(get("/brief", nginx.http)).body
-    time.sleep(1.3)
+    time.sleep(0.6)
     assert line.exchange(get("/brief", nginx.http)).body != first
 
 
