@@ -43,7 +43,7 @@ class Source(Section):
 class Request(Section):
     """One HTTP request, such as ``POST /sales/{sale}/orders`` with a JSON body."""
 
-    request: str = Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) /\S*$")
+    request: str = Field(pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$")
     body: dict[str, Any] | None = Field(None, description="sent as JSON; strings may hold placeholders")
     headers: dict[str, str] = {}
 
@@ -71,6 +71,9 @@ class Http(Section):
     warm: Request = Field(description="asked once by each buyer before T0, to open the connection")
     buy: Buy
     status: Status | None = None
+    cookies: bool = Field(False, description="buyers keep the cookies that the shop sets, and send them back")
+    follow_redirects: bool = Field(False, description="a GET follows redirects within the same origin, five at most")
+    compressed: bool = Field(False, description="buyers accept gzip and deflate")
 
 
 class Process(Section):

@@ -16,7 +16,8 @@ from loadtest.experiment import Experiment
 from loadtest.history import Kind, Outcome
 from loadtest.load.endpoint import Endpoint
 from loadtest.load.gate import Gate
-from loadtest.load.http import Connection, HttpError, Response
+from loadtest.load.http import HttpError, Response
+from loadtest.load.line import Line, lines
 from loadtest.load.recorder import Completion, Recorder, tag
 from loadtest.names import fill
 from loadtest.shop import Http, Request, Status
@@ -73,12 +74,12 @@ class Answer(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """One request as the statistics name it, with its bytes."""
+    """One request as the statistics name it, and as a line sends it."""
 
     kind: Kind
     method: str
     name: str
-    data: bytes
+    data: Any
     tag: bytes
 
 
@@ -97,13 +98,17 @@ class Buyer(User):  # type: ignore[misc]
         self._offset_ns = offsets[ordinal % len(offsets)]
         self._values = {"sale": self.sale.name, "buyer": self.name}
         timeout_s = self.sale.experiment.arrivals.timeout_s
-        self._connection, *self._further = [Connection(self.sale.where, timeout_s) for _ in range(persona.clicks)]
+        self._connection, *self._further = self.lines(timeout_s, persona.clicks)
         self._fire = environment.events.request.fire
         self._outcomes: dict[int, Outcome] = {
             int(status): outcome for status, outcome in self.sale.http.buy.outcomes.items()
         }
         self._warm = self._ask("page", self.sale.http.warm)
         self._buy = self._ask("buy", self.sale.http.buy)
+
+    def lines(self, timeout_s: float, count: int) -> list[Line]:
+        """What this buyer talks to the shop by, one line a click. A base with another client overrides this."""
+        return lines(self.sale.http, self.sale.where, timeout_s, count)
 
     # The story's verbs.
 
@@ -171,13 +176,13 @@ class Buyer(User):  # type: ignore[misc]
 
     # One exchange.
 
-    def _click(self, wait: Callable[[], int], connection: Connection) -> Answer:
+    def _click(self, wait: Callable[[], int], connection: Line) -> Answer:
         due_ns = wait() + self._offset_ns
         if self._offset_ns:
             gevent.sleep(max(0.0, (due_ns - time_ns()) / 1e9))
         return self._exchange(self._buy, due_ns, connection)
 
-    def _exchange(self, asked: Asked, due_ns: int, connection: Connection) -> Answer:
+    def _exchange(self, asked: Asked, due_ns: int, connection: Line) -> Answer:
         sale, recorder = self.sale, self.sale.recorder
         response: Response | None = None
         failure: HttpError | None = None
@@ -239,7 +244,7 @@ class Buyer(User):  # type: ignore[misc]
         if request.body is not None:
             headers = {"Content-Type": "application/json", **headers}
             body = json.dumps(_filled(request.body, values, f"http.{kind}.body")).encode()
-        data = self.sale.where.request(method, fill(path, values, f"http.{kind}.request"), headers, body)
+        data = self._connection.request(method, fill(path, values, f"http.{kind}.request"), headers, body)
         return Asked(kind, method, path.replace("{sale}", self.sale.name), data, tag(self.name, kind))
 
 
