@@ -104,15 +104,19 @@ def run_command(
 @main.command("certify")
 @click.argument("experiment", default="rush")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the experiment.")
+@click.option("--only", multiple=True, metavar="CHECK", help="Only what must trip this check; certifies nothing.")
 @out_option
 @given_services
-def certify_command(experiment: str, overrides: tuple[str, ...], out: Path, **urls: str | None) -> None:
+def certify_command(
+    experiment: str, overrides: tuple[str, ...], only: tuple[str, ...], out: Path, **urls: str | None
+) -> None:
     """Show that the checks can fail: run every control and mutant of EXPERIMENT's shop, and every honest twin.
 
     Exit code: 0 when each tripped its named check and nothing honest tripped any, else 1.
     """
     given = Given(**{name: url or None for name, url in urls.items()})
-    directory, good = certify(load_experiment(experiment, overrides), given, out, _repeatable(given), console, _report)
+    base = load_experiment(experiment, overrides)
+    directory, good = certify(base, given, out, _repeatable(given), console, _report, only)
     console.print(f"runs    {directory}", style="dim", highlight=False)
     sys.exit(0 if good else 1)
 
