@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from loadtest.errors import UsageError
 from loadtest.names import nearest
@@ -43,10 +43,14 @@ class Traffic(Section):
 
 
 class Limiter(Section):
-    """How fast one worker may place orders."""
+    """How fast orders may be placed.
 
-    kind: Literal["none", "flat"] = "flat"
-    rate_per_s: float = Field(50, gt=0, description="orders a second, per worker")
+    `flat`: each worker has a rate of its own; `shared`: all workers have one together. `native` is Celery's own limit of each worker, which
+    collapses under a backlog: a control.
+    """
+
+    kind: Literal["none", "native", "flat", "shared"] = "flat"
+    rate_per_s: float = Field(50, gt=0, description="orders a second, per worker; of all together if shared")
     burst: int | None = Field(
         None, ge=1, description="orders a late worker may make up at once; default 40 ms of the rate, at least 2"
     )
@@ -56,13 +60,31 @@ class Limiter(Section):
         """Orders above the rate that any window may hold."""
         return self.burst or max(2, math.floor(self.rate_per_s * 0.04))
 
+    @field_validator("burst")
+    @classmethod
+    def _makes_up(cls, burst: int | None, info: ValidationInfo) -> int | None:
+        if burst == 1 and info.data.get("kind") == "shared":
+            raise ValueError(
+                "2 or more with limiter.kind = 'shared': a burst of 1 makes up for no moment that is missed"
+            )
+        return burst
+
 
 class Workers(Section):
     """The Celery workers."""
 
     count: int = Field(1, ge=1, le=64)
-    concurrency: int = Field(2, ge=1, le=256, description="pool size of each worker")
-    pool: Literal["prefork"] = "prefork"
+    concurrency: int = Field(2, ge=1, le=256, description="pool size of each worker; with pool = solo it is 1")
+    pool: Literal["prefork", "threads", "gevent", "solo"] = "prefork"
+    prefetch: int | None = Field(
+        None, ge=1, le=1000,
+        description="orders a worker takes for each that it can place at once; default 1, with limiter.kind = native 4, as Celery ships",
+    )  # fmt: skip
+
+    @property
+    def at_once(self) -> int:
+        """Orders that one worker places at the same time."""
+        return 1 if self.pool == "solo" else self.concurrency
 
 
 class Drain(Section):
@@ -129,8 +151,17 @@ class Experiment(Section):
 
     @property
     def configured_per_s(self) -> float | None:
-        """W·L: the orders a second that all workers together may place; None without a limit."""
-        return self.workers.count * self.limiter.rate_per_s if self.limited else None
+        """The orders a second that all workers together may place; None without a limit."""
+        return self.together_per_s(self.limiter.rate_per_s) if self.limited else None
+
+    def together_per_s(self, rate_per_s: float) -> float:
+        """What a limit of `rate_per_s` comes to for all workers: W·L, but L where they share one."""
+        return rate_per_s * (1 if self.limiter.kind == "shared" else self.workers.count)
+
+    @property
+    def prefetch(self) -> int:
+        """Orders that each worker takes from the queue for each that it places at once."""
+        return self.workers.prefetch or (4 if self.limiter.kind == "native" else 1)
 
     def to_toml(self) -> str:
         """The experiment in full, every default written out."""

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from functools import cached_property
 from time import monotonic
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -63,11 +64,11 @@ class Budget:
             RedisError: no answer. The moments may be taken; nobody will use them.
         """
         now_us = "" if now_s is None else f"{now_s * 1e6:.3f}"
-        arguments = [f"{period_s * 1e6:.6f}", f"{lateness_s * 1e6:.3f}", count, now_us]
+        arguments: list[str | int] = [f"{period_s * 1e6:.6f}", f"{lateness_s * 1e6:.3f}", count, now_us]
         try:
-            answer = self._redis.execute_command(*RESERVE.call([self._key], arguments))
+            answer: Any = self._redis.evalsha(RESERVE.sha, 1, self._key, *arguments)
         except redis.exceptions.NoScriptError:
-            answer = self._redis.execute_command(*RESERVE.call([self._key], arguments, by_hash=False))
+            answer = self._redis.eval(RESERVE.source, 1, self._key, *arguments)
         return float(answer) / 1e6
 
     @cached_property
@@ -102,8 +103,8 @@ class Shared:
         self._until_s = 0.0  # after which the first is missed
         self._budget = budget
         self._clock = clock
-        self._share = Gcra(rate_per_s / workers, max(1, burst // workers), clock)
-        self._away_until_s: float | None = None  # None: Redis answers
+        self.share = Gcra(rate_per_s / workers, max(1, burst // workers), clock)
+        self.away_until_s: float | None = None  # None: Redis answers
 
     def take(self, waiting: int = 1) -> bool:
         """Take one unit, if it is due."""
@@ -125,8 +126,8 @@ class Shared:
     def follow(self, earlier: Pace) -> None:
         """Redis sees the new rate by itself. Moments that the earlier one holds are not used."""
         if isinstance(earlier, Shared):
-            self._share.follow(earlier)
-            self._away_until_s = earlier._away_until_s
+            self.share.follow(earlier.share)
+            self.away_until_s = earlier.away_until_s
 
     def _use(self) -> None:
         self._held -= 1
@@ -135,16 +136,16 @@ class Shared:
 
     def _reserve(self, count: int) -> None:
         asked = self._clock()
-        if self._away_until_s is not None and asked < self._away_until_s:
+        if self.away_until_s is not None and asked < self.away_until_s:
             return
         try:
             wait_s = self._budget.reserve(count, self.period_s, self.tolerance_s / 2)
         except redis.RedisError as error:
             self._go_away(error)
             return
-        if self._away_until_s is not None:
+        if self.away_until_s is not None:
             log.warning("the budget of all workers answers again: %g/s together", self.rate_per_s)
-        self._away_until_s = None
+        self.away_until_s = None
         self._held = count
         # Redis said it between question and answer: not before the one, not after the other.
         self.due_s = self._clock() + wait_s
@@ -152,12 +153,16 @@ class Shared:
 
     def _go_away(self, error: redis.RedisError) -> None:
         now = self._clock()
-        if self._away_until_s is None:
-            log.warning("the budget of all workers does not answer (%s): down to the share of %g/s", error, self._share.rate_per_s)
-            self._share.due_s = now + self._share.period_s
-        self._away_until_s = now + AWAY_S
+        if self.away_until_s is None:
+            log.warning(
+                "the budget of all workers does not answer (%s): down to the share of %g/s",
+                error,
+                self.share.rate_per_s,
+            )
+            self.share.due_s = now + self.share.period_s
+        self.away_until_s = now + AWAY_S
 
     def _take_of_share(self) -> bool:
-        taken = self._share.take()
-        self.due_s = self._share.due_s
+        taken = self.share.take()
+        self.due_s = self.share.due_s
         return taken

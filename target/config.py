@@ -90,7 +90,9 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
         ),
         workers=reader.value("SHOP_WORKERS", _between(1, 10_000), "a whole number from 1", 1),
         # 4 is what Celery ships with.
-        prefetch=reader.value("SHOP_PREFETCH", _between(1, 1000), "a whole number from 1 to 1000", 4 if limiter == "native" else 1),
+        prefetch=reader.value(
+            "SHOP_PREFETCH", _between(1, 1000), "a whole number from 1 to 1000", 4 if limiter == "native" else 1
+        ),
         opens_at=reader.value("SHOP_OPENS_AT", _moment, "a time such as 2030-11-11T00:00:00+08:00", None),
         db_pool=reader.value("SHOP_DB_POOL", _between(1, 500), "a whole number from 1 to 500", 16),
         publishers=reader.value("SHOP_PUBLISHERS", _between(1, 64), "a whole number from 1 to 64", 2),

@@ -43,7 +43,7 @@ def test_an_override_is_read_as_toml_would() -> None:
         ("stock=ten", ["stock = 'ten'", "valid integer"]),
         ("limiter.rate_per_s=-1", ["limiter.rate_per_s = -1", "greater than 0", "orders a second"]),
         ('limiter.rate_per_s="50/m"', ["'50/m'", "valid number", "orders a second"]),
-        ("limiter.kind=flatt", ["'flatt'", "'none' or 'flat'"]),
+        ("limiter.kind=flatt", ["'flatt'", "'none', 'native', 'flat' or 'shared'"]),
         ("stock", ["expected key=value"]),
         ("=5", ["expected key=value"]),
         ("seed=1.5", ["seed = 1.5"]),
