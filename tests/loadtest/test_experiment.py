@@ -56,6 +56,24 @@ def test_a_bad_override_names_key_value_and_what_was_expected(override: str, par
         assert part in message
 
 
+def test_what_all_workers_are_allowed_together() -> None:
+    four = {"count": 4}
+    assert Experiment(limiter={"kind": "flat", "rate_per_s": 100}, workers=four).configured_per_s == 400
+    assert Experiment(limiter={"kind": "shared", "rate_per_s": 100}, workers=four).configured_per_s == 100
+    assert Experiment(limiter={"kind": "none"}, workers=four).configured_per_s is None
+
+
+def test_celerys_own_limiter_comes_with_its_own_prefetch() -> None:
+    assert (Experiment().prefetch, Experiment(limiter={"kind": "native"}).prefetch) == (1, 4)
+    assert Experiment(limiter={"kind": "native"}, workers={"prefetch": 1}).prefetch == 1
+
+
+def test_a_shared_limit_needs_a_burst() -> None:
+    message = refused("limiter.kind=shared", "limiter.burst=1")
+    assert "limiter.burst = 1: expected 2 or more" in message
+    assert load_experiment("rush", ["limiter.kind=flat", "limiter.burst=1"]).limiter.allowed_burst == 1
+
+
 def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("[limiter]\nrate_per_sec = 5\n")
