@@ -89,7 +89,7 @@ def run_command(
     """
     given = Given(**{name: url or None for name, url in urls.items()})
     chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
-    if chosen.matrix:
+    if chosen.matrix or chosen.cells:
         sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat))
     planned = plan(chosen, given)
     codes = []

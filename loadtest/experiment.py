@@ -112,7 +112,9 @@ class FaultPlan(Section):
 class Expectation(Section):
     """What a cell of a matrix must come to. The last that fits a cell counts; without any, ``valid``."""
 
-    where: dict[str, Any] = Field({}, description="axis = value, for each axis that matters")
+    where: dict[str, Any] = Field(
+        {}, description="axis = value, for each axis that matters; `cell` is the axis of [cells]"
+    )
     verdict: str = Field(
         pattern=r"^(valid|unknown|invalid(:[a-z_]+)?)$", description="valid, unknown, invalid or invalid:CHECK"
     )
@@ -139,6 +141,9 @@ class Experiment(Section):
     sampler: Sampler = Sampler()
     faults: tuple[FaultPlan, ...] = Field((), strict=False)
     matrix: dict[str, list[Any]] = Field({}, description="key = list of values: one run for each combination")
+    cells: dict[str, dict[str, Any]] = Field(
+        {}, description="name = keys and values: one run for each, where not every combination makes sense"
+    )
     expect: tuple[Expectation, ...] = Field((), strict=False)
     thresholds: tuple[str, ...] = Field(
         (), strict=False, description='such as "p99_ms < 200" or "db_commits_per_s.max <= 60"'
@@ -169,7 +174,7 @@ class Experiment(Section):
 
     def flat(self) -> dict[str, object]:
         """Every key in dotted form with its value: ``{"limiter.rate_per_s": 50.0}``."""
-        return dict(_flatten(self.model_dump(mode="json")))
+        return dict(flatten(self.model_dump(mode="json")))
 
 
 def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
@@ -303,9 +308,10 @@ def _value(text: str) -> Any:
         return text
 
 
-def _flatten(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+def flatten(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Every value of nested tables, with its dotted key."""
     for name, value in data.items():
         if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{name}.")
+            yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
