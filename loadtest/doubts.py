@@ -97,7 +97,7 @@ SLOW_DRAIN = Rule(
                greatest(n / any_value(configured_per_s),
                    (SELECT max(told_ns) - any_value(t0_ns) FROM promises, sale) / 1e9) AS expected_s
            FROM orders, sale
-       ) WHERE took_s > 1.2 * expected_s AND took_s > expected_s + 1 AND NOT EXISTS (FROM changes)""",
+       ) WHERE configured_per_s IS NOT NULL AND took_s > 1.2 * expected_s AND took_s > expected_s + 1 AND NOT EXISTS (FROM changes)""",
     decides=False,
 )
 UNANSWERED_LIMIT = Rule(

@@ -65,7 +65,7 @@ def test_named_cells_are_an_axis_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_wrong_key_of_a_cell_names_the_cell(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cells.slow: unknown key 'limiter.rate'; nearest valid: 'limiter"):
+    with pytest.raises(UsageError, match=r"cells.slow: unknown key 'limiter.rate'; nearest valid: 'limiter"):
         list(plan_cells(Experiment(cells={"slow": {"limiter": {"rate": 5}}}), Given(), tmp_path, repeat=1))
 
 
