@@ -68,9 +68,15 @@ BACKLOGS = """
 """
 
 
+CONFIGURED = f"""
+    SELECT coalesce((SELECT sum(allowed_per_s * span_s) / sum(span_s) FROM ({BACKLOGS}) WHERE EXISTS (FROM changes)), max(configured_per_s))
+    FROM sale
+"""
+
+
 @dataclass(frozen=True)
 class Rate:
-    """Rows a second. `flatness` is the busiest second over W·L, the highest that held: 1 is level. None: no limiter, no rows, or no backlog."""
+    """Rows a second. `configured_per_s` is W·L; where it was changed, its mean over the backlogs, as `steady_per_s` is. `flatness` is the busiest second over W·L, the highest that held: 1 is level. None: no limiter, no rows, or no backlog."""
 
     configured_per_s: float | None = None
     steady_per_s: float | None = None
@@ -80,7 +86,7 @@ class Rate:
 
 def measure_rate(tables: Tables) -> Rate:
     """The rate at which rows were written."""
-    configured = tables.figure("SELECT max(configured_per_s) FROM sale")
+    configured = tables.figure(CONFIGURED)
     steady = tables.figure(f"SELECT sum(steps) / sum(span_s) FROM ({BACKLOGS})")
     most = tables.figure(f"SELECT max(n) FROM ({BUSIEST_ROWS})")
     highest = tables.figure("SELECT max(allowed_per_s) FROM limits")

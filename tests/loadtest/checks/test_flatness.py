@@ -135,6 +135,12 @@ def test_each_span_is_held_against_the_limit_that_held_in_it(lowered, found):
     )
 
 
+def test_the_steady_rate_of_a_changed_limit_stands_beside_what_was_allowed_meanwhile(lowered, judged):
+    rate = judged(rows(lowered, [*steps(0.1, 5, 10), *steps(5.25, 11, 4)])).rate
+    assert 4 < rate.configured_per_s < 10
+    assert rate.steady_per_s == pytest.approx(rate.configured_per_s, rel=0.05)
+
+
 def test_a_lowered_limit_that_is_not_kept(lowered, found):
     result = found("flatness", rows(lowered, steps(0.1, 11, 10)))
     assert (
