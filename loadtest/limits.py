@@ -2,6 +2,8 @@
 
 Only the harness knows the broker's address, which may hold a password. It tells the workers by Celery's own remote control (``rate_limit``),
 and writes each change to ``limits.jsonl``, so that the verdict holds every span of the run against the rate that held in it.
+
+*Warning:* a worker that is started again, as after a fault, comes back with the limit of the experiment, unless all share one.
 """
 
 import json

@@ -28,22 +28,25 @@ AWAY_S = 1.0  # after no answer, nobody asks for so long
 GRANT_S = 0.005  # what one question may bring, and what a killed worker may take along
 
 # Virtual scheduling (GCRA) with reservation. ARGV: the period and the lateness that is made up, in µs; how many moments, one period
-# apart; now in µs, else Redis's own clock. Gives the µs from now to the first of them. Another period than before
-# is a new rate: it starts afresh, one period from now. Times are text: Lua would round a number to 14 digits.
+# apart; whether the period is a new one; now in µs, else Redis's own clock. Gives the µs from now to the first of them, and the period:
+# the one that was set last holds for everybody, also for a worker that was started again and does not know it. What was
+# reserved at an older one delays a new one by no more than one period. Times are text: Lua would round a number to 14 digits.
 RESERVE = Script("""
-local period, lateness, count, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local period, lateness, count, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
 end
 local last = redis.call('HMGET', KEYS[1], 'due', 'period')
 local due = now
-if last[1] and last[2] == ARGV[1] then due = math.max(tonumber(last[1]), now - lateness)
-elseif last[1] then due = now + period end
-local free = due + count * period
-redis.call('HSET', KEYS[1], 'due', string.format('%.3f', free), 'period', ARGV[1])
-redis.call('PEXPIRE', KEYS[1], math.ceil((free - now) / 1000) + 1000)
-return string.format('%.3f', due - now)
+if last[1] then
+  due = math.max(tonumber(last[1]), now - lateness)
+  if last[2] ~= ARGV[1] and ARGV[4] == '1' then due = math.min(math.max(due, now), now + period)
+  else period = tonumber(last[2]) end
+end
+redis.call('HSET', KEYS[1], 'due', string.format('%.3f', due + count * period), 'period', string.format('%.6f', period))
+redis.call('PEXPIRE', KEYS[1], 3600000)
+return {string.format('%.3f', due - now), string.format('%.6f', period)}
 """)
 
 
@@ -57,19 +60,24 @@ class Budget:
         self._config = config
         self._key = Keys.of(config.sale).budget
 
-    def reserve(self, count: int, period_s: float, lateness_s: float, now_s: float | None = None) -> float:
-        """Take `count` moments, one period apart; gives the seconds from now to the first. It may lie `lateness_s` back.
+    def reserve(
+        self, count: int, period_s: float, lateness_s: float, *, new: bool = False, now_s: float | None = None
+    ) -> tuple[float, float]:
+        """Take `count` moments; gives the seconds from now to the first, which may lie `lateness_s` back, and between them.
+
+        They are one `period_s` apart if it is a `new` one, or the first that this sale hears of; else the period that holds.
 
         Raises:
             RedisError: no answer. The moments may be taken; nobody will use them.
         """
         now_us = "" if now_s is None else f"{now_s * 1e6:.3f}"
-        arguments: list[str | int] = [f"{period_s * 1e6:.6f}", f"{lateness_s * 1e6:.3f}", count, now_us]
+        arguments: list[str | int] = [f"{period_s * 1e6:.6f}", f"{lateness_s * 1e6:.3f}", count, int(new), now_us]
         try:
             answer: Any = self._redis.evalsha(RESERVE.sha, 1, self._key, *arguments)
         except redis.exceptions.NoScriptError:
             answer = self._redis.eval(RESERVE.source, 1, self._key, *arguments)
-        return float(answer) / 1e6
+        wait_us, period_us = map(float, answer)
+        return wait_us / 1e6, period_us / 1e6
 
     @cached_property
     def _redis(self) -> redis.Redis:
@@ -99,7 +107,9 @@ class Shared:
         self.period_s = 1 / rate_per_s
         self.tolerance_s = (burst - 1) * self.period_s
         self.due_s: float | None = None
-        self._held = 0  # moments reserved, the first at `due_s`
+        self._new = False
+        self._held = 0  # moments reserved, the first at `due_s`, each `_apart_s` after the other
+        self._apart_s = self.period_s
         self._until_s = 0.0  # after which the first is missed
         self._budget = budget
         self._clock = clock
@@ -124,28 +134,29 @@ class Shared:
         return True
 
     def follow(self, earlier: Pace) -> None:
-        """Redis sees the new rate by itself. Moments that the earlier one holds are not used."""
+        """Tell Redis the new rate with the next question. Moments that the earlier one holds are not used."""
+        self._new = True
         if isinstance(earlier, Shared):
             self.share.follow(earlier.share)
             self.away_until_s = earlier.away_until_s
 
     def _use(self) -> None:
         self._held -= 1
-        self.due_s = (self.due_s or 0.0) + self.period_s
-        self._until_s += self.period_s
+        self.due_s = (self.due_s or 0.0) + self._apart_s
+        self._until_s += self._apart_s
 
     def _reserve(self, count: int) -> None:
         asked = self._clock()
         if self.away_until_s is not None and asked < self.away_until_s:
             return
         try:
-            wait_s = self._budget.reserve(count, self.period_s, self.tolerance_s / 2)
+            wait_s, self._apart_s = self._budget.reserve(count, self.period_s, self.tolerance_s / 2, new=self._new)
         except redis.RedisError as error:
             self._go_away(error)
             return
         if self.away_until_s is not None:
             log.warning("the budget of all workers answers again: %g/s together", self.rate_per_s)
-        self.away_until_s = None
+        self.away_until_s, self._new = None, False
         self._held = count
         # Redis said it between question and answer: not before the one, not after the other.
         self.due_s = self._clock() + wait_s

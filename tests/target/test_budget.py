@@ -28,14 +28,14 @@ class OnClock(Budget):
         super().__init__(config)
         self.clock, self.late_s, self.away, self.asked = clock, 0.0, False, 0
 
-    def reserve(self, count: int, period_s: float, lateness_s: float, _now_s: float | None = None) -> float:
+    def reserve(self, *args: Any, **kwargs: Any) -> tuple[float, float]:
         self.asked += 1
         if self.away:
             raise redis.ConnectionError("gone")
         self.clock.now += self.late_s
-        wait_s = super().reserve(count, period_s, lateness_s, self.clock.now)
+        answer = super().reserve(*args, **kwargs, now_s=self.clock.now)
         self.clock.now += self.late_s
-        return wait_s
+        return answer
 
 
 @pytest.fixture
@@ -114,14 +114,31 @@ def test_what_a_killed_worker_held_is_a_moment_and_no_more(budget: Any) -> None:
     assert 98 <= len(left) <= 101
 
 
+def changed(earlier: list[Shared], budget: OnClock, rate: float) -> list[Shared]:
+    """The same workers, told another rate."""
+    later = workers(budget, len(earlier), rate, 4)
+    for new, old in zip(later, earlier, strict=True):
+        new.follow(old)
+    return later
+
+
 def test_a_new_rate_holds_at_once_and_for_all(budget: Any) -> None:
     shared = budget()
-    drain(shared, workers(shared, 4, 1.0, 2), shared.clock.now + 5)
-    began = shared.clock.now
-    taken = drain(shared, workers(shared, 4, 100.0, 4), began + 1)
-    assert 98 <= len(taken) <= 101
-    slow = drain(shared, workers(shared, 4, 2.0, 2), shared.clock.now + 2)
-    assert 2 <= len(slow) <= 5
+    slow = workers(shared, 4, 1.0, 2)
+    drain(shared, slow, shared.clock.now + 5)
+    fast = changed(slow, shared, 100.0)
+    assert 98 <= len(drain(shared, fast, shared.clock.now + 1)) <= 101
+    assert 2 <= len(drain(shared, changed(fast, shared, 2.0), shared.clock.now + 2)) <= 5
+
+
+def test_a_worker_that_starts_again_goes_by_the_rate_that_holds(budget: Any) -> None:
+    shared = budget()
+    fast = workers(shared, 2, 100.0, 4)
+    drain(shared, fast, shared.clock.now + 1)
+    slow = changed(fast, shared, 20.0)
+    drain(shared, slow, shared.clock.now + 1)
+    again = workers(shared, 2, 100.0, 4)
+    assert 38 <= len(drain(shared, slow + again, shared.clock.now + 2)) <= 41
 
 
 def test_while_redis_is_away_each_keeps_to_its_share(budget: Any, caplog: Any) -> None:

@@ -65,6 +65,7 @@ def test_a_backlog_drains_at_the_rate_and_never_faster(
     assert most_in_1s(times) <= 22
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("pool", "concurrency", "kind"), [("threads", 4, "flat"), ("gevent", 4, "shared"), ("solo", 1, "flat")]
 )
@@ -80,6 +81,7 @@ def test_every_pool_meets_the_rate(
     assert most_in_1s(times) <= 42
 
 
+@pytest.mark.alone
 def test_a_limit_of_all_workers_changes_for_all_of_them_and_for_what_they_hold(
     queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any, tmp_path: Path
 ) -> None:
