@@ -68,11 +68,11 @@ class Limits:
 
     def _tell(self, rate_per_s: float) -> int:
         """How many workers took it. A broker that is away is no reason to end a sale."""
-        options = {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S}
+        options: dict[str, float] = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+        if self.broker.startswith("redis"):
+            options |= {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S}
         with Celery(broker=self.broker, set_as_current=False) as app:
-            app.conf.update(broker_connection_timeout=ANSWER_S, broker_connection_max_retries=0)
-            if self.broker.startswith("redis"):
-                app.conf.broker_transport_options = options
+            app.conf.update(broker_connection_timeout=ANSWER_S, broker_transport_options=options)
             try:
                 with closing(app.connection_for_write()) as connection:
                     replies = app.control.rate_limit(
