@@ -14,6 +14,7 @@ from loadtest.certify import certify
 from loadtest.errors import HarnessError, RunInterrupted, UsageError
 from loadtest.experiment import Experiment, load_experiment
 from loadtest.experiment import shipped as shipped_experiments
+from loadtest.limits import ask
 from loadtest.matrix import load_started, run_matrix, start_directory
 from loadtest.names import nearest
 from loadtest.progress import showing
@@ -88,7 +89,7 @@ def run_command(
     """
     given = Given(**{name: url or None for name, url in urls.items()})
     chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
-    if chosen.matrix:
+    if chosen.matrix or chosen.cells:
         sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat))
     planned = plan(chosen, given)
     codes = []
@@ -152,6 +153,21 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
         show_incomplete(console, run_dir.path)
         sys.exit(3)
     show_verdict(console, read_verdict(run_dir.path), run_dir.path)
+
+
+@main.command()
+@click.argument("rate", type=click.FloatRange(min=0, min_open=True))
+@click.argument("run", type=existing_directory, required=False)
+@out_option
+def limit(rate: float, run: Path | None, out: Path) -> None:
+    """Change the limit of a sale in progress to RATE orders a second, as limiter.rate_per_s counts them.
+
+    RUN is its run directory, by default the latest. The verdict holds each span of the run against the limit that held in it.
+    """
+    if run is None and not (out / "latest").is_dir():
+        raise UsageError(f"--out {out}: no run is there; start one: loadtest run")
+    change = ask(run or out / "latest", rate)
+    console.print(f"{change.answered} workers hold {change.together_per_s:g}/s together", highlight=False)
 
 
 @main.command("list")
