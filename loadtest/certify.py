@@ -119,7 +119,7 @@ def certify(
     plan(base, given)
     directory = create_directory(out, "certify", base.seed)
     certification = Certification(base, shop, given, directory, report)
-    with interruptible(), warm_stack(given, directory, command) as stack:
+    with interruptible(), warm_stack(given, directory, command, [base.broker.kind]) as stack:
         exhibits = certification.run(stack, lambda exhibit: _show(console, exhibit))
     untried = _untried(exhibits)
     good = all(exhibit.caught for exhibit in exhibits) and not untried
