@@ -44,6 +44,8 @@ def create_celery(config: Config) -> Celery:
         worker_hijack_root_logger=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # With a quorum queue each worker also makes 28 queues for orders with a delay, of which there are none: at least cheap ones.
+        broker_native_delayed_delivery_queue_type="classic",
         # RabbitMQ takes back what a worker holds for too long, by an error of the channel: reconnect, do not exit.
         broker_channel_error_retry=True,
     )

@@ -133,16 +133,16 @@ class Control:
 
     def make(self, room: Room) -> None:
         """See `Maker.make`."""
-        if room.vhost not in self._run("list_vhosts", "name"):
+        if room.vhost not in self._run("list_vhosts", "--no-table-headers"):
             self._run("add_vhost", room.vhost)
-        if not any(line.split("\t")[0] == room.user for line in self._run("list_users")):
+        if not any(line.split("\t")[0] == room.user for line in self._run("list_users", "--no-table-headers")):
             # On standard input: arguments can be read by any user of the machine.
             self._run("add_user", room.user, said=room.password)
             self._run("set_user_tags", room.user, "management")
         self._run("set_permissions", "-p", room.vhost, room.user, ".*", ".*", ".*")
 
     def _run(self, *arguments: str, said: str = "") -> list[str]:
-        command = ["rabbitmqctl", "-q", "--no-table-headers", *arguments]
+        command = ["rabbitmqctl", "-q", *arguments]
         try:
             done = subprocess.run(command, input=said, capture_output=True, text=True, timeout=CONTROL_S, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
