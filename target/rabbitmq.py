@@ -104,7 +104,9 @@ class Management:
         """See `Maker.make`."""
         vhost, user = quote(room.vhost, safe=""), quote(room.user, safe="")
         self._put(f"/api/vhosts/{vhost}", {})
-        if not self._ask("GET", f"/api/users/{user}"):  # one that is there keeps its password, and is refused with a wrong one
+        if not self._ask(
+            "GET", f"/api/users/{user}"
+        ):  # one that is there keeps its password, and is refused with a wrong one
             self._put(f"/api/users/{user}", {"password": room.password, "tags": "management"})
         self._put(f"/api/permissions/{vhost}/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
 

@@ -78,7 +78,10 @@ def test_with_everything_given_nothing_is_started(services: Services, tmp_path: 
 
 def test_each_kind_has_the_broker_that_was_given_for_it(services: Services, tmp_path: Path) -> None:
     amqp = "amqp://127.0.0.1/here"
-    for told, redis_broker in ((Given(brokers=(amqp,)), None), (Given(brokers=(amqp, services.broker)), services.broker)):
+    for told, redis_broker in (
+        (Given(brokers=(amqp,)), None),
+        (Given(brokers=(amqp, services.broker)), services.broker),
+    ):
         told = replace(told, postgres=services.postgres)
         with Supervisor(tmp_path) as supervisor, open_services(told, supervisor, ("rabbitmq", "redis")) as opened:
             assert with_broker(opened, told, "rabbitmq").broker == amqp
