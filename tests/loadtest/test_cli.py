@@ -41,7 +41,7 @@ def loadtest(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
             ["amqp://u:***@", "nothing would use it"],
         ),
         (
-            ["--set", "limiter.rate_per_s=0.1"] + ["--set", "broker.visibility_s=60"],
+            ["--set", "limiter.rate_per_s=0.1", "--set", "broker.visibility_s=60"],
             ["take 80 s", "broker.visibility_s to 160"],
         ),
         (["nosuch"], ["'nosuch'", "rush"]),

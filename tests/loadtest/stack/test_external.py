@@ -76,17 +76,15 @@ def test_with_everything_given_nothing_is_started(services: Services, tmp_path: 
         assert supervisor.running() == []
 
 
-def test_each_kind_has_the_broker_that_was_given_for_it(services: Services, tmp_path: Path) -> None:
+@pytest.mark.parametrize("both", [False, True])
+def test_each_kind_has_the_broker_that_was_given_for_it(both: bool, services: Services, tmp_path: Path) -> None:
     amqp = "amqp://127.0.0.1/here"
-    for told, redis_broker in (
-        (Given(brokers=(amqp,)), None),
-        (Given(brokers=(amqp, services.broker)), services.broker),
-    ):
-        told = replace(told, postgres=services.postgres)
-        with Supervisor(tmp_path) as supervisor, open_services(told, supervisor, ("rabbitmq", "redis")) as opened:
-            assert with_broker(opened, told, "rabbitmq").broker == amqp
-            found = with_broker(opened, told, "redis").broker
-            assert found == redis_broker if redis_broker else found.startswith("redis://:")
+    told = Given(services.postgres, brokers=(amqp, services.broker) if both else (amqp,))
+    with Supervisor(tmp_path) as supervisor, open_services(told, supervisor, ("rabbitmq", "redis")) as opened:
+        assert with_broker(opened, told, "rabbitmq").broker == amqp
+        found = with_broker(opened, told, "redis").broker
+        assert found.startswith("redis://:")
+        assert (found == services.broker) is both
 
 
 def test_with_a_redis_and_a_rabbitmq_given_nothing_is_started(services: Services, tmp_path: Path) -> None:
