@@ -63,7 +63,14 @@ class Workers(Section):
     count: int = Field(1, ge=1, le=64)
     concurrency: int = Field(2, ge=1, le=256, description="pool size of each worker")
     pool: Literal["prefork"] = "prefork"
-    prefetch: int = Field(1, ge=1, le=1000, description="orders a worker takes for each that it can place at once")
+    prefetch: int | None = Field(
+        None, ge=1, le=1000, description="orders a worker takes for each that it can place at once; default 1"
+    )
+
+    @property
+    def at_once(self) -> int:
+        """Orders that one worker places at the same time."""
+        return self.concurrency
 
 
 class Broker(Section):
@@ -147,6 +154,11 @@ class Experiment(Section):
     def configured_per_s(self) -> float | None:
         """W·L: the orders a second that all workers together may place; None without a limit."""
         return self.workers.count * self.limiter.rate_per_s if self.limited else None
+
+    @property
+    def prefetch(self) -> int:
+        """Orders that each worker takes from the queue for each that it places at once."""
+        return self.workers.prefetch or 1
 
     def to_toml(self) -> str:
         """The experiment in full, every default written out."""

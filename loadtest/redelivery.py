@@ -28,9 +28,8 @@ class Held:
     def by(cls, experiment: Experiment) -> Self:
         """Concurrency × prefetch, but never more than are for sale."""
         workers, rate_per_s = experiment.workers, experiment.configured_per_s
-        return cls(
-            min(workers.concurrency * workers.prefetch, experiment.stock), rate_per_s and rate_per_s / workers.count
-        )
+        orders = min(workers.at_once * experiment.prefetch, experiment.stock)
+        return cls(orders, rate_per_s and rate_per_s / workers.count)
 
     @property
     def waits_s(self) -> float:
@@ -71,14 +70,14 @@ def check_redelivery(experiment: Experiment) -> None:
     least = math.ceil(MARGIN * held.waits_s)
     raised = f"consumer_timeout in RabbitMQ, and {key} with it, to {least}" if rabbitmq else f"{key} to {least}"
     raise UsageError(
-        f"workers.prefetch = {experiment.workers.prefetch}: {_product(experiment, held)} at {held.rate_per_s:g}/s take "
+        f"workers.prefetch = {experiment.prefetch}: {_product(experiment, held)} at {held.rate_per_s:g}/s take "
         f"{held.waits_s:.3g} s; above half of {key} = {patience_s:g}: they would be delivered twice; "
         f"lower workers.prefetch or raise {raised}"
     )
 
 
 def _product(experiment: Experiment, held: Held) -> str:
-    workers = experiment.workers
-    product = workers.concurrency * workers.prefetch
-    text = f"{workers.concurrency} × {workers.prefetch} = {product} orders held"
+    at_once, prefetch = experiment.workers.at_once, experiment.prefetch
+    product = at_once * prefetch
+    text = f"{at_once} × {prefetch} = {product} orders held"
     return text if product == held.orders else f"{text}, of which there are {held.orders},"
