@@ -1,6 +1,7 @@
 """What waits in the Celery queue: how much, and which order numbers."""
 
 import base64
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -123,13 +124,15 @@ class AmqpQueue:
         return self._statistics.unacked()
 
     def entries(self) -> Iterator[tuple[str | None, State]]:
-        """Every ready message, fetched and put back; then, without their numbers, those that workers hold."""
+        """Every ready message, fetched and put back; then, without their numbers, those that workers hold.
+
+        That none is held may be seconds old, and is as good as not told.
+        """
         yield from self._ready()
-        held = self.held()
-        if held is None:
+        if held := self.held():
+            yield from itertools.repeat((None, "unacked"), held)
+        else:
             yield None, "unknown"
-        for _ in range(held or 0):
-            yield None, "unacked"
 
     def _ready(self) -> Iterator[tuple[str, State]]:
         channel = self._connection.channel()

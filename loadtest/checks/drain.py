@@ -45,7 +45,7 @@ CHECK = Check(
             'raise drain.deadline_s above it, or lower it: broker.visibility_s on Redis, consumer_timeout in RabbitMQ'
         FROM ({STANDING}) WHERE may_return AND NOT cut_short
         UNION ALL
-        SELECT format('nothing was ready at the deadline of {{:g}} s, and the broker does not say whether workers held orders', deadline_s),
+        SELECT format('nothing was ready at the deadline of {{:g}} s, and the broker does not say in time whether workers held orders', deadline_s),
             'let it be asked: rabbitmq-plugins enable rabbitmq_management, and --broker-admin; or raise drain.deadline_s'
         FROM ({STANDING}) WHERE unknown AND waiting = 0 AND NOT cut_short
     """,

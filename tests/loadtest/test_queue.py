@@ -122,3 +122,8 @@ def test_what_cannot_be_learned_is_an_entry_that_says_so(
     with contextlib.closing(open_queue(services, held[1])) as queue:
         assert queue.held() is None
         assert list(queue.entries()) == [("s-2", "ready"), (None, "unknown")]
+
+
+def test_that_nothing_is_held_is_told_too_late_to_count(rabbitmq: str) -> None:
+    with contextlib.closing(open_queue(Services("", "", rabbitmq), Queue(name="nobody-made-it"))) as queue:
+        assert list(queue.entries()) == [(None, "unknown")]
