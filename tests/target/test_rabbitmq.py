@@ -127,3 +127,17 @@ def test_orders_are_placed_and_a_worker_takes_no_more_than_it_can_place(
         eventually(lambda: len(rows.all()) >= 1, 20)
         assert ready(sale) >= 4, "two children hold one each, and what was placed is gone"
         eventually(lambda: len(rows.all()) == 8, 20)
+
+
+def test_an_order_may_go_back_to_a_quorum_queue_more_often_than_rabbitmq_4_lets_it(
+    on_rabbitmq: Any, eventually: Any
+) -> None:
+    sale = on_rabbitmq("quorum")
+    purge(sale)
+    with create_celery(sale).connection_for_write() as connection:
+        channel = connection.default_channel
+        kombu.Producer(channel).publish({}, routing_key=QUEUE, exchange=QUEUE)
+        for _ in range(25):
+            eventually(lambda: ready(sale) == 1, 5)
+            channel.basic_reject(channel.basic_get(QUEUE).delivery_tag, requeue=True)
+        eventually(lambda: ready(sale) == 1, 5)
