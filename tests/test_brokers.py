@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 SMALL = ("stock=60", "buyers=180", "limiter.rate_per_s=30", "broker.kind=rabbitmq")
@@ -32,6 +33,12 @@ def test_a_sale_is_valid_on_either_type_of_queue_and_at_its_rate(queue: str, cel
     assert verdict["verdict"] == "VALID", verdict["sentence"]
     assert verdict["counts"] == dict.fromkeys(verdict["counts"], 0) | {"stock": 60, "promised": 60, "sold": 60}
     assert verdict["drain_s"] == pytest.approx(60 / 30, abs=0.6)
+
+
+def test_a_run_records_how_long_its_broker_is_patient(cells: dict[str, dict[str, Any]]) -> None:
+    for verdict in cells.values():
+        sale = duckdb.sql(f"SELECT redelivery_s FROM '{verdict['run_dir']}/sale.parquet'")
+        assert sale.fetchall() == [(1800.0,)]
 
 
 def test_the_password_of_the_broker_is_nowhere_in_a_run(cells: dict[str, dict[str, Any]]) -> None:
