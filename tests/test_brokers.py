@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+pytestmark = pytest.mark.alone
 SMALL = ("stock=60", "buyers=180", "limiter.rate_per_s=30", "broker.kind=rabbitmq")
 
 
