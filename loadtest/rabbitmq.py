@@ -26,7 +26,7 @@ class Statistics:
     login: str  # user:password
     vhost: str
     queue: str
-    local: bool
+    controllable: bool
 
     @classmethod
     def of(cls, services: Services, queue: str) -> Self:
@@ -37,14 +37,14 @@ class Statistics:
         admin = urlsplit(services.broker_admin or beside)
         login, _, host = admin.netloc.rpartition("@")
         vhost = unquote(broker.path[1:]) or "/"
-        return cls(f"{admin.scheme}://{host}", unquote(login), vhost, queue, broker.hostname in LOCAL)
+        return cls(f"{admin.scheme}://{host}", unquote(login), vhost, queue, controllable(services.broker))
 
     def unacked(self) -> int | None:
         """Messages that workers hold; None where neither may be asked, or has nothing to say yet."""
         try:
             return self._asked()
         except (OSError, ValueError):
-            return self._told() if self.local else None
+            return self._told() if self.controllable else None
 
     def _asked(self) -> int | None:
         """Raises OSError (nobody listens, or will not tell this user) or ValueError (it is something else)."""
@@ -57,8 +57,6 @@ class Statistics:
 
     def _told(self) -> int | None:
         """By ``rabbitmqctl``, which takes half a second, and root or the Erlang cookie."""
-        if shutil.which("rabbitmqctl") is None:
-            return None
         columns = ("name", "messages_unacknowledged")
         command = ["rabbitmqctl", "-q", "list_queues", "-p", self.vhost, *columns, "--formatter", "json"]
         try:
@@ -67,3 +65,8 @@ class Statistics:
         except (OSError, ValueError, TypeError, KeyError, subprocess.SubprocessError):
             return None
         return found.get(self.queue)
+
+
+def controllable(broker: str) -> bool:
+    """Whether ``rabbitmqctl`` is here, and the broker on this machine."""
+    return urlsplit(broker).hostname in LOCAL and shutil.which("rabbitmqctl") is not None

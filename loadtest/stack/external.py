@@ -1,7 +1,6 @@
 """Services that the user runs. They are looked at before anything starts, and refused when they are not for a test."""
 
 import contextlib
-import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,6 +12,7 @@ import psycopg2
 import redis
 
 from loadtest.errors import UsageError
+from loadtest.rabbitmq import controllable
 from loadtest.stack import TEST_SALE, Services
 from loadtest.stack.embedded import embedded_postgres, embedded_redis
 from loadtest.stack.process import Supervisor
@@ -62,7 +62,7 @@ class Given:
         if self.redis:
             _check_redis(self.redis)
         for url in self.brokers:
-            _check_broker(url, makeable=bool(self.broker_admin or shutil.which("rabbitmqctl")))
+            _check_broker(url, makeable=bool(self.broker_admin) or controllable(url))
         if len(set(self.kinds)) < len(self.kinds):
             raise UsageError(
                 f"--broker: found two of one kind ({' and '.join(map(without_password, self.brokers))}); give one of each at most"
