@@ -14,6 +14,8 @@ from typing import Any
 from celery.utils.time import rate
 from celery.worker.consumer import Consumer as CeleryConsumer
 
+AWAKE_S = 0.01  # between two looks whether every child is up
+
 
 class Gcra:
     """The generic cell rate algorithm (ITU-T I.371; "virtual scheduling"), with lateness made up within `burst`.
@@ -80,6 +82,9 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
     def _release(self, bucket: Bucket) -> None:
         """Start every held task that is due, and arm the timer for the next."""
         bucket.timer = None
+        if bucket.due_s is None and not self._children_are_up():
+            bucket.timer = self.timer.call_at(monotonic() + AWAKE_S, self._release, (bucket,))
+            return
         try:
             while bucket.contents and bucket.take():
                 request, _ = bucket.contents.popleft()
@@ -87,6 +92,16 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         finally:
             if bucket.contents:
                 bucket.timer = self.timer.call_at(bucket.due_s, self._release, (bucket,))
+
+    def _children_are_up(self) -> bool:
+        """Whether every child of the prefork pool takes orders.
+
+        A worker that starts under a backlog has its first messages before its children are warm: orders that are let go meanwhile wait
+        for the first child, and are then placed all at once, above the rate.
+        """
+        children = getattr(getattr(self, "pool", None), "_pool", None)
+        up = getattr(children, "_all_inqueues", None)
+        return up is None or len(up) >= children._processes
 
     def reset_rate_limits(self) -> None:
         """Make the buckets, and take over what the old ones held: else they would drain beside the new ones."""

@@ -46,7 +46,7 @@ CHECK = Check(
         FROM ({STANDING}) WHERE may_return AND NOT cut_short
         UNION ALL
         SELECT format('nothing was ready at the deadline of {{:g}} s, and the broker does not say in time whether workers held orders', deadline_s),
-            'let it be asked: rabbitmq-plugins enable rabbitmq_management, and --broker-admin; or raise drain.deadline_s'
+            'raise drain.deadline_s; and where RabbitMQ''s management is off: rabbitmq-plugins enable rabbitmq_management'
         FROM ({STANDING}) WHERE unknown AND waiting = 0 AND NOT cut_short
     """,
 )

@@ -152,6 +152,22 @@ def test_held_tasks_start_in_order_at_the_rate_though_the_timer_is_late(consumer
     assert consumer.timer.armed == 0
 
 
+def test_the_clock_starts_when_every_child_is_up(consumer: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("target.limiter.monotonic", clock)
+    children = SimpleNamespace(_all_inqueues={1}, _processes=2)
+    consumer.pool = SimpleNamespace(_pool=children)
+    start = clock.now
+    hold(consumer, "r0", "r1", "r2")
+    consumer.timer.advance(start + 0.1)
+    assert (consumer.started, consumer.timer.armed) == ([], 1)
+    children._all_inqueues.add(2)
+    consumer.timer.advance(start + 1)
+    assert [round(at - start, 2) for _, at in consumer.started] == pytest.approx([0.11, 0.13, 0.15], abs=0.011)
+    children._all_inqueues.clear()
+    hold(consumer, "r3")
+    assert len(consumer.started) == 4, "a child that is replaced holds up nobody"
+
+
 def test_a_lost_connection_leaves_no_timer_and_no_task_behind(consumer: Any, clock: Clock) -> None:
     hold(consumer, "old1", "old2", "old3")
     consumer.task_buckets["place"].clear_pending()
