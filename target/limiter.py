@@ -99,9 +99,8 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         A worker that starts under a backlog has its first messages before its children are warm: orders that are let go meanwhile wait
         for the first child, and are then placed all at once, above the rate.
         """
-        children = getattr(getattr(self, "pool", None), "_pool", None)
-        up = getattr(children, "_all_inqueues", None)
-        return up is None or len(up) >= children._processes
+        children: Any = getattr(getattr(self, "pool", None), "_pool", None)
+        return not hasattr(children, "_all_inqueues") or len(children._all_inqueues) >= children._processes
 
     def reset_rate_limits(self) -> None:
         """Make the buckets, and take over what the old ones held: else they would drain beside the new ones."""
