@@ -99,8 +99,8 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         A worker that starts under a backlog has its first messages before its children are warm: orders that are let go meanwhile wait
         for the first child, and are then placed all at once, above the rate.
         """
-        children: Any = getattr(getattr(self, "pool", None), "_pool", None)
-        return not hasattr(children, "_all_inqueues") or len(children._all_inqueues) >= children._processes
+        writes = self.pool.info.get("writes")  # of prefork alone, as ``inspect stats`` shows it
+        return not isinstance(writes, dict) or writes["inqueues"]["total"] >= self.pool.num_processes
 
     def reset_rate_limits(self) -> None:
         """Make the buckets, and take over what the old ones held: else they would drain beside the new ones."""

@@ -119,6 +119,7 @@ def consumer(clock: Clock) -> Any:
     made = Consumer.__new__(Consumer)
     made.timer = Timer(clock)
     made.task_buckets = {}
+    made.pool = SimpleNamespace(info={})
     made.app = SimpleNamespace(
         tasks={"place": SimpleNamespace(rate_limit="50/s", burst=2), "other": SimpleNamespace(rate_limit=None)}
     )
@@ -154,16 +155,16 @@ def test_held_tasks_start_in_order_at_the_rate_though_the_timer_is_late(consumer
 
 def test_the_clock_starts_when_every_child_is_up(consumer: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("target.limiter.monotonic", clock)
-    children = SimpleNamespace(_all_inqueues={1}, _processes=2)
-    consumer.pool = SimpleNamespace(_pool=children)
+    up = {"total": 1}
+    consumer.pool = SimpleNamespace(info={"writes": {"inqueues": up}}, num_processes=2)
     start = clock.now
     hold(consumer, "r0", "r1", "r2")
     consumer.timer.advance(start + 0.1)
     assert (consumer.started, consumer.timer.armed) == ([], 1)
-    children._all_inqueues.add(2)
+    up["total"] = 2
     consumer.timer.advance(start + 1)
     assert [round(at - start, 2) for _, at in consumer.started] == pytest.approx([0.11, 0.13, 0.15], abs=0.011)
-    children._all_inqueues.clear()
+    up["total"] = 1
     hold(consumer, "r3")
     assert len(consumer.started) == 4, "a child that is replaced holds up nobody"
 
