@@ -15,6 +15,7 @@ from loadtest.certify import certify
 from loadtest.errors import HarnessError, RunInterrupted, UsageError
 from loadtest.experiment import Experiment, load_experiment
 from loadtest.experiment import shipped as shipped_experiments
+from loadtest.limits import ask
 from loadtest.matrix import load_started, run_matrix, start_directory
 from loadtest.names import nearest
 from loadtest.progress import showing
@@ -101,7 +102,7 @@ def run_command(
     given = _given(services)
     chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
     chosen = follow_given(chosen, given)
-    if chosen.matrix:
+    if chosen.matrix or chosen.cells:
         sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat))
     planned = plan(chosen, given)
     codes = []
@@ -117,16 +118,19 @@ def run_command(
 @main.command("certify")
 @click.argument("experiment", default="rush")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the experiment.")
+@click.option("--only", multiple=True, metavar="CHECK", help="Only what must trip this check; certifies nothing.")
 @out_option
 @given_services
-def certify_command(experiment: str, overrides: tuple[str, ...], out: Path, **services: Any) -> None:
+def certify_command(
+    experiment: str, overrides: tuple[str, ...], only: tuple[str, ...], out: Path, **services: Any
+) -> None:
     """Show that the checks can fail: run every control and mutant of EXPERIMENT's shop, and every honest twin.
 
     Exit code: 0 when each tripped its named check and nothing honest tripped any, else 1.
     """
     given = _given(services)
     base = follow_given(load_experiment(experiment, overrides), given)
-    directory, good = certify(base, given, out, _repeatable(given), console, _report)
+    directory, good = certify(base, given, out, _repeatable(given), console, _report, only)
     console.print(f"runs    {directory}", style="dim", highlight=False)
     sys.exit(0 if good else 1)
 
@@ -162,6 +166,21 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
         show_incomplete(console, run_dir.path)
         sys.exit(3)
     show_verdict(console, read_verdict(run_dir.path), run_dir.path)
+
+
+@main.command()
+@click.argument("rate", type=click.FloatRange(min=0, min_open=True))
+@click.argument("run", type=existing_directory, required=False)
+@out_option
+def limit(rate: float, run: Path | None, out: Path) -> None:
+    """Change the limit of a sale in progress to RATE orders a second, as limiter.rate_per_s counts them.
+
+    RUN is its run directory, by default the latest. The verdict holds each span of the run against the limit that held in it.
+    """
+    if run is None and not (out / "latest").is_dir():
+        raise UsageError(f"--out {out}: no run is there; start one: loadtest run")
+    change = ask(run or out / "latest", rate)
+    console.print(f"{change.answered} workers hold {change.together_per_s:g}/s together", highlight=False)
 
 
 @main.command("list")

@@ -97,8 +97,14 @@ SLOW_DRAIN = Rule(
                greatest(n / any_value(configured_per_s),
                    (SELECT max(told_ns) - any_value(t0_ns) FROM promises, sale) / 1e9) AS expected_s
            FROM orders, sale
-       ) WHERE took_s > 1.2 * expected_s AND took_s > expected_s + 1""",
+       ) WHERE configured_per_s IS NOT NULL AND took_s > 1.2 * expected_s AND took_s > expected_s + 1 AND NOT EXISTS (FROM changes)""",
     decides=False,
+)
+UNANSWERED_LIMIT = Rule(
+    ("changes", "sale"),
+    """SELECT format('{:,} of {:,} workers said that they took the limit of {:g}/s', answered, workers, rate_per_s),
+              'change it while every worker runs, and see logs/ for why one did not answer'
+       FROM changes, sale WHERE answered < workers""",
 )
 UNTESTED_LIMITER = Rule(
     ("orders", "sale"),
@@ -117,7 +123,7 @@ NO_SAMPLES = Rule(
 
 RULES = (
     NO_WIN, NO_SOLD_OUT, LOW_DEMAND, OTHER_STOCK, OFF_PLAN, CPU_BOUND, UNOBSERVED_FAULT, IDLE_FAULT,
-    SLOW_DRAIN, UNTESTED_LIMITER, NO_SAMPLES,
+    SLOW_DRAIN, UNANSWERED_LIMIT, UNTESTED_LIMITER, NO_SAMPLES,
 )  # fmt: skip
 
 

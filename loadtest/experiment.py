@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from loadtest.errors import UsageError
 from loadtest.names import nearest
@@ -43,10 +43,14 @@ class Traffic(Section):
 
 
 class Limiter(Section):
-    """How fast one worker may place orders."""
+    """How fast orders may be placed.
 
-    kind: Literal["none", "flat"] = "flat"
-    rate_per_s: float = Field(50, gt=0, description="orders a second, per worker")
+    `flat`: each worker has a rate of its own; `shared`: all workers have one together. `native` is Celery's own limit of each worker, which
+    collapses under a backlog: a control.
+    """
+
+    kind: Literal["none", "native", "flat", "shared"] = "flat"
+    rate_per_s: float = Field(50, gt=0, description="orders a second, per worker; of all together if shared")
     burst: int | None = Field(
         None, ge=1, description="orders a late worker may make up at once; default 40 ms of the rate, at least 2"
     )
@@ -56,21 +60,31 @@ class Limiter(Section):
         """Orders above the rate that any window may hold."""
         return self.burst or max(2, math.floor(self.rate_per_s * 0.04))
 
+    @field_validator("burst")
+    @classmethod
+    def _makes_up(cls, burst: int | None, info: ValidationInfo) -> int | None:
+        if burst == 1 and info.data.get("kind") == "shared":
+            raise ValueError(
+                "2 or more with limiter.kind = 'shared': a burst of 1 makes up for no moment that is missed"
+            )
+        return burst
+
 
 class Workers(Section):
     """The Celery workers."""
 
     count: int = Field(1, ge=1, le=64)
-    concurrency: int = Field(2, ge=1, le=256, description="pool size of each worker")
-    pool: Literal["prefork"] = "prefork"
+    concurrency: int = Field(2, ge=1, le=256, description="pool size of each worker; with pool = solo it is 1")
+    pool: Literal["prefork", "threads", "gevent", "solo"] = "prefork"
     prefetch: int | None = Field(
-        None, ge=1, le=1000, description="orders a worker takes for each that it can place at once; default 1"
-    )
+        None, ge=1, le=1000,
+        description="orders a worker takes for each that it can place at once; default 1, with limiter.kind = native 4, as Celery ships",
+    )  # fmt: skip
 
     @property
     def at_once(self) -> int:
         """Orders that one worker places at the same time."""
-        return self.concurrency
+        return 1 if self.pool == "solo" else self.concurrency
 
 
 class Broker(Section):
@@ -112,7 +126,9 @@ class FaultPlan(Section):
 class Expectation(Section):
     """What a cell of a matrix must come to. The last that fits a cell counts; without any, ``valid``."""
 
-    where: dict[str, Any] = Field({}, description="axis = value, for each axis that matters")
+    where: dict[str, Any] = Field(
+        {}, description="axis = value, for each axis that matters; `cell` is the axis of [cells]"
+    )
     verdict: str = Field(
         pattern=r"^(valid|unknown|invalid(:[a-z_]+)?)$", description="valid, unknown, invalid or invalid:CHECK"
     )
@@ -140,6 +156,9 @@ class Experiment(Section):
     sampler: Sampler = Sampler()
     faults: tuple[FaultPlan, ...] = Field((), strict=False)
     matrix: dict[str, list[Any]] = Field({}, description="key = list of values: one run for each combination")
+    cells: dict[str, dict[str, Any]] = Field(
+        {}, description="name = keys and values: one run for each, where not every combination makes sense"
+    )
     expect: tuple[Expectation, ...] = Field((), strict=False)
     thresholds: tuple[str, ...] = Field(
         (), strict=False, description='such as "p99_ms < 200" or "db_commits_per_s.max <= 60"'
@@ -152,13 +171,17 @@ class Experiment(Section):
 
     @property
     def configured_per_s(self) -> float | None:
-        """W·L: the orders a second that all workers together may place; None without a limit."""
-        return self.workers.count * self.limiter.rate_per_s if self.limited else None
+        """The orders a second that all workers together may place; None without a limit."""
+        return self.together_per_s(self.limiter.rate_per_s) if self.limited else None
+
+    def together_per_s(self, rate_per_s: float) -> float:
+        """What a limit of `rate_per_s` comes to for all workers: W·L, but L where they share one."""
+        return rate_per_s * (1 if self.limiter.kind == "shared" else self.workers.count)
 
     @property
     def prefetch(self) -> int:
         """Orders that each worker takes from the queue for each that it places at once."""
-        return self.workers.prefetch or 1
+        return self.workers.prefetch or (4 if self.limiter.kind == "native" else 1)
 
     def to_toml(self) -> str:
         """The experiment in full, every default written out."""
@@ -166,7 +189,7 @@ class Experiment(Section):
 
     def flat(self) -> dict[str, object]:
         """Every key in dotted form with its value: ``{"limiter.rate_per_s": 50.0}``."""
-        return dict(_flatten(self.model_dump(mode="json")))
+        return dict(flatten(self.model_dump(mode="json")))
 
 
 def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
@@ -300,9 +323,10 @@ def _value(text: str) -> Any:
         return text
 
 
-def _flatten(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+def flatten(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Every value of nested tables, with its dotted key."""
     for name, value in data.items():
         if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{name}.")
+            yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

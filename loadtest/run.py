@@ -17,6 +17,7 @@ from loadtest.experiment import Experiment, find_file
 from loadtest.faults.schedule import Schedule, check_faults
 from loadtest.interrupt import interruptible
 from loadtest.ledger import Ledger
+from loadtest.limits import Limits, open_limits
 from loadtest.progress import Latest, Progress
 from loadtest.queue import open_queue
 from loadtest.redelivery import redelivery_s
@@ -118,6 +119,7 @@ class Sale:
     progress: Progress
     latest: Latest
     phases: SampleWriter
+    limits: Limits | None = None
 
     def hold(self, services: Services) -> None:
         """Hold it; nested contexts undo each step in reverse order."""
@@ -134,6 +136,7 @@ class Sale:
             ledger.read_seeded()
             processes = stack.enter_context(shop_stack.processes(self.supervisor))
             stack.enter_context(self._sampling(services))
+            self.limits = stack.enter_context(open_limits(self.run_dir, experiment, shop, services.broker))
             faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")
 
             drain = Drain(reader, queue, final, experiment.drain.settle_s, experiment.stock)
@@ -192,6 +195,8 @@ class Sale:
     def _tick(self) -> None:
         self.latest.refresh()
         self.progress.tick(self.latest)
+        if self.limits:
+            self.limits.tick()
 
     def _deadline_ns(self) -> int:
         return (self.latest.t0_ns or time.time_ns()) + int(self.plan.experiment.drain.deadline_s * 1e9)

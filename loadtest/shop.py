@@ -102,6 +102,7 @@ class Queue(Section):
 
     name: str
     number: str = Field("args.0", description="where a task carries the order number: args.N or kwargs.NAME")
+    task: str | None = Field(None, description="name of the task that places an order, for `loadtest limit`")
 
 
 class Final(Section):

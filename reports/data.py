@@ -70,6 +70,9 @@ class RunData:
     environment: Mapping[str, Any]
     verdict: Verdict
     faults: tuple[Fault, ...]
+    limits: tuple[
+        tuple[float, float], ...
+    ]  # wall-clock ns, and the orders a second that all workers were allowed from then on
 
     def need(self, *tables: str) -> None:
         """Raises `Missing`, naming the files, unless all `tables` could be read."""
@@ -109,6 +112,7 @@ def open_run(path: Path) -> Iterator[RunData]:
             environment=_environment(path / "environment.json"),
             verdict=read_verdict(path / "verdict.json"),
             faults=tuple(_faults(path / "faults.jsonl")),
+            limits=tuple(_limits(path / "limits.jsonl")),
         )
     finally:
         db.close()
@@ -166,6 +170,17 @@ def defaults(run: RunData) -> dict[str, object]:
     """The defaults of the experiment's keys, in dotted form, where the environment recorded them."""
     data = run.environment.get("defaults")
     return dict(_flat(data)) if isinstance(data, dict) else {}
+
+
+def _limits(path: Path) -> Iterator[tuple[float, float]]:
+    """The changes of the limit that some worker took; a line that does not read is left out."""
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
+        try:
+            change = json.loads(line)
+            if change["answered"]:
+                yield float(change["time_ns"]), float(change["together_per_s"])
+        except (ValueError, TypeError, KeyError):
+            continue
 
 
 def _faults(path: Path) -> Iterator[Fault]:

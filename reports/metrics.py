@@ -58,6 +58,12 @@ class Commits:
     transactions: "Series"
     requests: Column
     configured_per_s: float | None
+    changed: tuple[tuple[float, float], ...] = ()  # seconds after T0, and the limit from then on
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """Every limit that held, in order; none without a limiter."""
+        return () if self.configured_per_s is None else (self.configured_per_s, *(per_s for _, per_s in self.changed))
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,7 @@ def commits(run: RunData, time: Timeline) -> Commits:
         transactions=rate(run, time, "postgres", "write_xids"),
         requests=_per_s(run, time, "ops", "start_ns", "kind = 'buy'").get("", empty),
         configured_per_s=configured_per_s(run),
+        changed=tuple(((at_ns - time.t0_ns) / 1e9, per_s) for at_ns, per_s in run.limits),
     )
 
 

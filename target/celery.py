@@ -1,11 +1,12 @@
 """The queue: Celery as it must be set for orders. ``celery -A target.celery worker`` finds `app` here."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from celery import Celery
 from celery.signals import worker_ready
 from kombu import Exchange, Queue
+from kombu.utils.compat import detect_environment
 
 from target.config import Config, load_or_exit, saying_what_is_wrong
 
@@ -13,6 +14,7 @@ QUEUE = "orders"
 # RabbitMQ 4 drops a message of a quorum queue that went back 20 times: 100 s without a database would lose orders.
 RETURNS = 1_000_000
 PLACE_ORDER = "target.tasks.place_order"
+CELERYS_OWN = "celery.worker.consumer:Consumer"
 
 
 def create_celery(config: Config) -> Celery:
@@ -37,8 +39,8 @@ def create_celery(config: Config) -> Celery:
         broker_connection_timeout=config.timeout_s,
         broker_transport_options=_transport(config),
         # Workers.
-        worker_consumer="target.limiter:Consumer",
-        worker_prefetch_multiplier=1,
+        worker_consumer=CELERYS_OWN if config.limiter == "native" else "target.limiter:Consumer",
+        worker_prefetch_multiplier=config.prefetch,
         worker_enable_prefetch_count_reduction=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=True,
@@ -60,9 +62,15 @@ def _queue_arguments(config: Config) -> dict[str, Any] | None:
 
 
 def _limit(config: Config) -> dict[str, Any]:
+    """Attributes of the task, as `target.limiter.Consumer` reads them; Celery's own reads only the first."""
     if config.limiter == "none":
         return {}
-    return {"rate_limit": f"{config.rate_per_s}/s", "burst": config.burst}
+    limit: dict[str, Any] = {"rate_limit": f"{config.rate_per_s}/s", "burst": config.burst}
+    if config.limiter == "shared":
+        from target.budget import Budget, Shared
+
+        limit["pace"] = partial(Shared, budget=Budget(config), workers=config.workers)
+    return limit
 
 
 def _transport(config: Config) -> dict[str, Any]:
@@ -90,6 +98,11 @@ def _worker_app() -> Celery:
     from target.parts import parts_of  # which knows this module
 
     worker_ready.connect(_say_ready)
+    if detect_environment() == "gevent":
+        # The driver of the database is C: it would hold up every greenlet while it waits.
+        from psycogreen.gevent import patch_psycopg
+
+        patch_psycopg()
     config = load_or_exit()
     with saying_what_is_wrong():
         return parts_of(config).celery(config)

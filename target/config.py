@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast, get_args
 
 import sqlalchemy as sa
 
 from target.errors import ConfigError
 
 Dispatch = Literal["queued", "inline"]
-LimiterKind = Literal["none", "flat"]
+LimiterKind = Literal["none", "native", "flat", "shared"]
 QueueType = Literal["classic", "quorum"]
 Ack = Literal["early", "late"]
 
@@ -38,8 +38,10 @@ class Config:
     scheme: str = "tokens"
     dispatch: Dispatch = "queued"
     limiter: LimiterKind = "flat"
-    rate_per_s: float = 50.0  # of one worker
+    rate_per_s: float = 50.0  # of one worker; of all together if the limiter is shared
     burst: int = 2  # orders a late worker may make up at once
+    workers: int = 1  # that share the rate
+    prefetch: int = 1  # orders a worker takes from the queue for each that it can place at once
     opens_at: datetime | None = None  # orders before it are throttled; None: the sale is open
     db_pool: int = 16  # connections, and threads, that write rows in the request
     publishers: int = 2  # threads that enqueue; more of them only contend for the interpreter
@@ -73,7 +75,10 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
     broker_url = reader.url(
         "SHOP_BROKER_URL", ("redis", "rediss", "amqp", "amqps"), "" if dispatch == "inline" else None
     )
+    limiter = cast("LimiterKind", reader.choice("SHOP_LIMITER", get_args(LimiterKind), "flat"))
     rate = reader.value("SHOP_RATE_PER_S", _positive, "orders a second above 0", 50.0)
+    # A moment of the shared budget that is taken late must be made up: with a burst of 1 nothing is.
+    least = 2 if limiter == "shared" else 1
     return Config(
         database_url=reader.url("SHOP_DATABASE_URL", ("postgresql", "postgres")),
         redis_url=reader.url("SHOP_REDIS_URL", ("redis", "rediss", "unix")),
@@ -83,11 +88,16 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
         per_buyer=reader.value("SHOP_PER_BUYER", _between(1, 1000), "a whole number from 1 to 1000", 1),
         scheme=reader.text("SHOP_SCHEME", "tokens"),
         dispatch=dispatch,
-        limiter=cast("LimiterKind", reader.choice("SHOP_LIMITER", ("none", "flat"), "flat")),
+        limiter=limiter,
         rate_per_s=rate,
         # 40 ms of the rate: what a late timer costs, and too little for the database to feel.
         burst=reader.value(
-            "SHOP_BURST", _between(1, 100_000), "a whole number from 1", max(2, math.floor(rate * 0.04))
+            "SHOP_BURST", _between(least, 100_000), f"a whole number from {least}", max(2, math.floor(rate * 0.04))
+        ),
+        workers=reader.value("SHOP_WORKERS", _between(1, 10_000), "a whole number from 1", 1),
+        # 4 is what Celery ships with.
+        prefetch=reader.value(
+            "SHOP_PREFETCH", _between(1, 1000), "a whole number from 1 to 1000", 4 if limiter == "native" else 1
         ),
         opens_at=reader.value("SHOP_OPENS_AT", _moment, "a time such as 2030-11-11T00:00:00+08:00", None),
         db_pool=reader.value("SHOP_DB_POOL", _between(1, 500), "a whole number from 1 to 500", 16),

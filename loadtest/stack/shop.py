@@ -110,6 +110,8 @@ class ShopStack:
             "limiter.kind": self.experiment.limiter.kind if self.experiment.limited else "none",
             "limiter.burst": self.experiment.limiter.allowed_burst,
             "broker.visibility_s": visibility_s(self.experiment),
+            "workers.prefetch": self.experiment.prefetch,
+            "workers.concurrency": self.experiment.workers.at_once,
             "sale": self.shop.sale,
             "port": self.port,
             "base_url": self.base_url,

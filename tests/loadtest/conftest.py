@@ -27,6 +27,7 @@ class History:
         }
         self.samples: list[dict[str, Any]] = []
         self.faults: list[dict[str, Any]] = []
+        self.changes: list[dict[str, Any]] = []
         self.thresholds: list[str] = []
         self.absent: set[str] = set()
         self.sale = {
@@ -100,6 +101,12 @@ class History:
         )
         return self
 
+    def limit(self, rate_per_s: float, at: float, answered: int = 1) -> Self:
+        """A change of the limit while the sale runs."""
+        change = {"time_ns": _ns(at), "rate_per_s": rate_per_s, "together_per_s": rate_per_s, "answered": answered}
+        self.changes.append(change)
+        return self
+
     def undrained(self) -> Self:
         """The deadline came before the queue was empty."""
         return self.with_sale(drained=False, drained_ns=None)
@@ -129,6 +136,8 @@ class History:
         _write_lines(run_dir / "samples" / "sampler.jsonl", self.samples)
         if self.faults:
             _write_lines(run_dir / "faults.jsonl", self.faults)
+        if self.changes:
+            _write_lines(run_dir / "limits.jsonl", self.changes)
         buyers = len({op["b"] for op in self.ops})
         asked = sum(op["k"] == "buy" for op in self.ops)
         sale = self.sale | {"buyers": self.sale["buyers"] or buyers, "planned": self.sale["planned"] or asked}

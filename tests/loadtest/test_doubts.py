@@ -101,6 +101,11 @@ def test_a_slow_drain_is_told_and_does_not_decide(fair, judged):
     assert "drain took" not in texts(judged(limited(fair, last_row=2.4)))
 
 
+def test_without_a_limiter_no_drain_is_slow(fair, judged):
+    told = limited(fair, last_row=9.0).with_sale(limiter_kind="none", configured_per_s=None)
+    assert None not in [doubt.text for doubt in judged(told).doubts]
+
+
 def test_unacked_messages_before_the_redelivery_time(fair, judged):
     told = fair().undrained()
     told.tables["orders"].pop()

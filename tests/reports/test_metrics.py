@@ -10,6 +10,7 @@ import pytest
 
 from reports import metrics
 from reports.data import Missing, RunData, open_run
+from reports.figures.commits import commits as draw_commits
 from reports.timeline import Timeline, timeline
 
 MakeRun = Callable[..., Path]
@@ -109,3 +110,18 @@ def test_what_was_for_sale_at_the_opening_counts_though_it_went_at_once(make_run
     resample(run, "(-0.4, 200), (-0.3, 200), (-0.2, 200), (-0.1, 200), (0, 0), (0.1, 0)")
     with opened(run) as (data, time):
         assert metrics.gauge(data, time, "postgres", "write_xids").peak == 200
+
+
+def test_a_limit_that_was_changed_is_drawn_as_it_held(make_run: MakeRun) -> None:
+    run = make_run("valid")
+    with opened(run) as (data, time):
+        t0_ns, before = time.t0_ns, metrics.commits(data, time)
+    change = '{{"time_ns": {}, "rate_per_s": 20.0, "together_per_s": 20.0, "answered": {}}}\n'
+    (run / "limits.jsonl").write_text(change.format(t0_ns + 2 * 10**9, 1) + change.format(t0_ns, 0) + "half a li")
+    with opened(run) as (data, time):
+        found = metrics.commits(data, time)
+        chart = draw_commits(data)
+    assert before.changed == ()
+    assert found.changed == ((2.0, 20.0),)
+    assert found.limits == (before.configured_per_s, 20.0)
+    assert "then 20/s" in chart.caption

@@ -61,7 +61,7 @@ def test_a_missing_variable_is_named(name: str) -> None:
             "quorum",
             "SHOP_QUEUE_TYPE: expected classic with a SHOP_BROKER_URL of Redis, found 'quorum'",
         ),
-        ("SHOP_LIMITER", "native", "SHOP_LIMITER: expected none or flat, found 'native'"),
+        ("SHOP_LIMITER", "global", "SHOP_LIMITER: expected none or native or flat or shared, found 'global'"),
         (
             "SHOP_OPENS_AT",
             "2030-01-01",
