@@ -1,7 +1,7 @@
 """Cells: several sales on one warm stack, each with clean data and a run directory of its own."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from loadtest.progress import Silent
 from loadtest.run import Plan, hold_sale, write_request
 from loadtest.run_dir import make_parts
 from loadtest.stack import Services
-from loadtest.stack.external import Given, open_services
+from loadtest.stack.external import EMBEDDED, Given, Kind, open_services, with_broker
 from loadtest.stack.process import Supervisor
 from loadtest.verdict import Verdict, conclude
 
@@ -33,16 +33,22 @@ class WarmStack:
         write_request(run_dir, planned, self.command)
         shutil.copyfile(self.journal, run_dir.processes)
         with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
-            hold_sale(planned, run_dir, supervisor, self.services, Silent())
+            services = with_broker(self.services, planned.given, planned.experiment.broker.kind)
+            hold_sale(planned, run_dir, supervisor, services, Silent())
         verdict = conclude(path)
         done(path)
         return verdict
 
 
 @contextmanager
-def warm_stack(given: Given, directory: Path, command: list[str]) -> Iterator[WarmStack]:
-    """The services while the context lasts; their logs and their journal are in `directory`."""
+def warm_stack(
+    given: Given, directory: Path, command: list[str], kinds: Collection[Kind] = EMBEDDED
+) -> Iterator[WarmStack]:
+    """The services while the context lasts, for brokers of those kinds; their logs and their journal are in `directory`."""
     journal = directory / "services.jsonl"
     journal.touch()
-    with Supervisor(directory / "logs", journal=journal) as supervisor, open_services(given, supervisor) as services:
+    with (
+        Supervisor(directory / "logs", journal=journal) as supervisor,
+        open_services(given, supervisor, kinds) as services,
+    ):
         yield WarmStack(services, journal, command)

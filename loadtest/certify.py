@@ -138,7 +138,7 @@ def certify(
     plan(base, given)
     directory = create_directory(out, "certify", base.seed)
     certification = Certification(base, shop, given, directory, report, frozenset(only))
-    with interruptible(), warm_stack(given, directory, command) as stack:
+    with interruptible(), warm_stack(given, directory, command, [base.broker.kind]) as stack:
         exhibits = certification.run(stack, lambda exhibit: _show(console, exhibit))
     untried = [name for name in _untried(exhibits) if not only or name in only]
     good = all(exhibit.caught for exhibit in exhibits) and not untried

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from loadtest import __version__
 from loadtest.box import show_incomplete, show_verdict
+from loadtest.broker import follow_given
 from loadtest.certify import certify
 from loadtest.errors import HarnessError, RunInterrupted, UsageError
 from loadtest.experiment import Experiment, load_experiment
@@ -59,15 +60,26 @@ out_option = click.option(
 
 
 def given_services(command: Callable[..., None]) -> Callable[..., None]:
-    """The three options for services of one's own."""
-    for name in ("broker", "redis", "postgres"):
-        command = click.option(
-            f"--{name}",
-            envvar=f"LOADTEST_{name.upper()}",
-            metavar="URL",
-            help=f"A {name} of your own instead of the embedded one.",
-        )(command)
+    """The options for services of one's own."""
+    own = {name: f"A {name} of your own instead of the embedded one." for name in ("redis", "postgres")}
+    command = click.option(
+        "--broker-admin",
+        envvar="LOADTEST_BROKER_ADMIN",
+        metavar="URL",
+        help="Its management: http://user:password@host:15672.",
+    )(command)
+    command = click.option(
+        "--broker", "brokers", multiple=True, envvar="LOADTEST_BROKER", metavar="URL",
+        help="A broker of your own, redis:// or amqp://; for a matrix over both, one of each.",
+    )(command)  # fmt: skip
+    for name, text in own.items():
+        command = click.option(f"--{name}", envvar=f"LOADTEST_{name.upper()}", metavar="URL", help=text)(command)
     return command
+
+
+def _given(options: dict[str, Any]) -> Given:
+    brokers = tuple(filter(None, options.pop("brokers")))
+    return Given(brokers=brokers, **{name: url or None for name, url in options.items()})
 
 
 @main.command("run")
@@ -78,7 +90,7 @@ def given_services(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--resume", type=existing_directory, metavar="DIR", help="Go on with the matrix that was begun in DIR.")
 @given_services
 def run_command(
-    experiment: str, overrides: tuple[str, ...], out: Path, repeat: int, resume: Path | None, **urls: str | None
+    experiment: str, overrides: tuple[str, ...], out: Path, repeat: int, resume: Path | None, **services: Any
 ) -> None:
     """Run EXPERIMENT, a TOML file or the name of a shipped one, and judge it.
 
@@ -87,8 +99,9 @@ def run_command(
     Exit code: 0 valid, or every cell of a matrix as expected; 1 invalid, or a cell was not as expected; 2 bad usage; 3 unknown;
     4 valid but a threshold was breached; 70 the harness failed; 130 interrupted.
     """
-    given = Given(**{name: url or None for name, url in urls.items()})
+    given = _given(services)
     chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
+    chosen = follow_given(chosen, given)
     if chosen.matrix or chosen.cells:
         sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat))
     planned = plan(chosen, given)
@@ -109,14 +122,14 @@ def run_command(
 @out_option
 @given_services
 def certify_command(
-    experiment: str, overrides: tuple[str, ...], only: tuple[str, ...], out: Path, **urls: str | None
+    experiment: str, overrides: tuple[str, ...], only: tuple[str, ...], out: Path, **services: Any
 ) -> None:
     """Show that the checks can fail: run every control and mutant of EXPERIMENT's shop, and every honest twin.
 
     Exit code: 0 when each tripped its named check and nothing honest tripped any, else 1.
     """
-    given = Given(**{name: url or None for name, url in urls.items()})
-    base = load_experiment(experiment, overrides)
+    given = _given(services)
+    base = follow_given(load_experiment(experiment, overrides), given)
     directory, good = certify(base, given, out, _repeatable(given), console, _report, only)
     console.print(f"runs    {directory}", style="dim", highlight=False)
     sys.exit(0 if good else 1)
@@ -223,7 +236,7 @@ def _first_line(documented: object) -> str:
 
 def _repeatable(given: Given) -> list[str]:
     """The command line as it was typed, without passwords."""
-    secret = {url: without_password(url) for url in (given.postgres, given.redis, given.broker) if url}
+    secret = {url: without_password(url) for url in given.all}
     words = ["loadtest", *sys.argv[1:]]
     for url, shown in secret.items():
         words = [word.replace(url, shown) for word in words]

@@ -87,6 +87,20 @@ class Workers(Section):
         return 1 if self.pool == "solo" else self.concurrency
 
 
+class Broker(Section):
+    """What the queue stands on, and when a worker says that an order is done. docs/brokers.md helps to choose."""
+
+    kind: Literal["redis", "rabbitmq"] = Field("redis", description="RabbitMQ must be given: --broker amqp://…")
+    queue: Literal["classic", "quorum"] = Field("classic", description="RabbitMQ's type of queue")
+    ack: Literal["early", "late"] = Field(
+        "late", description="an order is acknowledged when its row stands (late), or when a child takes it up (early)"
+    )
+    visibility_s: float | None = Field(
+        None, gt=0, description="seconds until Redis hands out again what a worker holds; default from the arithmetic"
+    )
+    consumer_timeout_s: float = Field(1800, gt=0, description="RabbitMQ's consumer_timeout, if yours is another")
+
+
 class Drain(Section):
     """When the queue counts as drained, and when the harness stops waiting."""
 
@@ -137,6 +151,7 @@ class Experiment(Section):
     arrivals: Arrivals = Arrivals()
     limiter: Limiter = Limiter()
     workers: Workers = Workers()
+    broker: Broker = Broker()
     drain: Drain = Drain()
     sampler: Sampler = Sampler()
     faults: tuple[FaultPlan, ...] = Field((), strict=False)

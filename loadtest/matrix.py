@@ -82,7 +82,8 @@ def run_matrix(
     (directory / "experiment.toml").write_text(experiment.to_toml())
     results: list[Result] = []
     began, fresh = time.monotonic(), 0
-    with interruptible(), warm_stack(given, directory, command) as stack:
+    kinds = {cell.planned.experiment.broker.kind for cell in cells if cell.planned}
+    with interruptible(), warm_stack(given, directory, command, kinds) as stack:
         for n, cell in enumerate(cells, start=1):
             finished = cell.skipped is not None or (cell.path / "verdict.json").is_file()
             results.append(_run_cell(cell, stack, directory, report))

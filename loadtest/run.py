@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from loadtest.broker import check_broker, told_visibility
 from loadtest.drain import Drain, Drained
 from loadtest.environment import describe
 from loadtest.errors import RunInterrupted, ServiceError
@@ -19,6 +20,7 @@ from loadtest.ledger import Ledger
 from loadtest.limits import Limits, open_limits
 from loadtest.progress import Latest, Progress
 from loadtest.queue import open_queue
+from loadtest.redelivery import redelivery_s
 from loadtest.run_dir import RunDir, create, write_parquet, write_text
 from loadtest.sampler import SampleWriter
 from loadtest.shop import Shop, load_shop
@@ -38,7 +40,7 @@ SALE = {
     "sale": "VARCHAR", "scheme": "VARCHAR", "dispatch": "VARCHAR", "limiter_kind": "VARCHAR",
     "stock": "BIGINT", "buyers": "BIGINT", "per_buyer": "BIGINT", "configured_per_s": "DOUBLE",
     "workers": "BIGINT", "burst": "BIGINT", "t0_ns": "BIGINT", "drained": "BOOLEAN", "drained_ns": "BIGINT",
-    "deadline_s": "DOUBLE", "near_misses": "BIGINT", "planned": "BIGINT",
+    "deadline_s": "DOUBLE", "near_misses": "BIGINT", "planned": "BIGINT", "redelivery_s": "DOUBLE",
 }  # fmt: skip
 
 
@@ -65,6 +67,7 @@ def plan(experiment: Experiment, given: Given) -> Plan:
     for expression in experiment.thresholds:
         parse_threshold(expression)
     check_faults(experiment.faults, shop)
+    check_broker(experiment, shop, given)
     scenario = find_file(experiment.scenario)
     given.check()
     return Plan(experiment, shop, shop_file, scenario, given)
@@ -93,7 +96,7 @@ def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tup
     with interruptible():
         with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
             progress.phase("starting")
-            with open_services(planned.given, supervisor) as services:
+            with open_services(planned.given, supervisor, [planned.experiment.broker.kind]) as services:
                 hold_sale(planned, run_dir, supervisor, services, progress)
         progress.phase("judging")
         return run_dir, conclude(run_dir.path)
@@ -124,7 +127,7 @@ class Sale:
         with ExitStack() as stack:
             shop_stack = on_free_port(experiment, shop, services)
             reader = stack.enter_context(closing(Reader(services, shop.sale, experiment.stock)))
-            queue = stack.enter_context(closing(open_queue(services.broker, shop.queue))) if shop.queue else None
+            queue = stack.enter_context(closing(open_queue(services, shop.queue))) if shop.queue else None
             final = shop.final_for(experiment.scheme)
             ledger = Ledger(final, reader, queue, self.run_dir)
 
@@ -136,7 +139,7 @@ class Sale:
             self.limits = stack.enter_context(open_limits(self.run_dir, experiment, shop, services.broker))
             faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")
 
-            drain = Drain(reader, queue, final, experiment.drain.settle_s)
+            drain = Drain(reader, queue, final, experiment.drain.settle_s, experiment.stock)
             drained, interruption = self._sell_and_drain(shop_stack.base_url, faults, drain)
             self._begin("reading")
             ledger.read_final()
@@ -218,6 +221,8 @@ class Sale:
             "deadline_s": experiment.drain.deadline_s,
             "near_misses": near_misses,
             "planned": planned_buys(experiment.traffic, experiment.buyers),
+            # Of a shop that is not told the time-out nothing is known; the checks then take Celery's hour.
+            "redelivery_s": redelivery_s(experiment) if told_visibility(self.plan.shop, experiment) else None,
         }
         write_parquet(self.run_dir.path / "sale.parquet", SALE, [list(row.values())])
 

@@ -1,7 +1,7 @@
 """The manifest: how to start, drive and read a shop that the harness has never seen.
 
 Text values may hold placeholders: ``{sale}``, ``{buyer}``, ``{number}`` where they make sense, ``{port}``, ``{python}``,
-``{base_url}``, ``{stack.postgres}``, ``{stack.redis}``, ``{stack.broker}``, and any key of the experiment such as
+``{base_url}``, ``{stack.postgres}``, ``{stack.redis}``, ``{stack.broker}``, ``{stack.broker_admin}``, and any key of the experiment such as
 ``{stock}`` or ``{limiter.rate_per_s}``. The file is copied to the run directory as it was written, so that no
 address with a password gets there.
 """

@@ -9,7 +9,8 @@ reads), ``samples``, ``faults``, ``changes`` (of the limit while the sale ran), 
     explained  for each buyer, rows that no promise names but an unanswered order, or a win without a number, may have made
     held       C: claims whose number is neither a row, nor queued, nor rejected
     limits     the orders a second that all workers together were allowed, from one change to the next; NULL without a limiter
-    clock      T0, and whether the harness stopped waiting before its own deadline
+    clock      T0, and whether the harness stopped waiting before its own deadline (`cut_short`), and whether workers may hold
+               orders whose numbers the broker does not show (`veiled`; once everything has drained, rows decide)
 
 A table that cannot be read is there, empty, and named in `Tables.missing`: what needs it is unknown, not clean.
 """
@@ -91,7 +92,7 @@ CREATE VIEW limits AS
 CREATE VIEW clock AS
     SELECT t0_ns, drained, deadline_s, NOT drained AND coalesce(
         (SELECT max(time_ns) FROM samples WHERE probe = 'run' AND metric = 'phase.reading') < t0_ns + (deadline_s - 1) * 1e9,
-        false) AS cut_short
+        false) AS cut_short, NOT drained AND EXISTS (FROM queue WHERE number IS NULL) AS veiled
     FROM sale;
 """
 

@@ -16,6 +16,8 @@ from celery.concurrency.solo import TaskPool as Solo
 from celery.utils.time import rate
 from celery.worker.consumer import Consumer as CeleryConsumer
 
+AWAKE_S = 0.01  # between two looks whether every child is up
+
 
 class Pace(Protocol):
     """Says when the next order may start. Not thread-safe: its bucket has a lock."""
@@ -124,6 +126,9 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         """Start every held task that is due, and arm the timer for the next."""
         with bucket.lock:
             bucket.timer = None
+            if bucket.pace.due_s is None and not self._children_are_up():
+                bucket.timer = self.timer.call_at(monotonic() + AWAKE_S, self._release, (bucket,))
+                return
             try:
                 while bucket.contents and bucket.pace.take(len(bucket.contents)):
                     request, _ = bucket.contents.popleft()
@@ -131,6 +136,15 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
             finally:
                 if bucket.contents:
                     bucket.timer = self.timer.call_at(bucket.pace.due_s, self._release, (bucket,))
+
+    def _children_are_up(self) -> bool:
+        """Whether every child of the prefork pool takes orders.
+
+        A worker that starts under a backlog has its first messages before its children are warm: orders that are let go meanwhile wait
+        for the first child, and are then placed all at once, above the rate.
+        """
+        writes = self.pool.info.get("writes")  # of prefork alone, as ``inspect stats`` shows it
+        return not isinstance(writes, dict) or writes["inqueues"]["total"] >= self.pool.num_processes
 
     def reset_rate_limits(self) -> None:
         """Make the buckets, and take over what the old ones held: else they would drain beside the new ones.

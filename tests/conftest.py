@@ -6,6 +6,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -36,6 +37,17 @@ def rabbitmq() -> Iterator[str]:
         yield f"amqp://guest:guest@127.0.0.1:5672/{vhost}"
     finally:
         rabbitmqctl("delete_vhost", vhost)
+
+
+@pytest.fixture(scope="session")
+def management(rabbitmq: str) -> str:
+    """The management of that RabbitMQ, as one who may do everything."""
+    try:
+        socket.create_connection(("127.0.0.1", 15672), 1).close()
+    except OSError:
+        reason = f"this test needs the management of {urlsplit(rabbitmq).hostname}: rabbitmq-plugins enable rabbitmq_management"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return "http://guest:guest@127.0.0.1:15672"
 
 
 def rabbitmqctl(*arguments: str) -> None:

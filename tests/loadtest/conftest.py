@@ -78,7 +78,7 @@ class History:
         """A claim that the shop gave up, and said so."""
         return self._add("rejected", number=number, buyer=buyer)
 
-    def queued(self, number: str, state: str = "ready") -> Self:
+    def queued(self, number: str | None, state: str = "ready") -> Self:
         """A message that still waits at the end."""
         return self._add("queue", number=number, state=state)
 
@@ -144,7 +144,9 @@ class History:
         with duckdb.connect() as db:
             for name, rows in (self.tables | {"sale": [sale]}).items():
                 if name not in self.absent:
-                    columns = COLUMNS[name].replace(", redelivery_s DOUBLE", "")
+                    columns = COLUMNS[name]
+                    if name == "sale" and "redelivery_s" not in self.sale:
+                        columns = columns.replace(", redelivery_s DOUBLE", "")
                     _write_parquet(db, run_dir / FILES[name], columns, rows)
         return run_dir
 

@@ -34,6 +34,16 @@ def loadtest(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
             ["--postgres postgresql://u:***@127.0.0.1:1/d", "does not answer"],
         ),
         (["--broker", "kafka://127.0.0.1"], ["--broker kafka://127.0.0.1", "expected a URL"]),
+        (["--set", "broker.kind=rabbitmq"], ["RabbitMQ is not embedded, and none was given", "--broker amqp://"]),
+        (["--set", "broker.queue=quorum"], ["broker.queue = 'quorum'", "--set broker.kind=rabbitmq"]),
+        (
+            ["--set", "broker.kind=redis", "--broker", "amqp://u:geheim@127.0.0.1:1"],
+            ["amqp://u:***@", "nothing would use it"],
+        ),
+        (
+            ["--set", "limiter.rate_per_s=0.1", "--set", "broker.visibility_s=60"],
+            ["take 80 s", "broker.visibility_s to 160"],
+        ),
         (["nosuch"], ["'nosuch'", "rush"]),
         (["broken.toml"], ["broken.toml: not valid TOML", "line 1"]),
     ],

@@ -121,6 +121,7 @@ def consumer(clock: Clock) -> Any:
     made.timer = Timer(clock)
     made.pool = made.hub = None
     made.task_buckets = {}
+    made.pool = SimpleNamespace(info={})
     made.app = SimpleNamespace(
         tasks={"place": SimpleNamespace(rate_limit="50/s", burst=2), "other": SimpleNamespace(rate_limit=None)}
     )
@@ -152,6 +153,22 @@ def test_held_tasks_start_in_order_at_the_rate_though_the_timer_is_late(consumer
     assert [request for request, _ in consumer.started] == [f"r{n}" for n in range(101)]
     assert consumer.started[-1][1] - start == pytest.approx(2.0, abs=0.011)
     assert consumer.timer.armed == 0
+
+
+def test_the_clock_starts_when_every_child_is_up(consumer: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("target.limiter.monotonic", clock)
+    up = {"total": 1}
+    consumer.pool = SimpleNamespace(info={"writes": {"inqueues": up}}, num_processes=2)
+    start = clock.now
+    hold(consumer, "r0", "r1", "r2")
+    consumer.timer.advance(start + 0.1)
+    assert (consumer.started, consumer.timer.armed) == ([], 1)
+    up["total"] = 2
+    consumer.timer.advance(start + 1)
+    assert [round(at - start, 2) for _, at in consumer.started] == pytest.approx([0.11, 0.13, 0.15], abs=0.011)
+    up["total"] = 1
+    hold(consumer, "r3")
+    assert len(consumer.started) == 4, "a child that is replaced holds up nobody"
 
 
 def test_a_lost_connection_leaves_no_timer_and_no_task_behind(consumer: Any, clock: Clock) -> None:
