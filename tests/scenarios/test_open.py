@@ -44,6 +44,16 @@ def test_arrivals_that_find_no_connection_are_late_and_after_a_second_dropped(ru
     assert 0.7 * NS < max(op["t"] - op["s"] for op in buys) <= 1.1 * NS
 
 
+def test_every_arrival_is_a_person_with_cookies_of_their_own(rush: Rush, shop: Shop) -> None:
+    arrivals(rush, 6, 'kind = "uniform"', "rate_per_s = 30")
+    manifest = rush.run_dir / "shop.toml"
+    manifest.write_text(manifest.read_text().replace("[http]\n", "[http]\ncookies = true\n"))
+    rush.run(2, shop.url)
+    seats = list(shop.cookies.values())
+    assert len(seats) == len(set(seats)) == 6
+    assert None not in seats
+
+
 def test_locusts_own_options_beside_ours(rush: Rush, shop: Shop) -> None:
     config = rush.run_dir / "locust.conf"
     config.write_text(
