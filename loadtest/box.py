@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadtest.checks import Finding
+from loadtest.offered import ON_TIME_MS, Load
 from loadtest.thresholds import ThresholdResult
 from loadtest.verdict import Verdict
 
@@ -61,7 +62,7 @@ def _figures(verdict: Verdict) -> Table:
     )
     table.add_row(
         Text("buyers", style="dim"),
-        f"offered {_number(load.offered_per_s, '/s')} · fired within {_number(load.fire_spread_ms, ' ms')}"
+        f"offered {_number(load.offered_per_s, '/s')} · {_fired(load)}"
         + (
             f" · answer to a winner p50 {_number(latency['p50'], ' ms')}, p99 {_number(latency['p99'], ' ms')}"
             if latency
@@ -69,6 +70,15 @@ def _figures(verdict: Verdict) -> Table:
         ),
     )
     return table
+
+
+def _fired(load: Load) -> str:
+    """How the generator kept to its plan: a herd in how long, open arrivals how many on time."""
+    retries = f" · {load.retries:,} retries" if load.retries else ""
+    if load.on_time is None:
+        return f"fired within {_number(load.fire_spread_ms, ' ms')}{retries}"
+    dropped = f" · {load.dropped:,} dropped" if load.dropped else ""
+    return f"{_number(load.on_time * 100, ' %')} within {ON_TIME_MS} ms of their time{dropped}{retries}"
 
 
 def _failure(check: Finding) -> Text:

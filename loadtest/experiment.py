@@ -4,15 +4,18 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from loadtest.errors import UsageError
 from loadtest.names import nearest
 
 ROOT = Path(__file__).parent.parent
+# The type of those errors whose message is a whole sentence.
+RULE = "rule"
 SHIPPED = ROOT / "scenarios" / "experiments"
 
 
@@ -22,24 +25,105 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+# Arrivals a second, and for how many seconds.
+Step = Annotated[tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0)]], Field(strict=False)]
+
+
 class Arrivals(Section):
     """When buyers come, and how long each waits.
 
-    `herd`: every buyer connects, meets the others at a barrier, and fires at one wall-clock T0.
+    `herd`: every buyer connects, meets the others at a barrier, and fires at one wall-clock T0. `spawned`: each fires when Locust
+    has made them, at its spawn rate or after a LoadTestShape. The others are *open*: planned ahead, and fired on schedule however
+    slow the shop is; `poisson` and `uniform` at `rate_per_s`, `stepped` by `steps`, `replay` from `file`.
     """
 
-    kind: Literal["herd"] = "herd"
+    kind: Literal["herd", "spawned", "poisson", "uniform", "stepped", "replay"] = "herd"
+    rate_per_s: float | None = Field(
+        None, gt=0, description="arrivals a second, of poisson and uniform; of spawned: Locust's spawn rate"
+    )
+    for_s: float | None = Field(None, gt=0, description="seconds for which they come; says how many buyers there are")
+    steps: tuple[Step, ...] = Field(
+        (),
+        strict=False,
+        description="of stepped and of a ramp: pairs [arrivals a second, seconds], one after the other",
+    )
+    file: str | None = Field(
+        None, description="of replay: a CSV file; its first column has seconds after T0, ascending"
+    )
+    connections: int | None = Field(
+        None,
+        ge=1,
+        description="of open arrivals: connections that stand ready; default: for the stock and two busy seconds",
+    )
     gather_s: float = Field(60, gt=0, description="seconds the buyers may take to reach the barrier")
     timeout_s: float = Field(10, gt=0, description="seconds a buyer waits for one reply; past it the order is unknown")
     poll_s: float = Field(1, gt=0, description="seconds between two looks at an order's status")
 
+    @property
+    def open(self) -> bool:
+        """Whether buyers come on schedule, without regard to the shop."""
+        return self.kind in ("poisson", "uniform", "stepped", "replay")
+
+    @property
+    def total(self) -> int | None:
+        """How many buyers the settings say will come; None where they do not say it."""
+        if self.steps:
+            return sum(round(rate_per_s * seconds) for rate_per_s, seconds in self.steps)
+        return round(self.rate_per_s * self.for_s) if self.rate_per_s and self.for_s else None
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        """Each kind has the settings it needs, and no others: a forgotten `kind` must not become a herd."""
+        needs, takes = KINDS[self.kind]
+        given = {
+            name
+            for name in ("rate_per_s", "for_s", "steps", "file", "connections")
+            if getattr(self, name) not in (None, ())
+        }
+        for name in sorted(needs - given):
+            raise _rule(f"arrivals.{name}: required by arrivals.kind = {self.kind!r}{_example(name)}")
+        for name in sorted(given - needs - takes):
+            fitting = ", ".join(kind for kind, (needed, taken) in KINDS.items() if name in needed | taken)
+            raise _rule(
+                f"arrivals.{name}: means nothing to arrivals.kind = {self.kind!r}; take it out, or set the kind to one of: {fitting}"
+            )
+        if self.total == 0:
+            raise _rule("arrivals: nobody would come; raise the rate or the seconds")
+        return self
+
+
+# What each kind of arrivals needs, and what else it takes.
+KINDS: dict[str, tuple[set[str], set[str]]] = {
+    "herd": (set(), set()),
+    "spawned": (set(), {"rate_per_s", "for_s", "steps"}),
+    "poisson": ({"rate_per_s"}, {"for_s", "connections"}),
+    "uniform": ({"rate_per_s"}, {"for_s", "connections"}),
+    "stepped": ({"steps"}, {"connections"}),
+    "replay": ({"file"}, {"connections"}),
+}
+
 
 class Traffic(Section):
-    """Who the buyers are. The rest click once, each in an account of their own."""
+    """Who the buyers are, and what else they do. The rest click once, each in an account of their own.
+
+    What a scenario's story does not tell is not done: only those that refresh look at the page, only those that retry ask again.
+    """
 
     double_click: float = Field(0, ge=0, le=1, description="share of buyers who click twice, at the same moment")
     scalpers: float = Field(0, ge=0, lt=1, description="share of buyers who share the scalpers' accounts")
     scalper_accounts: int = Field(10, ge=1, description="accounts that all scalpers together have")
+    scalper_clicks: int = Field(
+        1, ge=1, le=100, description="connections on which each scalper asks at the same moment"
+    )
+    refreshers: float = Field(1, ge=0, le=1, description="share of buyers who reload the countdown page before T0")
+    refresh_s: float = Field(1, gt=0, description="seconds between two looks of one of them")
+    presale_s: float = Field(0, ge=0, description="seconds for which they do it; 0: nobody does")
+    retries: int = Field(0, ge=0, le=20, description="times a buyer asks again after a time-out, an error or a 429")
+    backoff_s: float = Field(0.5, ge=0, description="seconds before the first retry")
+    backoff_growth: float = Field(2, ge=1, description="each further wait is so many times as long; 1: all alike")
+    jitter: float = Field(
+        0, ge=0, le=1, description="share of each wait that is drawn at random; 1: full jitter, 0: all at once"
+    )
 
 
 class Limiter(Section):
@@ -143,7 +227,9 @@ class Experiment(Section):
     scheme: str = "tokens"
     dispatch: Literal["queued", "inline"] = "queued"
     stock: int = Field(200, ge=1, le=10_000_000, description="units for sale")
-    buyers: int = Field(1000, ge=1, le=1_000_000)
+    buyers: int = Field(
+        1000, ge=1, le=1_000_000, description="how many come; open arrivals that say it themselves may leave it out"
+    )
     per_buyer: int = Field(1, ge=1, description="units one buyer may have")
     seed: int = Field(1, ge=0)
     mutant: str = Field("", description="a mistake built into the shop on purpose; see docs/adding-a-check.md")
@@ -163,6 +249,33 @@ class Experiment(Section):
     thresholds: tuple[str, ...] = Field(
         (), strict=False, description='such as "p99_ms < 200" or "db_commits_per_s.max <= 60"'
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counted(cls, data: Any) -> Any:
+        """`buyers` as the arrivals have it, where it is not said."""
+        arrivals = data.get("arrivals") if isinstance(data, dict) and "buyers" not in data else None
+        if isinstance(arrivals, dict):
+            try:
+                arrivals = Arrivals.model_validate(arrivals)
+            except ValidationError:  # which is told with its key, a moment later
+                return data
+        total = arrivals.total if isinstance(arrivals, Arrivals) else None
+        return data if total is None else {**data, "buyers": total}
+
+    @model_validator(mode="after")
+    def _agreeing(self) -> Self:
+        """What two sections say of one thing."""
+        arrivals = self.arrivals
+        if arrivals.total not in (None, self.buyers):
+            raise _rule(
+                f"buyers = {self.buyers}: the arrivals' rate and seconds make {arrivals.total}; leave buyers out, or let them agree"
+            )
+        if self.traffic.presale_s >= arrivals.gather_s:
+            raise _rule(
+                f"traffic.presale_s = {self.traffic.presale_s:g}: expected less than arrivals.gather_s = {arrivals.gather_s:g}; raise that"
+            )
+        return self
 
     @property
     def limited(self) -> bool:
@@ -278,6 +391,8 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     # A misspelt key is also a missing one: what was written says more than what was not.
     first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+    if first["type"] == RULE:
+        return first["msg"]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"unknown key {key!r}; {nearest(key, keys(model))}"
@@ -285,6 +400,16 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
         return f"{key}: required, and not there"
     expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return f"{key} = {first['input']!r}: expected {expected}{_hint(model, key)}"
+
+
+def _rule(sentence: str) -> PydanticCustomError:
+    """An error that says all of it: key, value, what to do. Braces are not placeholders."""
+    return PydanticCustomError(RULE, "{sentence}", {"sentence": sentence})
+
+
+def _example(name: str) -> str:
+    examples = {"rate_per_s": "200", "steps": "[[100, 2], [400, 5]]", "file": '"arrivals.csv"'}
+    return f", such as arrivals.{name}={examples[name]}"
 
 
 def _hint(model: type[BaseModel], key: str) -> str:

@@ -17,7 +17,8 @@ from typing import Any, Literal, get_args
 
 from loadtest.shards import Form, ShardError, database, find_shards, read_lines, replace_parquet
 
-Kind = Literal["buy", "status", "page"]
+# A `retry` is an order, too: a buy that the same buyer sends again because no answer came.
+Kind = Literal["buy", "retry", "status", "page"]
 Outcome = Literal[
     # ok: the shop answered
     "won", "sold_out", "already_bought", "throttled",

@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from loadtest.faults.schedule import Schedule, check_faults
 from loadtest.interrupt import interruptible
 from loadtest.ledger import Ledger
 from loadtest.limits import Limits, open_limits
+from loadtest.load.arrivals import PLAN, connections, plan_arrivals, write_plan
 from loadtest.progress import Latest, Progress
 from loadtest.queue import open_queue
 from loadtest.redelivery import redelivery_s
@@ -30,7 +31,7 @@ from loadtest.stack.external import Given, open_services
 from loadtest.stack.process import Command, Supervisor
 from loadtest.stack.shop import on_free_port
 from loadtest.thresholds import parse_threshold
-from loadtest.traffic import planned_buys
+from loadtest.traffic import Crowd
 from loadtest.verdict import Verdict, conclude
 
 TICK_S = 0.1
@@ -53,14 +54,20 @@ class Plan:
     shop_file: Path
     scenario: Path
     given: Given
+    offsets_ns: Sequence[int]
+
+    @property
+    def crowd(self) -> Crowd:
+        """Who the buyers are."""
+        return Crowd(self.experiment.traffic, self.experiment.buyers, self.experiment.seed)
 
 
 def plan(experiment: Experiment, given: Given) -> Plan:
     """Check everything that can be checked beforehand.
 
     Raises:
-        UsageError: a file is missing, the manifest and the experiment disagree, a threshold is wrong, or a given service
-            does not answer or is not marked as a test sale.
+        UsageError: a file is missing, the manifest and the experiment disagree, a threshold or the arrivals are wrong, or a
+            given service does not answer or is not marked as a test sale.
     """
     shop, shop_file = load_shop(experiment)
     on_free_port(experiment, shop).check()
@@ -69,8 +76,9 @@ def plan(experiment: Experiment, given: Given) -> Plan:
     check_faults(experiment.faults, shop)
     check_broker(experiment, shop, given)
     scenario = find_file(experiment.scenario)
+    offsets_ns = plan_arrivals(experiment)
     given.check()
-    return Plan(experiment, shop, shop_file, scenario, given)
+    return Plan(experiment, shop, shop_file, scenario, given, offsets_ns)
 
 
 def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tuple[RunDir, Verdict]:
@@ -220,18 +228,20 @@ class Sale:
             "drained_ns": drained.at_ns,
             "deadline_s": experiment.drain.deadline_s,
             "near_misses": near_misses,
-            "planned": planned_buys(experiment.traffic, experiment.buyers),
             # Of a shop that is not told the time-out nothing is known; the checks then take Celery's hour.
             "redelivery_s": redelivery_s(experiment) if told_visibility(self.plan.shop, experiment) else None,
+            "planned": self.plan.crowd.clicks,
         }
         write_parquet(self.run_dir.path / "sale.parquet", SALE, [list(row.values())])
 
 
 def load_command(planned: Plan, run_dir: RunDir, base_url: str) -> Command:
     """Locust, headless, told everything else by the run directory."""
-    buyers = str(planned.experiment.buyers)
+    users = connections(planned.experiment, planned.offsets_ns)
+    arrivals = planned.experiment.arrivals
+    spawn_rate = arrivals.rate_per_s if arrivals.kind == "spawned" and arrivals.rate_per_s else users
     argv = [
-        sys.executable, "-m", "locust", "-f", str(planned.scenario), "--headless", "-u", buyers, "-r", buyers,
+        sys.executable, "-m", "locust", "-f", str(planned.scenario), "--headless", "-u", str(users), "-r", str(spawn_rate),
         "--host", base_url, "--run-dir", str(run_dir.path), "--only-summary",
         "--csv", str(run_dir.path / "locust" / "stats"), "--html", str(run_dir.path / "locust" / "locust.html"),
     ]  # fmt: skip
@@ -249,3 +259,4 @@ def write_request(run_dir: RunDir, planned: Plan, command: list[str]) -> None:
     (run_dir.path / "experiment.toml").write_text(planned.experiment.to_toml())
     shutil.copyfile(planned.shop_file, run_dir.path / "shop.toml")
     write_text(run_dir.path / "environment.json", describe(command, planned.given))
+    write_plan(run_dir.path / PLAN, planned.offsets_ns, planned.crowd)

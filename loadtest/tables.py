@@ -1,9 +1,11 @@
 """Tables: one run directory as DuckDB sees it. Every check, figure and threshold asks these and nothing else.
 
 What a run recorded: ``ops`` (the history), ``seeded``, ``orders``, ``tokens``, ``claims``, ``rejected``, ``queue`` (the final
-reads), ``samples``, ``faults``, ``changes`` (of the limit while the sale ran), ``sale``. What follows from it, defined here once:
+reads), ``samples``, ``faults``, ``changes`` (of the limit while the sale ran), ``sale``, ``plan`` (the arrivals as
+planned; empty in a run that has none). What follows from it, defined here once:
 
-    asks       the orders placed: ops of kind `buy`; `demand` has how many `buyers` placed them
+    asks       the orders placed: ops of kind `buy` and `retry`; `demand` has how many `buyers` placed them
+    scheduled  the part of the plan that comes after T0: empty unless arrivals were open
     promises   A: one row for each (buyer, number) that a buyer was told is theirs; `won` without a number counts one each.
                `withdrawn` where it was explicitly rejected, in the final read or to the buyer's face
     explained  for each buyer, rows that no promise names but an unanswered order, or a win without a number, may have made
@@ -66,7 +68,8 @@ SALE = "(FROM read_parquet('{file}') UNION ALL BY NAME SELECT NULL::DOUBLE AS re
 DERIVED = """
 CREATE MACRO op_name(generator, op_id) AS 'op ' || op_id || ' of ' || generator;
 CREATE MACRO since_t0(ns) AS format('T0 {:+.3f} s', (ns - (SELECT t0_ns FROM sale)) / 1e9);
-CREATE VIEW asks AS FROM ops WHERE kind = 'buy';
+CREATE VIEW asks AS FROM ops WHERE kind IN ('buy', 'retry');
+CREATE VIEW scheduled AS FROM plan WHERE offset_ns > 0;
 CREATE TEMP TABLE demand AS SELECT count(DISTINCT buyer) AS buyers FROM asks;
 CREATE TEMP TABLE told_rejected AS
     SELECT DISTINCT number, buyer FROM rejected WHERE number IS NOT NULL
@@ -135,6 +138,9 @@ def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> I
             reason = _open_lines(db, name, run_dir / file)
             if reason:
                 missing[name] = reason
+        reason = _open_plan(db, run_dir / "arrivals.csv")
+        if reason:
+            missing["plan"] = reason
         db.execute(DERIVED)
         yield Tables(db, missing)
 
@@ -171,6 +177,23 @@ def _open_lines(db: Any, name: str, path: Path) -> str | None:
         db.execute(f"CREATE VIEW {name} AS {_empty(name)}")
         return f"{path.name} does not parse: {str(error).splitlines()[0]}"
     db.execute(f"CREATE VIEW {name} AS {_empty(name)}")
+    return None
+
+
+def _open_plan(db: Any, path: Path) -> str | None:
+    """The table `plan`: offsets in nanoseconds after T0, and the orders due then. A run that wrote none misses nothing."""
+    import duckdb
+
+    columns = {"time_s": "DECIMAL(18, 9)", "clicks": "BIGINT"}
+    form = "CREATE TEMP TABLE plan AS SELECT (time_s::DECIMAL(38, 9) * 1000000000)::BIGINT AS offset_ns, clicks FROM"
+    try:
+        if path.is_file():
+            db.execute(f"{form} read_csv('{_quoted(path)}', header = true, delim = ',', columns = {columns})")
+            return None
+    except duckdb.Error as error:
+        db.execute(f"{form} (SELECT 0.0 AS time_s, 0 AS clicks WHERE false)")
+        return f"arrivals.csv does not parse: {str(error).splitlines()[0]}"
+    db.execute(f"{form} (SELECT 0.0 AS time_s, 0 AS clicks WHERE false)")
     return None
 
 

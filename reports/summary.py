@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from reports.verdict import Verdict, number_text
 
@@ -54,10 +54,17 @@ def _rates(verdict: Verdict) -> str:
             f"In their busiest seconds, {number_text(requests)} requests became {number_text(commits)} commits."
         )
     if "offered_per_s" in verdict.load:
-        parts.append(f"Load offered: {number_text(verdict.load['offered_per_s'])} requests/s.")
+        parts.append(f"Load offered: {number_text(verdict.load['offered_per_s'])} requests/s{_kept(verdict.load)}.")
     if verdict.drain_s is not None:
         parts.append(f"Drained {number_text(verdict.drain_s)} s after T0.")
     return " ".join(parts)
+
+
+def _kept(load: Mapping[str, float]) -> str:
+    """How the generator kept to a plan of open arrivals."""
+    if "on_time" not in load:
+        return ""
+    return f", {number_text(load['on_time'] * 100)} % of them on time, {number_text(load.get('dropped', 0))} dropped"
 
 
 def _failing(verdict: Verdict) -> Iterator[str]:

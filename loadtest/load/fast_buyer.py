@@ -12,6 +12,7 @@ from loadtest.load.buyer import Buyer
 from loadtest.load.endpoint import Endpoint
 from loadtest.load.http import BadAnswerError, DeadlineError, DisconnectedError, HttpError, NotSentError, Response
 from loadtest.load.line import Line
+from loadtest.load.sale import Turn
 from loadtest.load.session import MAX_REDIRECTS
 
 
@@ -31,6 +32,10 @@ class FastBuyer(Buyer):
         events = environment.events.request
         self.client = FastHttpSession(where.url, events, user=self, max_retries=0, **_settings(where, timeout_s))
         self.client.cookiejar = self.client.client.cookiejar = self.cookies
+
+    def _become(self, turn: Turn | None) -> None:
+        self.cookies.clear()
+        super()._become(turn)
 
     def lines(self, timeout_s: float, count: int) -> list[Line]:
         """One agent a click, so that clicks do not wait for each other."""

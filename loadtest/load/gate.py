@@ -34,6 +34,7 @@ class Gate:
         self.done = 0
         self.t0_ns: int | None = None
         self._runner = runner
+        self._announced = Event()
         self._opened = Event()
         self._report_due = False
         self._releaser: Any = None
@@ -45,15 +46,29 @@ class Gate:
 
     def wait(self) -> int:
         """Arrives, waits for T0 without spinning, and returns it in nanoseconds."""
+        self.arrive()
+        return self.watch()
+
+    def arrive(self) -> None:
+        """One more buyer stands at the gate."""
         self.arrived += 1
         self._report_soon()
-        return self.watch()
 
     def watch(self) -> int:
         """Waits for T0 without being counted: the second click of a buyer who arrives anyway."""
         self._opened.wait()
         assert self.t0_ns is not None
         return self.t0_ns
+
+    def announced(self) -> int:
+        """Waits until T0 is known, which is some time before it, and returns it."""
+        self._announced.wait()
+        assert self.t0_ns is not None
+        return self.t0_ns
+
+    def opens_before(self, moment_ns: int) -> bool:
+        """Waits until `moment_ns`, or until the gate opens. Returns whether it did."""
+        return bool(self._opened.wait(max(0.0, (moment_ns - time_ns()) / 1e9)))
 
     def leave(self) -> None:
         """One buyer's story is over."""
@@ -64,6 +79,7 @@ class Gate:
         """Opens at `t0_ns`. Told twice, it keeps the first."""
         if self.t0_ns is None:
             self.t0_ns = t0_ns
+            self._announced.set()
             self._releaser = gevent.spawn(self._release, t0_ns)
 
     def close(self) -> None:
@@ -100,7 +116,8 @@ class Leader:
     """Decides T0, and knows when the last buyer has an answer.
 
     `expected` tells how many buyers are to come, `on_t0` hears T0 in nanoseconds, `on_end` is called once: when every
-    buyer is done, or `deadline_s` after T0.
+    buyer is done, or `deadline_s` after T0. Where a LoadTestShape changes how many users Locust is to run, `buyers` says how many
+    come in all. `at_once` is false where they are not to wait for each other: then the first to arrive sets T0.
     """
 
     def __init__(
@@ -110,6 +127,8 @@ class Leader:
         deadline_s: float,
         on_t0: Callable[[int], None],
         on_end: Callable[[str], None],
+        buyers: int | None = None,
+        at_once: bool = True,
     ) -> None:
         self.t0_ns: int | None = None
         self._runner = runner
@@ -117,6 +136,8 @@ class Leader:
         self._deadline_s = deadline_s
         self._on_t0 = on_t0
         self._on_end = on_end
+        self._buyers = buyers
+        self._at_once = at_once
         self._counts: dict[str, _Count] = {}
         self._timers: list[Any] = []
         self._ended = False
@@ -130,7 +151,7 @@ class Leader:
         """Takes in the report of one process."""
         self._counts[node] = _Count(arrived, done)
         if self.t0_ns is None:
-            if self._sum_arrived() >= self._expected():
+            if self._sum_arrived() >= (self._expected() if self._at_once else 1):
                 self._announce()
         elif not knows_t0:
             self._runner.send_message(T0, {"t0_ns": self.t0_ns})
@@ -147,7 +168,7 @@ class Leader:
         return sum(count.arrived for count in self._counts.values())
 
     def _expected(self) -> int:
-        return max(1, int(self._runner.target_user_count))
+        return self._buyers or max(1, int(self._runner.target_user_count))
 
     def _give_up(self) -> None:
         if self.t0_ns is None:

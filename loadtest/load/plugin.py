@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +11,30 @@ import gevent
 import locust.log
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtest.errors import HarnessError
-from loadtest.load.arrivals import offsets_ns
-from loadtest.load.buyer import Sale
+from loadtest.errors import HarnessError, UsageError
+from loadtest.experiment import Experiment
+from loadtest.load.arrivals import PLAN, plan_arrivals, read_times
 from loadtest.load.gate import COUNT, T0, Gate, Leader
 from loadtest.load.locust_files import tick_faster, write_csv, write_html
 from loadtest.load.options import Setup, add_options, read_setup
 from loadtest.load.recorder import Recorder
+from loadtest.load.sale import Sale
 from loadtest.load.samples import Samples, write_t0
 from loadtest.traffic import Crowd
 
 log = logging.getLogger(__name__)
 
 
-def install(events: Any) -> None:
-    """Adds the listeners of a sale to Locust's `events`. Installing twice does nothing."""
+def install(events: Any, experiment: str = "rush") -> None:
+    """Adds the listeners of a sale to Locust's `events`. Installing twice does nothing.
+
+    Run bare, the scenario follows the numbers of `experiment`, a shipped one or a file, unless told another.
+    """
     if getattr(events, "sale_installed", False):
         return
     events.sale_installed = True
     tick_faster()
-    events.init_command_line_parser.add_listener(add_options)
+    events.init_command_line_parser.add_listener(lambda parser: add_options(parser, experiment))
     events.init.add_listener(on_init)
 
 
@@ -40,10 +45,23 @@ def on_init(environment: Any, runner: Any, **_: Any) -> None:
     if known and not isinstance(runner, WorkerRunner):
         try:
             read_setup(environment.parsed_options, environment.host)
+            _check_tags(environment)
         except HarnessError as error:
             print(f"Error: {error}", file=sys.stderr)
             sys.exit(error.exit_code)
     Plugin(environment, runner)
+
+
+def _check_tags(environment: Any) -> None:
+    """A buyer without a task is no buyer: Locust would say so with a traceback for each of them."""
+    options = environment.parsed_options
+    wanted, unwanted = set(options.tags or ()), set(options.exclude_tags or ())
+    stories: list[set[str]] = [
+        getattr(story, "locust_tag_set", set()) for user in environment.user_classes for story in user.tasks
+    ]
+    if not any((not wanted or wanted & tags) and not unwanted & tags for tags in stories):
+        known = ", ".join(sorted(set().union(*stories))) or "none"
+        raise UsageError(f"--tags, --exclude-tags: they leave buyers nothing to do; tags of this scenario: {known}")
 
 
 class Plugin:
@@ -128,6 +146,8 @@ class Plugin:
             self.leader = Leader(
                 self.runner, experiment.arrivals.gather_s, experiment.drain.deadline_s,
                 on_t0=lambda t0_ns: self._write_t0(run_dir, t0_ns), on_end=self._end,
+                buyers=experiment.buyers if self.environment.shape_class else None,
+                at_once=experiment.arrivals.kind != "spawned",
             )  # fmt: skip
         if self.buys:
             index = self.runner.worker_index
@@ -135,7 +155,7 @@ class Plugin:
             self.gate = Gate(self.runner)
             sale = Sale(
                 setup.sale, setup.shop.http, setup.where, experiment, self.gate,
-                offsets_ns(experiment.arrivals, experiment.buyers, experiment.seed),
+                _plan(run_dir, experiment),
                 Crowd(experiment.traffic, experiment.buyers, experiment.seed),
                 process=index, processes=max(1, self.environment.parsed_options.processes or 1),
             )  # fmt: skip
@@ -160,7 +180,14 @@ class Plugin:
 def _readings(sale: Sale) -> dict[str, float]:
     if sale.recorder:
         sale.recorder.flush()
-    return {"sent": sale.sent, "answered": sale.answered, "waiting": sale.gate.waiting}
+    return {"sent": sale.sent, "answered": sale.answered, "waiting": sale.gate.waiting, "dropped": sale.dropped}
+
+
+def _plan(run_dir: Path | None, experiment: Experiment) -> Sequence[int]:
+    """The arrivals as the run has planned them; made here where nobody has."""
+    if run_dir and (run_dir / PLAN).is_file():
+        return read_times(run_dir / PLAN)
+    return plan_arrivals(experiment)
 
 
 def _made(directory: Path) -> Path:

@@ -29,6 +29,7 @@ class History:
         self.faults: list[dict[str, Any]] = []
         self.changes: list[dict[str, Any]] = []
         self.thresholds: list[str] = []
+        self.plan: list[float] = []
         self.absent: set[str] = set()
         self.sale = {
             "sale": "s", "scheme": "tokens", "dispatch": "queued", "limiter_kind": "none", "stock": stock, "buyers": 0,
@@ -107,6 +108,11 @@ class History:
         self.changes.append(change)
         return self
 
+    def due(self, *times: float) -> Self:
+        """The plan of open arrivals: seconds after T0, each with one order."""
+        self.plan += times
+        return self
+
     def undrained(self) -> Self:
         """The deadline came before the queue was empty."""
         return self.with_sale(drained=False, drained_ns=None)
@@ -134,6 +140,9 @@ class History:
         if "ops" not in self.absent:
             _write_lines(run_dir / "history" / "g1.jsonl", self._lines())
         _write_lines(run_dir / "samples" / "sampler.jsonl", self.samples)
+        if self.plan:
+            lines = [f"{at:.9f},1\n" for at in self.plan]
+            (run_dir / "arrivals.csv").write_text("".join(["time_s,clicks\n", *lines]))
         if self.faults:
             _write_lines(run_dir / "faults.jsonl", self.faults)
         if self.changes:

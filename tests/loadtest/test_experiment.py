@@ -36,7 +36,7 @@ def test_an_override_is_read_as_toml_would() -> None:
     ("override", "parts"),
     [
         ("stok=10", ["'stok'", "nearest valid: 'stock'"]),
-        ("rate_per_s=10", ["nearest valid: 'limiter.rate_per_s'"]),
+        ("rate_per_s=10", ["nearest valid: 'arrivals.rate_per_s' or 'limiter.rate_per_s'"]),
         ("limiter.rate=10", ["nearest valid: 'limiter.rate_per_s'"]),
         ("stock=0", ["stock = 0", "greater than or equal to 1"]),
         ("stock=-3", ["stock = -3"]),

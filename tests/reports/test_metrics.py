@@ -125,3 +125,20 @@ def test_a_limit_that_was_changed_is_drawn_as_it_held(make_run: MakeRun) -> None
     assert found.changed == ((2.0, 20.0),)
     assert found.limits == (before.configured_per_s, 20.0)
     assert "then 20/s" in chart.caption
+
+
+def test_open_arrivals_are_drawn_as_planned(make_run: MakeRun) -> None:
+    run = make_run("valid")
+    (run / "arrivals.csv").write_text("time_s,clicks\n0.05,1\n0.15,2\n0.16,1\n")
+    duckdb.sql(
+        f"CREATE OR REPLACE TEMP TABLE changed AS SELECT * REPLACE (CASE WHEN op_id % 100 = 7 AND kind = 'buy' THEN 'retry' ELSE kind END AS kind) "
+        f"FROM '{run / 'history.parquet'}'; COPY changed TO '{run / 'history.parquet'}' (FORMAT parquet)"
+    )
+    with opened(run) as (data, time):
+        found = metrics.requests(data, time)
+        ((retries,),) = data.rows("SELECT count(*) FROM ops WHERE kind = 'retry'")
+    first = int(np.searchsorted(time.edges, -1e-9))
+    assert retries > 0
+    assert found.scheduled[first + 1] * time.bin_s == 3
+    assert round(found.scheduled.sum() * time.bin_s) == 4 + retries
+    assert round(found.sent.sum() * time.bin_s) == 1000, "a retry is a request like another"
