@@ -22,6 +22,7 @@ def add_options(parser: Any) -> None:
     add("--shop", "<file>", "Without --run-dir: the manifest whose [http] says how to talk to the shop", DEFAULT_SHOP)
     add("--sale", "<id>", "Sale to buy from; default: the manifest's", in_web_ui=True)
     add("--shop-ca", "<file>", "PEM file of the authority that signed the shop's certificate")
+    add("--desk", "<dir>", "Set by loadtest run --web: where the sales of the web page are asked for")
     parser.add_argument(
         "--shop-insecure",
         action="store_true",

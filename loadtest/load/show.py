@@ -1,0 +1,76 @@
+"""What the page shows: the state of the newest sale, and the points of its charts."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from time import time
+from typing import Any
+
+from loadtest.load.feed import Feed, LocustFeed, RunFeed
+from loadtest.load.outcomes import Outcomes
+from loadtest.load.sales import Sales
+
+UNJUDGED = "Nothing here is judged: no harness reads the database"
+
+
+class Show:
+    """The newest sale, whoever asks. Without `sales` there is no harness, and it shows what Locust knows."""
+
+    def __init__(
+        self, environment: Any, runner: Any, outcomes: Outcomes, sales: Sales | None, t0_ns: Callable[[], int | None]
+    ) -> None:
+        self.sales = sales
+        self.outcomes = outcomes
+        self.limits: list[tuple[float, float]] = []
+        self._environment = environment
+        self._runner = runner
+        self._t0_ns = t0_ns
+        self._feed = Feed()
+        self._feeds = 0
+        environment.events.test_start.add_listener(self._on_start)
+        environment.events.test_stop.add_listener(self._on_stop)
+
+    def news(self, sale: str, since: int) -> dict[str, Any]:
+        """The state, and the points after the first `since` of those of `sale`; all of them when it is another by now."""
+        state = self.sales.desk.state() if self.sales else None
+        feed = self._newest_feed()
+        feed.refresh()
+        name = f"{os.getpid()}-{self._feeds}"
+        begin = since if sale == name else 0
+        return {
+            "sale": name, "now_ms": time() * 1000, "harness": self.sales is not None, "locust": self._runner.state,
+            "state": asdict(state) if state else None, "idle": self.sales.idle if self.sales else None,
+            "values": self.sales.values if self.sales else None, "outcomes": self.outcomes.counts(),
+            "limits": self.limits, "t0_ms": feed.t0_ms, "phases": feed.phases, "latest": feed.latest,
+            "points": feed.points[begin:], "next": len(feed.points),
+        }  # fmt: skip
+
+    def figures(self) -> Iterator[tuple[str, str]]:
+        """The same in a few lines, for a table."""
+        if self.sales:
+            state = self.sales.desk.state()
+            yield "phase", state.phase
+            if state.held:
+                yield f"verdict of sale {state.held[-1].number}", f"{state.held[-1].verdict}: {state.held[-1].sentence}"
+        else:
+            yield "verdict", UNJUDGED
+        for metric, value in self._feed.latest.items():
+            yield metric, f"{value:,.0f}"
+        for outcome, count in self.outcomes.counts().items():
+            yield f"told {outcome.replace('_', ' ')}", f"{count:,}"
+
+    def _newest_feed(self) -> Feed:
+        run_dir = self.sales.run_dir if self.sales else None
+        if run_dir and not (isinstance(self._feed, RunFeed) and self._feed.run_dir == run_dir):
+            self._feed, self.limits, self._feeds = RunFeed(run_dir), [], self._feeds + 1
+        return self._feed
+
+    def _on_start(self, **_: Any) -> None:
+        if self.sales is None:
+            self._feed.close()
+            self._feeds += 1
+            total = self._environment.stats.total
+            self._feed = LocustFeed(lambda: {"generator.sent": total.num_requests}, self._t0_ns)
+
+    def _on_stop(self, **_: Any) -> None:
+        self._feed.close()
