@@ -6,6 +6,7 @@ origin (CORS), so the browser's ``Origin`` is compared with the host it asked.
 
 import json
 import math
+import os
 from dataclasses import asdict
 from pathlib import Path
 from time import time
@@ -25,6 +26,7 @@ from flask import (
 )
 
 from loadtest.errors import HarnessError
+from loadtest.load.login import PASSWORD, add_login
 from loadtest.load.sales import Sales
 from loadtest.load.show import Show
 from loadtest.run_dir import write_text
@@ -53,6 +55,8 @@ def add_page(web_ui: Any, options: Any, show: Show) -> None:
         ("/flash-sale/runs/<int:number>/<path:name>", views.file, "GET"),
     ):
         page.add_url_rule(rule, view.__name__, web_ui.auth_required_if_enabled(view), methods=[method])
+    if options.web_login and (password := os.environ.get(PASSWORD)):
+        add_login(web_ui, page, password)
     page.before_request(refuse_foreign)
     page.after_request(keep_own)
     web_ui.app.register_blueprint(page)
@@ -83,7 +87,7 @@ class Views:
         """Begin a sale with the values of the form."""
         try:
             self._sales().start(_object())
-        except (HarnessError, ValueError) as error:
+        except HarnessError as error:
             return _refused(409, str(error))
         return jsonify({})
 

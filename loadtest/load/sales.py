@@ -24,7 +24,8 @@ class Sales:
     def __init__(self, desk: Desk, environment: Any, runner: Any) -> None:
         self.desk = desk
         self.offers = desk.offers()
-        self.values: dict[str, Any] = dict(self.offers.values)
+        self.values = self.offers.values
+        self._wanted: dict[str, Any] = {}
         self._environment = environment
         self._runner = runner
         self._number = 0
@@ -40,12 +41,14 @@ class Sales:
         """Begin a sale with `values` laid over those of the last one.
 
         Raises:
-            HarnessError: one is under way.
+            HarnessError: one is under way, or it is not said how many buyers come.
         """
         if not self.idle:
             raise HarnessError("a sale is under way; wait for its verdict")
-        self.values = {**self.values, **values}
-        buyers = max(1, int(self.values["buyers"]))
+        buyers = values.get("buyers", self.values["buyers"])
+        if not isinstance(buyers, int) or buyers < 1:
+            raise HarnessError(f"buyers = {buyers!r}: expected a whole number of them, 1 or more")
+        self._wanted = dict(values)
         self._runner.start(buyers, buyers)
 
     def stop(self) -> None:
@@ -66,9 +69,10 @@ class Sales:
             log.error("a sale is under way; wait for its verdict")
             raise gevent.GreenletExit
         # Who starts from Locust's own form says how many there.
-        self.values["buyers"] = int(self._runner.target_user_count)
+        values = {**self.values, **self._wanted, "buyers": int(self._runner.target_user_count)}
+        self._wanted = {}
         self._number += 1
-        self.desk.ask(Wish(self._number, self.values))
+        self.desk.ask(Wish(self._number, values))
         try:
             state = self._wait_ready()
         except gevent.GreenletExit:
@@ -77,6 +81,7 @@ class Sales:
         if state.base_url is None or state.run_dir is None:
             log.error("no sale: %s", state.error)
             raise gevent.GreenletExit
+        self.values = values
         self._environment.host = state.base_url
         self._environment.parsed_options.run_dir = state.run_dir
         self._watch = gevent.spawn(self._stop_when_told)

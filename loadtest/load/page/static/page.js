@@ -67,7 +67,7 @@ function showState(data, state) {
     banner(oversold ? "wrong" : "live", state.phase[0].toUpperCase() + state.phase.slice(1), which + t, soFar(data, state));
   }
   const phases = $("phases");
-  phases.hidden = state.phase === "idle" || state.phase === "refused";
+  phases.hidden = !PHASES.includes(state.phase);
   phases.replaceChildren(...PHASES.map((name) => {
     const item = make("li", name);
     if (name === state.phase) item.setAttribute("aria-current", "step");
@@ -85,8 +85,8 @@ function soFar(data, state) {
   const rows = data.latest["postgres.rows"] ?? 0, won = data.outcomes.won ?? 0, coming = Math.max(0, won - rows);
   const sold = rows > state.stock ? `${number(rows - state.stock)} oversold` : "nothing oversold";
   const queued = (data.latest["broker.ready"] ?? 0) + (data.latest["broker.unacked"] ?? 0);
-  const where = queued || state.phase === "herd" ? "on their way" : "promised, without a row yet";
-  return `So far: ${sold}; ${number(rows)} of ${number(state.stock)} units stored, ${number(coming)} ${where}. Not judged yet.`;
+  const where = coming ? `, ${number(coming)} ${queued || state.phase === "herd" ? "on their way" : "promised, without a row yet"}` : "";
+  return `So far: ${sold}; ${number(rows)} of ${number(state.stock)} units stored${where}. Not judged yet.`;
 }
 
 function banner(kind, word, phase, sentence, link) {
@@ -164,13 +164,14 @@ function rates(data, x, seconds, marks) {
   const requests = perSecond(seconds("generator.sent"), x), commits = perSecond(seconds("postgres.write_xids"), x);
   const limit = data.state ? limits(data, x) : [];
   const lines = limit.length ? [{ points: limit, colour: "orange", label: `limit ${number(limit.at(-1)[1])}/s` }] : [];
-  const peak = Math.max(...requests.map(([, v]) => v), 0), busiest = Math.max(...commits.map(([, v]) => v), 0);
+  const most = (steps) => Math.max(0, ...steps.filter(([at]) => at >= 0).map(([, v]) => v));
+  const peak = most(requests), busiest = most(commits), dashed = data.limits.length ? "what was asked of the limiter" : "what the limiter allows";
   const said = data.state
-    ? `Requests a second, at most ${number(peak)}, against commits a second, at most ${number(busiest)}${limit.length ? "; dashed, what the limiter allows" : ""}.`
+    ? `Requests a second, at most ${number(peak)}, against commits a second, at most ${number(busiest)}${limit.length ? `; dashed, ${dashed}` : ""}.`
     : `Requests a second, at most ${number(peak)}.`;
   $("rates").querySelector("figcaption span").textContent = `${said} Bins of half a second; the axis is logarithmic.`;
   draw($("rates").querySelector("svg"), {
-    x, marks, lines, log: true, yMax: Math.max(100, peak, busiest, ...limit.map(([, v]) => v)) * 1.3, alt: said,
+    x, marks, lines, log: true, yMax: Math.max(100, ...requests.map(([, v]) => v), busiest, ...limit.map(([, v]) => v)) * 1.3, alt: said,
     series: [
       { points: requests, colour: "ghost", label: "requests/s", area: true },
       { points: commits, colour: "blue", label: `${number(commits.at(-1)?.[1] ?? 0)} commits/s` },
@@ -202,26 +203,25 @@ function queued(seconds) {
   return seconds("broker.ready").map(([at, v]) => [at, v + (unacked.get(at) ?? 0)]);
 }
 
-// A counter's growth per second, in bins that begin at T0.
+// A counter's growth per second, as steps over bins that begin at T0. What a sample tells counts when it was taken.
 function perSecond(points, [from]) {
   const found = [];
   if (points.length < 2) return found;
-  const value = interpolated(points), last = points.at(-1)[0];
+  const value = held(points), last = points.at(-1)[0];
   for (let at = Math.floor(Math.max(from, points[0][0]) / BIN_S) * BIN_S; at + BIN_S <= last; at += BIN_S) {
-    found.push([at + BIN_S / 2, (value(at + BIN_S) - value(at)) / BIN_S]);
+    const rate = (value(at + BIN_S) - value(at)) / BIN_S;
+    found.push([at, rate], [at + BIN_S, rate]);
   }
   return found;
 }
 
-function interpolated(points) {
+// The newest value at each of some moments, which must be asked for in order.
+function held(points) {
   let n = 0;
   return (at) => {
-    if (n && points[n - 1][0] > at) n = 0;
-    while (n < points.length && points[n][0] < at) n += 1;
-    if (n === 0) return points[0][1];
-    if (n === points.length) return points.at(-1)[1];
-    const [t1, v1] = points[n - 1], [t2, v2] = points[n];
-    return v1 + ((v2 - v1) * (at - t1)) / (t2 - t1);
+    while (n && points[n][0] > at) n -= 1;
+    while (n + 1 < points.length && points[n + 1][0] <= at) n += 1;
+    return points[n][1];
   };
 }
 
