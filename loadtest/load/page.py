@@ -7,7 +7,9 @@ origin (CORS), so the browser's ``Origin`` is compared with the host it asked.
 import json
 import math
 import os
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import wraps
 from pathlib import Path
 from time import time
 from typing import Any
@@ -24,7 +26,9 @@ from flask import (
     send_from_directory,
     url_for,
 )
+from werkzeug.exceptions import HTTPException
 
+from loadtest.desk import LOAD_PHASES
 from loadtest.errors import HarnessError
 from loadtest.load.login import PASSWORD, add_login
 from loadtest.load.sales import Sales
@@ -36,7 +40,8 @@ HERE = Path(__file__).parent / "page"
 OWN = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 # Files of a run may draw themselves, and reach nothing here.
 FOREIGN = "sandbox allow-scripts allow-downloads allow-popups"
-RATE_PHASES = ("preparing", "gathering", "herd", "draining")
+RATE_PHASES = (*LOAD_PHASES, "draining")
+MOST_PER_S = 1e6
 
 
 def add_page(web_ui: Any, options: Any, show: Show) -> None:
@@ -54,7 +59,7 @@ def add_page(web_ui: Any, options: Any, show: Show) -> None:
         ("/flash-sale/rate", views.rate, "POST"),
         ("/flash-sale/runs/<int:number>/<path:name>", views.file, "GET"),
     ):
-        page.add_url_rule(rule, view.__name__, web_ui.auth_required_if_enabled(view), methods=[method])
+        page.add_url_rule(rule, view.__name__, web_ui.auth_required_if_enabled(answered(view)), methods=[method])
     if options.web_login and (password := os.environ.get(PASSWORD)):
         add_login(web_ui, page, password)
     page.before_request(refuse_foreign)
@@ -102,12 +107,12 @@ class Views:
         if state.run_dir is None or state.phase not in RATE_PHASES or state.limit_per_s is None:
             return _refused(409, "no sale with a limiter is under way")
         rate = _object().get("rate_per_s")
-        if not isinstance(rate, int | float) or not (math.isfinite(rate) and 0 < rate <= 1e6):
+        if not isinstance(rate, int | float) or not (math.isfinite(rate) and 0 < rate <= MOST_PER_S):
             return _refused(400, f"rate {rate!r}: expected orders a second, above 0")
         control = Path(state.run_dir) / "control"
         control.mkdir(exist_ok=True)
-        write_text(control / "limit", f"{rate:g}\n")
-        self._show.limits.append((time() * 1000, rate))
+        write_text(control / "limit", f"{rate:g}")
+        self._show.asked.append((time() * 1000, rate))
         return jsonify({})
 
     def file(self, number: int, name: str) -> Response:
@@ -145,6 +150,19 @@ class Tab:
             )
             response.set_data(response.get_data(as_text=True).replace("</body>", link, 1))
         return response
+
+
+def answered(view: Callable[..., Any]) -> Callable[..., Any]:
+    """`view`, whose 404 is an answer: Locust's login would turn an exception into a page with 200."""
+
+    @wraps(view)
+    def contained(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(*args, **kwargs)
+        except HTTPException as error:
+            return error.get_response()
+
+    return contained
 
 
 def refuse_foreign() -> Response | None:

@@ -1,5 +1,6 @@
 """What the page shows: the state of the newest sale, and the points of its charts."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -21,7 +22,8 @@ class Show:
     ) -> None:
         self.sales = sales
         self.outcomes = outcomes
-        self.limits: list[tuple[float, float]] = []
+        # Rates that were asked for here: milliseconds since the epoch, orders a second.
+        self.asked: list[tuple[float, float]] = []
         self._environment = environment
         self._runner = runner
         self._t0_ns = t0_ns
@@ -41,7 +43,7 @@ class Show:
             "sale": name, "now_ms": time() * 1000, "harness": self.sales is not None, "locust": self._runner.state,
             "state": asdict(state) if state else None, "idle": self.sales.idle if self.sales else None,
             "values": self.sales.values if self.sales else None, "outcomes": self.outcomes.counts(),
-            "limits": self.limits, "t0_ms": feed.t0_ms, "phases": feed.phases, "latest": feed.latest,
+            "asked": self.asked, "changes": self._changes(), "t0_ms": feed.t0_ms, "phases": feed.phases, "latest": feed.latest,
             "points": feed.points[begin:], "next": len(feed.points),
         }  # fmt: skip
 
@@ -59,10 +61,16 @@ class Show:
         for outcome, count in self.outcomes.counts().items():
             yield f"told {outcome.replace('_', ' ')}", f"{count:,}"
 
+    def _changes(self) -> list[dict[str, Any]]:
+        """Changes of the limit that the harness made, as it wrote them down."""
+        run_dir = self.sales.run_dir if self.sales else None
+        made = run_dir / "limits.jsonl" if run_dir else None
+        return [json.loads(line) for line in made.read_text().splitlines()] if made and made.is_file() else []
+
     def _newest_feed(self) -> Feed:
         run_dir = self.sales.run_dir if self.sales else None
         if run_dir and not (isinstance(self._feed, RunFeed) and self._feed.run_dir == run_dir):
-            self._feed, self.limits, self._feeds = RunFeed(run_dir), [], self._feeds + 1
+            self._feed, self.asked, self._feeds = RunFeed(run_dir), [], self._feeds + 1
         return self._feed
 
     def _on_start(self, **_: Any) -> None:

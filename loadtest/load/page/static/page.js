@@ -165,7 +165,7 @@ function rates(data, x, seconds, marks) {
   const limit = data.state ? limits(data, x) : [];
   const lines = limit.length ? [{ points: limit, colour: "orange", label: `limit ${number(limit.at(-1)[1])}/s` }] : [];
   const most = (steps) => Math.max(0, ...steps.filter(([at]) => at >= 0).map(([, v]) => v));
-  const peak = most(requests), busiest = most(commits), dashed = data.limits.length ? "what was asked of the limiter" : "what the limiter allows";
+  const peak = most(requests), busiest = most(commits), dashed = data.asked.length && !data.changes.length ? "what was asked of the limiter" : "what the limiter allows";
   const said = data.state
     ? `Requests a second, at most ${number(peak)}, against commits a second, at most ${number(busiest)}${limit.length ? `; dashed, ${dashed}` : ""}.`
     : `Requests a second, at most ${number(peak)}.`;
@@ -225,13 +225,16 @@ function held(points) {
   };
 }
 
-// What the limiter allows, with every change that was asked for here.
-function limits({ state, limits: changes, t0_ms: t0 }, [from, to]) {
+// What all workers together may place: as the harness changed it, or, until it has told, as it was asked for here.
+function limits({ state, asked, changes, t0_ms: t0 }, [from, to]) {
   if (state.limit_per_s === null) return [];
+  const steps = changes.length
+    ? changes.map((each) => [each.time_ns / 1e6, each.together_per_s])
+    : asked.map(([at, rate]) => [at, (state.limit_per_s * rate) / state.rate_per_s]);
   const found = [[from, state.limit_per_s]];
-  for (const [at, rate] of changes) {
-    const second = (at - t0) / 1000, before = found.at(-1)[1];
-    found.push([second, before], [second, (state.limit_per_s * rate) / state.rate_per_s]);
+  for (const [at, perSecond] of steps) {
+    const second = Math.max(from, (at - t0) / 1000);
+    found.push([second, found.at(-1)[1]], [second, perSecond]);
   }
   return [...found, [to, found.at(-1)[1]]];
 }
@@ -242,6 +245,8 @@ function showForms(data, state) {
   const underWay = !data.idle && PHASES.indexOf(state.phase) < PHASES.indexOf("reading");
   $("control").hidden = !underWay;
   $("rate-label").hidden = $("change").hidden = state.limit_per_s === null;
+  const untaken = data.changes.at(-1)?.answered === 0;
+  if (untaken) say(`No worker took the rate of ${data.changes.at(-1).rate_per_s}/s.`);
   if (shownNumber !== state.number) {
     shownNumber = state.number;
     if (state.rate_per_s) $("control").elements.rate.value = state.rate_per_s;
@@ -256,6 +261,9 @@ function offer() {
   if (!allowed.includes(form.dispatch.value)) form.dispatch.value = allowed[0];
   const limited = form.dispatch.value === "queued";
   for (const control of document.querySelectorAll(".limited input, .limited select")) control.disabled = !limited;
+  const per = form["limiter.kind"].value === "shared" ? "orders/s, all together" : "orders/s, each worker";
+  $("per").textContent = per;
+  $("per-now").textContent = `${per}, from now on`;
   if (form["limiter.kind"].value === "none") form["limiter.rate_per_s"].disabled = true;
 }
 
