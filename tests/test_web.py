@@ -175,12 +175,17 @@ def test_an_oversell_shows_in_red_while_it_goes_on_and_in_the_verdict(shop: Web,
     page.click("#start")
     until(page, "banner.classList.contains('wrong') && /So far: \\d+ oversold/.test(sentence.textContent)")
     until(page, "word.textContent === 'INVALID'")
+    before = page.text_content("#numbers")
     assert "invalid: oversell" in page.text_content("#sentence")
     assert int(page.text_content("#numbers .bad dd").replace(",", "")) > 0
     red, line = page.evaluate(
         "['#units .over', '#units .s-ink'].map(s => document.querySelector(s).getBoundingClientRect()).map(r => [r.top, r.bottom])"
     )
     assert red[0] < line[0] <= red[1] + 1, "the area is above the line of the stock"
+    page.fill("[name=stock]", "60000000")
+    page.click("#start")
+    until(page, "word.textContent === 'Refused'")
+    assert page.text_content("#numbers") == before, "a sale that was not held changes no figure"
 
 
 def test_only_the_page_itself_may_ask(shop: Web) -> None:

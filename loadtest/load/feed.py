@@ -10,10 +10,12 @@ from gevent.lock import BoundedSemaphore
 
 from loadtest.tail import Tail
 
-SHOWN = (
-    "generator.sent", "generator.answered", "generator.waiting",
-    "redis.tokens", "broker.ready", "broker.unacked", "postgres.rows", "postgres.write_xids",
-)  # fmt: skip
+# What is drawn, and what people call it.
+SHOWN = {
+    "generator.sent": "requests sent", "generator.answered": "requests answered", "generator.waiting": "buyers at the gate",
+    "redis.tokens": "tokens left", "broker.ready": "orders queued", "broker.unacked": "orders with a worker",
+    "postgres.rows": "rows stored", "postgres.write_xids": "writing transactions, ever",
+}  # fmt: skip
 # Points of one metric are kept this share of the sale's length apart: a long sale is no heavier than a short one.
 APART = 1 / 1500
 STEP_S = 0.25

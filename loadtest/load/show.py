@@ -4,10 +4,11 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from time import time
 from typing import Any
 
-from loadtest.load.feed import Feed, LocustFeed, RunFeed
+from loadtest.load.feed import SHOWN, Feed, LocustFeed, RunFeed
 from loadtest.load.outcomes import Outcomes
 from loadtest.load.sales import Sales
 
@@ -29,6 +30,8 @@ class Show:
         self._t0_ns = t0_ns
         self._feed = Feed()
         self._feeds = 0
+        # What was to be sold in the sale that is drawn: it stays while a later one is refused.
+        self._drawn: dict[str, Any] | None = None
         environment.events.test_start.add_listener(self._on_start)
         environment.events.test_stop.add_listener(self._on_stop)
 
@@ -41,7 +44,7 @@ class Show:
         begin = since if sale == name else 0
         return {
             "sale": name, "now_ms": time() * 1000, "harness": self.sales is not None, "locust": self._runner.state,
-            "state": asdict(state) if state else None, "idle": self.sales.idle if self.sales else None,
+            "state": asdict(state) if state else None, "drawn": self._drawn, "idle": self.sales.idle if self.sales else None,
             "values": self.sales.values if self.sales else None, "outcomes": self.outcomes.counts(),
             "asked": self.asked, "changes": self._changes(), "t0_ms": feed.t0_ms, "phases": feed.phases, "latest": feed.latest,
             "points": feed.points[begin:], "next": len(feed.points),
@@ -57,20 +60,21 @@ class Show:
         else:
             yield "verdict", UNJUDGED
         for metric, value in self._feed.latest.items():
-            yield metric, f"{value:,.0f}"
+            yield SHOWN[metric], f"{value:,.0f}"
         for outcome, count in self.outcomes.counts().items():
             yield f"told {outcome.replace('_', ' ')}", f"{count:,}"
 
     def _changes(self) -> list[dict[str, Any]]:
         """Changes of the limit that the harness made, as it wrote them down."""
-        run_dir = self.sales.run_dir if self.sales else None
-        made = run_dir / "limits.jsonl" if run_dir else None
+        made = self._feed.run_dir / "limits.jsonl" if isinstance(self._feed, RunFeed) else None
         return [json.loads(line) for line in made.read_text().splitlines()] if made and made.is_file() else []
 
     def _newest_feed(self) -> Feed:
-        run_dir = self.sales.run_dir if self.sales else None
-        if run_dir and not (isinstance(self._feed, RunFeed) and self._feed.run_dir == run_dir):
+        state = self.sales.desk.state() if self.sales else None
+        run_dir = Path(state.run_dir) if state and state.run_dir else None
+        if state and run_dir and not (isinstance(self._feed, RunFeed) and self._feed.run_dir == run_dir):
             self._feed, self.asked, self._feeds = RunFeed(run_dir), [], self._feeds + 1
+            self._drawn = {key: getattr(state, key) for key in ("stock", "limit_per_s", "rate_per_s")}
         return self._feed
 
     def _on_start(self, **_: Any) -> None:

@@ -7,7 +7,7 @@ export function draw(svg, { series, lines = [], marks = [], over = null, x, yMax
   const width = svg.clientWidth, height = svg.clientHeight;
   if (!width) return;
   const small = width < 600;
-  const box = { left: 44, right: small ? 86 : 118, top: 14, bottom: 34 };
+  const box = { left: 44, right: small ? 104 : 122, top: 14, bottom: 34 };
   const squash = log ? (v) => Math.log10(1 + Math.max(0, v)) : (v) => v;
   const px = (at) => box.left + ((at - x[0]) / (x[1] - x[0])) * (width - box.left - box.right);
   const py = (v) => height - box.bottom - (squash(v) / squash(yMax)) * (height - box.top - box.bottom);

@@ -46,7 +46,7 @@ function show(data) {
       ? `${plural(all, "request", "requests")} to buy: ${number(told.won ?? 0)} won, ${number(told.sold_out ?? 0)} sold out. Not judged.`
       : "Nobody has asked for a unit yet. Start a test on Locust's page; it is drawn here.");
   }
-  numbers(data.state ? saleNumbers(data, data.state) : toldNumbers(data));
+  numbers(data.state ? saleNumbers(data) : toldNumbers(data));
   charts(data);
 }
 
@@ -80,7 +80,7 @@ function soFar(data, state) {
   if (!data.t0_ms) {
     return state.phase === "gathering"
       ? `${number(data.latest["generator.waiting"] ?? 0)} of ${number(state.buyers)} buyers stand at the gate.`
-      : "The shop is prepared: stock seeded, processes started.";
+      : "Seeding the stock and starting the shop.";
   }
   const rows = data.latest["postgres.rows"] ?? 0, won = data.outcomes.won ?? 0, coming = Math.max(0, won - rows);
   const sold = rows > state.stock ? `${number(rows - state.stock)} oversold` : "nothing oversold";
@@ -104,29 +104,29 @@ function banner(kind, word, phase, sentence, link) {
   }
 }
 
-function saleNumbers(data, state) {
-  const { latest } = data, known = state.number > 0 && sale;
-  const rows = latest["postgres.rows"], unacked = latest["broker.unacked"];
+function saleNumbers({ latest, drawn }) {
+  const rows = latest["postgres.rows"], unacked = latest["broker.unacked"], sent = latest["generator.sent"];
   const queued = latest["broker.ready"] === undefined ? undefined : latest["broker.ready"] + (unacked ?? 0);
-  const oversold = rows === undefined ? undefined : Math.max(0, rows - state.stock);
+  const oversold = rows === undefined || !drawn ? undefined : Math.max(0, rows - drawn.stock);
   return [
-    ["requests answered", latest["generator.answered"], known && latest["generator.sent"] !== undefined ? `of ${number(latest["generator.sent"])} sent` : ""],
-    ["tokens left", latest["redis.tokens"], known ? `of ${number(state.stock)}` : ""],
+    ["requests answered", latest["generator.answered"], sent === undefined ? "" : `of ${number(sent)} sent`],
+    ["tokens left", latest["redis.tokens"], drawn ? `of ${number(drawn.stock)}` : ""],
     ["queued", queued, unacked ? `${number(unacked)} of them with a worker` : ""],
-    ["stored", rows, known ? `of ${number(state.stock)} units` : ""],
+    ["stored", rows, drawn ? `of ${number(drawn.stock)} units` : ""],
     ["oversold", oversold, "", oversold > 0],
   ];
 }
 
 function toldNumbers({ outcomes, latest }) {
-  const { won, sold_out: soldOut, unknown, ...others } = outcomes;
+  const none = Object.keys(outcomes).length ? 0 : undefined;
+  const { won = none, sold_out: soldOut = none, unknown = none, ...others } = outcomes;
   const rest = Object.values(others).reduce((sum, count) => sum + count, 0);
   return [
     ["requests", latest["generator.sent"], "of every kind"],
     ["told: won", won, "not looked up in the database"],
     ["told: sold out", soldOut, ""],
-    ["told otherwise", rest, Object.keys(others).join(", ").replaceAll("_", " ")],
-    ["unknown", unknown ?? 0, "no answer, or an error"],
+    ["told otherwise", rest || none, Object.keys(others).join(", ").replaceAll("_", " ")],
+    ["unknown", unknown, "no answer, or an error"],
   ];
 }
 
@@ -144,7 +144,7 @@ function charts(data) {
   const t0 = data.t0_ms, empty = $("empty");
   const drawn = Boolean(t0 && data.now_ms > t0 && (series["generator.sent"]?.length ?? 0) > 1);
   $("rates").hidden = !drawn;
-  $("units").hidden = !drawn || !data.state;
+  $("units").hidden = !drawn || !data.drawn;
   empty.hidden = drawn;
   if (!drawn) {
     empty.textContent = data.state && !data.idle
@@ -157,18 +157,19 @@ function charts(data) {
   const x = [-0.5, end];
   const marks = data.phases.draining ? [{ at: (data.phases.draining - t0) / 1000, text: "drain" }] : [];
   rates(data, x, seconds, marks);
-  if (data.state) units(data.state, x, seconds, marks);
+  if (data.drawn) units(data.drawn, x, seconds, marks);
 }
 
 function rates(data, x, seconds, marks) {
   const requests = perSecond(seconds("generator.sent"), x), commits = perSecond(seconds("postgres.write_xids"), x);
-  const limit = data.state ? limits(data, x) : [];
+  const limit = data.drawn ? limits(data, x) : [];
   const lines = limit.length ? [{ points: limit, colour: "orange", label: `limit ${number(limit.at(-1)[1])}/s` }] : [];
   const most = (steps) => Math.max(0, ...steps.filter(([at]) => at >= 0).map(([, v]) => v));
   const peak = most(requests), busiest = most(commits), dashed = data.asked.length && !data.changes.length ? "what was asked of the limiter" : "what the limiter allows";
   const said = data.state
     ? `Requests a second, at most ${number(peak)}, against commits a second, at most ${number(busiest)}${limit.length ? `; dashed, ${dashed}` : ""}.`
     : `Requests a second, at most ${number(peak)}.`;
+  $("rates").querySelector("figcaption b").textContent = data.state ? "The peak, and what is left of it." : "The peak.";
   $("rates").querySelector("figcaption span").textContent = `${said} Bins of half a second; the axis is logarithmic.`;
   draw($("rates").querySelector("svg"), {
     x, marks, lines, log: true, yMax: Math.max(100, ...requests.map(([, v]) => v), busiest, ...limit.map(([, v]) => v)) * 1.3, alt: said,
@@ -179,16 +180,16 @@ function rates(data, x, seconds, marks) {
   });
 }
 
-function units(state, x, seconds, marks) {
+function units({ stock }, x, seconds, marks) {
   const clip = (points) => points.filter(([at]) => at >= x[0]);
   const rows = clip(seconds("postgres.rows")), tokens = clip(seconds("redis.tokens")), queue = clip(queued(seconds));
-  const most = Math.max(state.stock, ...[...rows, ...tokens, ...queue].map(([, v]) => v));
-  const now = (points) => number(points.at(-1)?.[1] ?? 0), over = (rows.at(-1)?.[1] ?? 0) - state.stock;
-  const said = `${now(rows)} rows of ${number(state.stock)} units, ${now(tokens)} tokens left, ${now(queue)} orders queued${over > 0 ? `; ${number(over)} rows more than there are units, in red` : ""}.`;
+  const most = Math.max(stock, ...[...rows, ...tokens, ...queue].map(([, v]) => v));
+  const now = (points) => number(points.at(-1)?.[1] ?? 0), over = (rows.at(-1)?.[1] ?? 0) - stock;
+  const said = `${now(rows)} rows of ${number(stock)} units, ${now(tokens)} tokens left, ${now(queue)} orders queued${over > 0 ? `; ${number(over)} rows more than there are units, in red` : ""}.`;
   $("units").querySelector("figcaption span").textContent = said;
   draw($("units").querySelector("svg"), {
-    x, marks, yMax: most * 1.12, alt: said, over: { points: rows, line: state.stock },
-    lines: [{ points: [[x[0], state.stock], [x[1], state.stock]], colour: "ink", label: `stock ${number(state.stock)}` }],
+    x, marks, yMax: most * 1.12, alt: said, over: { points: rows, line: stock },
+    lines: [{ points: [[x[0], stock], [x[1], stock]], colour: "ink", label: `stock ${number(stock)}` }],
     series: [
       { points: tokens, colour: "sky", label: `${now(tokens)} tokens` },
       { points: queue, colour: "orange", label: `${now(queue)} queued` },
@@ -226,12 +227,12 @@ function held(points) {
 }
 
 // What all workers together may place: as the harness changed it, or, until it has told, as it was asked for here.
-function limits({ state, asked, changes, t0_ms: t0 }, [from, to]) {
-  if (state.limit_per_s === null) return [];
+function limits({ drawn, asked, changes, t0_ms: t0 }, [from, to]) {
+  if (drawn.limit_per_s === null) return [];
   const steps = changes.length
     ? changes.map((each) => [each.time_ns / 1e6, each.together_per_s])
-    : asked.map(([at, rate]) => [at, (state.limit_per_s * rate) / state.rate_per_s]);
-  const found = [[from, state.limit_per_s]];
+    : asked.map(([at, rate]) => [at, (drawn.limit_per_s * rate) / drawn.rate_per_s]);
+  const found = [[from, drawn.limit_per_s]];
   for (const [at, perSecond] of steps) {
     const second = Math.max(from, (at - t0) / 1000);
     found.push([second, found.at(-1)[1]], [second, perSecond]);
@@ -240,6 +241,7 @@ function limits({ state, asked, changes, t0_ms: t0 }, [from, to]) {
 }
 
 function showForms(data, state) {
+  $("form").classList.toggle("busy", !data.idle);
   for (const control of $("form").elements) control.disabled = !data.idle;
   if (data.idle) offer();
   const underWay = !data.idle && PHASES.indexOf(state.phase) < PHASES.indexOf("reading");
