@@ -36,7 +36,7 @@ from loadtest.load.show import Show
 from loadtest.run_dir import write_text
 
 TAB = "flash-sale"
-HERE = Path(__file__).parent / "page"
+HERE = Path(__file__).parent / "assets"
 OWN = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 # Files of a run may draw themselves, and reach nothing here.
 FOREIGN = "sandbox allow-scripts allow-downloads allow-popups"
