@@ -203,7 +203,8 @@ def test_only_the_page_itself_may_ask(shop: Web) -> None:
     assert mode & 0o77 == 0
 
 
-def test_a_sale_from_locusts_own_form_can_be_interrupted(tmp_path: Path) -> None:
+def test_buyers_sent_home_leave_a_drain_that_can_be_interrupted(tmp_path: Path) -> None:
+    """The sale is begun in Locust's own form, whose number of users is the number of buyers."""
     with web(tmp_path, "--web-base-path", "/shop") as running:
         form = urllib.request.Request(
             f"{running.own}/shop/swarm", b"user_count=200&spawn_rate=200&host=", method="POST"
@@ -211,6 +212,9 @@ def test_a_sale_from_locusts_own_form_can_be_interrupted(tmp_path: Path) -> None
         assert answer(form)[0] == 200
         state = running.wait_for("herd")
         assert state["buyers"] == 200
+        assert running.post("stop", {}, running.own)[0] == 200
+        running.wait_for("draining")
+        assert json.loads(running.get("data")[1])["latest"]["broker.ready"] > 0, "they left before all was stored"
         assert running.end() == 130
         run_dir = (tmp_path / "latest").resolve()
         assert str(run_dir) == state["run_dir"]

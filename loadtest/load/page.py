@@ -86,7 +86,9 @@ class Views:
 
     def data(self) -> Response:
         """What is new since point ``since`` of sale ``sale``."""
-        return jsonify(self._show.news(request.args.get("sale", "", str), request.args.get("since", 0, int)))
+        news = self._show.news(request.args.get("sale", "", str), request.args.get("since", 0, int))
+        # Not jsonify: Locust's app is in debug mode, and would lay out every number on a line of its own.
+        return Response(json.dumps(news), mimetype="application/json")
 
     def start(self) -> Response:
         """Begin a sale with the values of the form."""

@@ -39,13 +39,13 @@ class Show:
         """The state, and the points after the first `since` of those of `sale`; all of them when it is another by now."""
         state = self.sales.desk.state() if self.sales else None
         feed = self._newest_feed()
-        feed.refresh()
         name = f"{os.getpid()}-{self._feeds}"
+        feed.refresh()
         begin = since if sale == name else 0
         return {
-            "sale": name, "now_ms": time() * 1000, "harness": self.sales is not None, "locust": self._runner.state,
+            "sale": name, "now_ms": time() * 1000, "locust": self._runner.state,
             "state": asdict(state) if state else None, "drawn": self._drawn, "idle": self.sales.idle if self.sales else None,
-            "values": self.sales.values if self.sales else None, "outcomes": self.outcomes.counts(),
+            "outcomes": self.outcomes.counts(),
             "asked": self.asked, "changes": self._changes(), "t0_ms": feed.t0_ms, "phases": feed.phases, "latest": feed.latest,
             "points": feed.points[begin:], "next": len(feed.points),
         }  # fmt: skip
@@ -59,7 +59,9 @@ class Show:
                 yield f"verdict of sale {state.held[-1].number}", f"{state.held[-1].verdict}: {state.held[-1].sentence}"
         else:
             yield "verdict", UNJUDGED
-        for metric, value in self._feed.latest.items():
+        feed = self._newest_feed()
+        feed.refresh()
+        for metric, value in feed.latest.items():
             yield SHOWN[metric], f"{value:,.0f}"
         for outcome, count in self.outcomes.counts().items():
             yield f"told {outcome.replace('_', ' ')}", f"{count:,}"
@@ -67,7 +69,9 @@ class Show:
     def _changes(self) -> list[dict[str, Any]]:
         """Changes of the limit that the harness made, as it wrote them down."""
         made = self._feed.run_dir / "limits.jsonl" if isinstance(self._feed, RunFeed) else None
-        return [json.loads(line) for line in made.read_text().splitlines()] if made and made.is_file() else []
+        if made is None or not made.is_file():
+            return []
+        return [json.loads(line) for line in made.read_text().rpartition("\n")[0].splitlines()]
 
     def _newest_feed(self) -> Feed:
         state = self.sales.desk.state() if self.sales else None
