@@ -91,14 +91,14 @@ def serve(
     page.check()
     first = plan(experiment, given)
     directory = create_directory(out, "web", experiment.seed)
-    with interruptible(), warm_stack(given, directory, command) as stack:
+    with interruptible() as check_interrupted, warm_stack(given, directory, command) as stack:
         desk = Desk.open(directory / "desk", offers_of(experiment, first.shop))
         locust = stack.supervisor.start(page_command(first, page, desk))
         locust.wait_ready(page.listening, READY_S)
         console.print(f"page    {page.url}   (Ctrl-C ends it)", highlight=False)
         counter = Counter(experiment, given, out, stack, desk, locust, console, done, shown)
         try:
-            counter.serve()
+            counter.serve(check_interrupted)
         except RunInterrupted:
             if counter.busy:
                 raise
@@ -121,7 +121,7 @@ class Counter:
     state: State = field(default_factory=State)
     busy: bool = False
 
-    def serve(self) -> None:
+    def serve(self, check_interrupted: Callable[[], None]) -> None:
         """Hold one sale for each wish; what is wrong with one stops no other.
 
         Raises:
@@ -132,6 +132,7 @@ class Counter:
             if wish and wish.number > self.state.number:
                 self.busy = True
                 self._hold(wish)
+                check_interrupted()
                 self.busy = False
             if self.locust.exit_code() is not None:
                 raise ServiceError(f"locust ended with {self.locust.exit_code()}:\n{self.locust.log_tail()}")

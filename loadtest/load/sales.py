@@ -78,8 +78,9 @@ class Sales:
         except gevent.GreenletExit:
             self.desk.buyers_gone(self._number)
             raise
-        if state.base_url is None or state.run_dir is None:
-            log.error("no sale: %s", state.error)
+        if state.phase not in LOAD_PHASES or state.base_url is None:
+            log.error("no sale: %s", state.error or "it was ended before it began")
+            self.desk.buyers_gone(self._number)
             raise gevent.GreenletExit
         self.values = values
         self._environment.host = state.base_url
@@ -116,7 +117,7 @@ class Sales:
     def _wait_ready(self) -> State:
         while True:
             state = self.desk.state()
-            if state.number == self._number and (state.over or state.phase in LOAD_PHASES):
+            if state.number == self._number and state.phase != "preparing":
                 return state
             gevent.sleep(POLL_S)
 
