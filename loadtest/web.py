@@ -91,18 +91,19 @@ def serve(
     page.check()
     first = plan(experiment, given)
     directory = create_directory(out, "web", experiment.seed)
-    with interruptible() as check_interrupted, warm_stack(given, directory, command) as stack:
-        desk = Desk.open(directory / "desk", offers_of(experiment, first.shop))
-        locust = stack.supervisor.start(page_command(first, page, desk))
-        locust.wait_ready(page.listening, READY_S)
-        console.print(f"page    {page.url}   (Ctrl-C ends it)", highlight=False)
-        counter = Counter(experiment, given, out, stack, desk, locust, console, done, shown)
-        try:
+    counter: Counter | None = None
+    try:
+        with interruptible() as check_interrupted, warm_stack(given, directory, command) as stack:
+            desk = Desk.open(directory / "desk", offers_of(experiment, first.shop))
+            locust = stack.supervisor.start(page_command(first, page, desk))
+            locust.wait_ready(page.listening, READY_S)
+            console.print(f"page    {page.url}   (Ctrl-C ends it)", highlight=False)
+            counter = Counter(experiment, given, out, stack, desk, locust, console, done, shown)
             counter.serve(check_interrupted)
-        except RunInterrupted:
-            if counter.busy:
-                raise
-            console.print("ended", style="dim")
+    except RunInterrupted:
+        if counter is None or counter.busy:
+            raise
+        console.print("ended", style="dim")
 
 
 @dataclass
