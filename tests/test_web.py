@@ -124,6 +124,7 @@ def page(browser: Any, shop: Web) -> Iterator[Any]:
     context.close()
 
 
+@pytest.mark.alone
 def test_a_sale_from_the_page_ends_in_a_verdict_and_its_report(shop: Web, page: Any) -> None:
     until(page, "word.textContent === 'No sale yet'")
     page.fill("[name=buyers]", "240")
