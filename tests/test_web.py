@@ -206,7 +206,7 @@ def test_only_the_page_itself_may_ask(shop: Web) -> None:
 
 def test_buyers_sent_home_leave_a_drain_that_can_be_interrupted(tmp_path: Path) -> None:
     """The sale is begun in Locust's own form, whose number of users is the number of buyers."""
-    with web(tmp_path, "--web-base-path", "/shop") as running:
+    with web(tmp_path, "--web-base-path", "/shop", "--set", "limiter.rate_per_s=10") as running:
         form = urllib.request.Request(
             f"{running.own}/shop/swarm", b"user_count=200&spawn_rate=200&host=", method="POST"
         )
@@ -215,7 +215,9 @@ def test_buyers_sent_home_leave_a_drain_that_can_be_interrupted(tmp_path: Path) 
         assert state["buyers"] == 200
         assert running.post("stop", {}, running.own)[0] == 200
         running.wait_for("draining")
-        assert json.loads(running.get("data")[1])["latest"]["broker.ready"] > 0, "they left before all was stored"
+        while "broker.ready" not in (latest := json.loads(running.get("data")[1])["latest"]):
+            time.sleep(0.05)
+        assert latest["broker.ready"] > 0, "they left before all was stored"
         assert running.end() == 130
         run_dir = (tmp_path / "latest").resolve()
         assert str(run_dir) == state["run_dir"]
