@@ -242,7 +242,7 @@ def wished(experiment: Experiment, wish: Wish) -> Experiment:
     for key in wish.values:
         if key not in FORM:
             raise UsageError(f"{key}: cannot be set from the page; set it where loadtest was started: --set {key}=…")
-    return lay_over(experiment, wish.values, f"sale {wish.number}")
+    return lay_over(experiment, wish.values, "the form")
 
 
 def page_command(planned: Plan, page: Page, desk: Desk) -> Command:

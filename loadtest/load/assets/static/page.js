@@ -149,7 +149,7 @@ function charts(data) {
   if (!drawn) {
     empty.textContent = data.state && !data.idle
       ? "The charts begin at T0, when every buyer stands at the gate."
-      : "No sale has been drawn yet. While one is held, requests and commits per second, tokens, queue and rows are drawn here.";
+      : `No sale has been drawn yet. While one is held, ${data.state ? "requests and commits a second, tokens, queue and rows" : "requests a second"} are drawn here.`;
     return;
   }
   const seconds = (metric) => (series[metric] ?? []).map(([at, v]) => [(at - t0) / 1000, v]);
