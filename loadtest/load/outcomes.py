@@ -42,7 +42,7 @@ class Outcomes:
     def _on_request(self, request_type: str, name: str, response: Any = None, **_: Any) -> None:
         if (request_type, name) == self._buy:
             # Ours has `status`; that of a scenario on Locust's own clients, `status_code`.
-            self._statuses[getattr(response, "status", getattr(response, "status_code", 0))] += 1
+            self._statuses[getattr(response, "status", getattr(response, "status_code", 0)) or 0] += 1
 
     def _on_report(self, data: dict[str, Any], **_: Any) -> None:
         data[PART] = {str(status): count for status, count in self._statuses.items()}
