@@ -85,8 +85,9 @@ class Show:
         if self.sales is None:
             self._feed.close()
             self._feeds += 1
-            total = self._environment.stats.total
-            self._feed = LocustFeed(lambda: {"generator.sent": total.num_requests}, self._t0_ns)
+            # A master makes new totals after this event.
+            stats = self._environment.stats
+            self._feed = LocustFeed(lambda: {"generator.sent": stats.total.num_requests}, self._t0_ns)
 
     def _on_stop(self, **_: Any) -> None:
         self._feed.close()
