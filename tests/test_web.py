@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,15 +46,18 @@ class Web:
         return f"http://127.0.0.1:{self.port}"
 
     def state(self) -> dict[str, Any]:
-        _, body = self.get("data")
-        state: dict[str, Any] = json.loads(body)["state"]
-        return state
+        return self.wait(lambda _: True)
 
-    def wait_for(self, *phases: str) -> dict[str, Any]:
+    def wait_for(self, phase: str) -> dict[str, Any]:
+        return self.wait(lambda data: bool(data["state"]["phase"] == phase))
+
+    def wait(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The state of the sale once the page's data are as they should be."""
         deadline = time.monotonic() + 30
-        while (state := self.state())["phase"] not in phases:
-            assert time.monotonic() < deadline, state
+        while not condition(data := json.loads(self.get("data")[1])):
+            assert time.monotonic() < deadline, data
             time.sleep(0.05)
+        state: dict[str, Any] = data["state"]
         return state
 
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
@@ -213,11 +216,10 @@ def test_buyers_sent_home_leave_a_drain_that_can_be_interrupted(tmp_path: Path) 
         assert answer(form)[0] == 200
         state = running.wait_for("herd")
         assert state["buyers"] == 200
+        running.wait(lambda data: data["outcomes"] == {"won": 60, "sold_out": 140})
         assert running.post("stop", {}, running.own)[0] == 200
         running.wait_for("draining")
-        while "broker.ready" not in (latest := json.loads(running.get("data")[1])["latest"]):
-            time.sleep(0.05)
-        assert latest["broker.ready"] > 0, "they left before all was stored"
+        running.wait(lambda data: data["latest"].get("broker.ready", 0) > 0)
         assert running.end() == 130
         run_dir = (tmp_path / "latest").resolve()
         assert str(run_dir) == state["run_dir"]
