@@ -111,9 +111,11 @@ class Views:
         rate = _object().get("rate_per_s")
         if not isinstance(rate, int | float) or not (math.isfinite(rate) and 0 < rate <= MOST_PER_S):
             return _refused(400, f"rate {rate!r}: expected orders a second, above 0")
-        control = Path(state.run_dir) / "control"
-        control.mkdir(exist_ok=True)
-        write_text(control / "limit", f"{rate:g}")
+        # As loadtest.limits does, which would bring Celery into this process.
+        asking = Path(state.run_dir) / "control" / "limit"
+        if not asking.parent.is_dir():
+            return _refused(409, "the manifest does not name the task that is limited: set task in its [queue]")
+        write_text(asking, f"{rate:g}")
         self._show.asked.append((time() * 1000, rate))
         return jsonify({})
 
