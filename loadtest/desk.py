@@ -56,7 +56,7 @@ class Held:
 
 @dataclass(frozen=True)
 class State:
-    """How far the newest sale is. `limit_per_s` is W·L, None without a limit."""
+    """How far the newest sale is. `limit_per_s` is for all workers together, None without a limit."""
 
     number: int = 0
     phase: str = "idle"
