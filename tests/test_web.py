@@ -18,7 +18,10 @@ import pytest
 
 from loadtest.stack.embedded import free_port
 
-SMALL = ("--set", "stock=60", "--set", "buyers=300", "--set", "limiter.rate_per_s=30")
+SMALL = (
+    "--set", "stock=60", "--set", "buyers=300", "--set", "limiter.rate_per_s=30",
+    "--set", "arrivals.poll_s=0.4", "--set", "drain.settle_s=0.2",
+)  # fmt: skip
 
 
 class Web:
