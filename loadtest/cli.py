@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from loadtest.run_dir import existing
 from loadtest.shop import load_shop
 from loadtest.stack.external import Given, without_password
 from loadtest.verdict import conclude, read_verdict
+from loadtest.web import Page, serve
 
 console = Console()
 
@@ -88,13 +90,26 @@ def _given(options: dict[str, Any]) -> Given:
 @out_option
 @click.option("--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Run so many times.")
 @click.option("--resume", type=existing_directory, metavar="DIR", help="Go on with the matrix that was begun in DIR.")
+@click.option("--web", is_flag=True, help="Hold sales from a web page, as many as you like, until Ctrl-C.")
+@click.option("--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="Port of that page.")
+@click.option("--web-base-path", default="", metavar="PATH", help="Path of that page behind a proxy, such as /locust.")
+@click.option("--web-login", is_flag=True, help="Locust's own login before every page; see docs/web.md.")
 @given_services
 def run_command(
-    experiment: str, overrides: tuple[str, ...], out: Path, repeat: int, resume: Path | None, **services: Any
+    experiment: str,
+    overrides: tuple[str, ...],
+    out: Path,
+    repeat: int,
+    resume: Path | None,
+    web: bool,
+    web_port: int,
+    web_base_path: str,
+    web_login: bool,
+    **services: Any,
 ) -> None:
     """Run EXPERIMENT, a TOML file or the name of a shipped one, and judge it.
 
-    One with a matrix runs every cell, and compares them.
+    One with a matrix runs every cell, and compares them. With --web, nothing is sold until the page asks for it.
 
     Exit code: 0 valid, or every cell of a matrix as expected; 1 invalid, or a cell was not as expected; 2 bad usage; 3 unknown;
     4 valid but a threshold was breached; 70 the harness failed; 130 interrupted.
@@ -102,6 +117,12 @@ def run_command(
     given = _given(services)
     chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
     chosen = follow_given(chosen, given)
+    if web:
+        if chosen.matrix or chosen.cells or repeat > 1:
+            raise UsageError("--web: holds one sale after the other; leave the matrix, --resume and --repeat away")
+        page = Page(web_port, web_base_path, web_login)
+        serve(chosen, given, out, page, _repeatable(given), console, _report, partial(show_verdict, console))
+        return
     if chosen.matrix or chosen.cells:
         sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat))
     planned = plan(chosen, given)

@@ -4,10 +4,11 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 from loadtest.broker import check_broker, told_visibility
 from loadtest.drain import Drain, Drained
@@ -110,11 +111,29 @@ def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tup
         return run_dir, conclude(run_dir.path)
 
 
-def hold_sale(planned: Plan, run_dir: RunDir, supervisor: Supervisor, services: Services, progress: Progress) -> None:
-    """Steps 3 to 8, on services that run; the processes of the shop are `supervisor`'s."""
+class Load(Protocol):
+    """The buyers of one sale, while they run."""
+
+    def exit_code(self) -> int | None:
+        """None while there are any."""
+
+    def log_tail(self) -> str:
+        """The last that was heard of them."""
+
+
+def hold_sale(
+    planned: Plan,
+    run_dir: RunDir,
+    supervisor: Supervisor,
+    services: Services,
+    progress: Progress,
+    loading: "Loading | None" = None,
+) -> None:
+    """Steps 3 to 8, on services that run; the processes of the shop are `supervisor`'s. `loading` brings the buyers."""
     samples = run_dir.path / "samples"
     with (samples / "run.jsonl").open("a") as phases:
-        Sale(planned, run_dir, supervisor, progress, Latest(samples), SampleWriter(phases)).hold(services)
+        writer = SampleWriter(phases)
+        Sale(planned, run_dir, supervisor, progress, Latest(samples), writer, loading or headless).hold(services)
 
 
 @dataclass
@@ -127,6 +146,7 @@ class Sale:
     progress: Progress
     latest: Latest
     phases: SampleWriter
+    loading: "Loading"
     limits: Limits | None = None
 
     def hold(self, services: Services) -> None:
@@ -171,19 +191,18 @@ class Sale:
         """Run Locust to its end. It ends by itself when every buyer has an answer, or at the deadline."""
         self._begin("gathering")
         experiment = self.plan.experiment
-        load = self.supervisor.start(load_command(self.plan, self.run_dir, base_url))
-        last_moment = time.monotonic() + experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
-        selling = False
-        while load.exit_code() is None and time.monotonic() < last_moment:
+        with self.loading(self, base_url) as load:
+            last_moment = time.monotonic() + experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
+            selling = False
+            while load.exit_code() is None and time.monotonic() < last_moment:
+                self._tick()
+                if self.latest.t0_ns and not selling:
+                    self._begin("herd")
+                    faults.begin(self.latest.t0_ns)
+                    selling = True
+                faults.tick()
+                time.sleep(TICK_S)
             self._tick()
-            if self.latest.t0_ns and not selling:
-                self._begin("herd")
-                faults.begin(self.latest.t0_ns)
-                selling = True
-            faults.tick()
-            time.sleep(TICK_S)
-        self._tick()
-        self.supervisor.stop(load)
         if self.latest.t0_ns is None:
             raise ServiceError(f"the load ended with {load.exit_code()} before any buyer came:\n{load.log_tail()}")
 
@@ -233,6 +252,19 @@ class Sale:
             "planned": self.plan.crowd.clicks,
         }
         write_parquet(self.run_dir.path / "sale.parquet", SALE, [list(row.values())])
+
+
+Loading = Callable[[Sale, str], AbstractContextManager[Load]]
+
+
+@contextmanager
+def headless(sale: Sale, base_url: str) -> Iterator[Load]:
+    """A Locust process of the sale's own, which ends by itself; it is stopped where it did not."""
+    load = sale.supervisor.start(load_command(sale.plan, sale.run_dir, base_url))
+    try:
+        yield load
+    finally:
+        sale.supervisor.stop(load)
 
 
 def load_command(planned: Plan, run_dir: RunDir, base_url: str) -> Command:

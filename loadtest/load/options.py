@@ -38,6 +38,7 @@ def add_options(parser: Any, experiment: str = "rush") -> None:
     )
     add("--sale", "<id>", "Sale to buy from; default: the manifest's", in_web_ui=True)
     add("--shop-ca", "<file>", "PEM file of the authority that signed the shop's certificate")
+    add("--desk", "<dir>", "Set by loadtest run --web: where the sales of the web page are asked for")
     parser.add_argument(
         "--shop-insecure",
         action="store_true",

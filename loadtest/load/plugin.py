@@ -3,7 +3,7 @@
 import gc
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,17 @@ import gevent
 import locust.log
 from locust.runners import MasterRunner, WorkerRunner
 
+from loadtest.desk import Desk
 from loadtest.errors import HarnessError, UsageError
 from loadtest.experiment import Experiment
 from loadtest.load.arrivals import PLAN, plan_arrivals, read_times
 from loadtest.load.gate import COUNT, T0, Gate, Leader
 from loadtest.load.locust_files import tick_faster, write_csv, write_html
 from loadtest.load.options import Setup, add_options, read_setup
+from loadtest.load.outcomes import Outcomes
 from loadtest.load.recorder import Recorder
 from loadtest.load.sale import Sale
+from loadtest.load.sales import Sales
 from loadtest.load.samples import Samples, write_t0
 from loadtest.traffic import Crowd
 
@@ -38,7 +41,7 @@ def install(events: Any, experiment: str = "rush") -> None:
     events.init.add_listener(on_init)
 
 
-def on_init(environment: Any, runner: Any, **_: Any) -> None:
+def on_init(environment: Any, runner: Any, web_ui: Any = None, **_: Any) -> None:
     """Checks the options while the user is still looking, and wires one `Plugin` to this process."""
     # In the web UI the host may still be to come.
     known = environment.parsed_options.headless or environment.host
@@ -49,7 +52,11 @@ def on_init(environment: Any, runner: Any, **_: Any) -> None:
         except HarnessError as error:
             print(f"Error: {error}", file=sys.stderr)
             sys.exit(error.exit_code)
-    Plugin(environment, runner)
+    plugin = Plugin(environment, runner)
+    if web_ui is not None:
+        plugin.show_on(web_ui)
+    elif isinstance(runner, WorkerRunner) and not environment.parsed_options.run_dir:
+        plugin.outcomes = Outcomes(environment, runner)  # for the master's page
 
 
 def _check_tags(environment: Any) -> None:
@@ -76,6 +83,9 @@ class Plugin:
         self.leader: Leader | None = None
         self.recorder: Recorder | None = None
         self.samples: Samples | None = None
+        self.outcomes: Outcomes | None = None
+        desk = environment.parsed_options.desk
+        self.sales = Sales(Desk(Path(desk)), environment, runner) if desk else None
         runner.register_message(COUNT, self.on_count)
         runner.register_message(T0, self.on_t0)
         events = environment.events
@@ -85,14 +95,28 @@ class Plugin:
         events.quitting.add_listener(self.on_quitting)
         events.quit.add_listener(self.on_quit)
 
+    def show_on(self, web_ui: Any) -> None:
+        """Add the sale's own page to Locust's."""
+        from loadtest.load.page import add_page
+        from loadtest.load.show import Show
+
+        self.outcomes = Outcomes(self.environment, self.runner)
+        t0_ns: Callable[[], int | None] = lambda: self.leader.t0_ns if self.leader else None  # noqa: E731
+        show = Show(self.environment, self.runner, self.outcomes, self.sales, t0_ns)
+        add_page(web_ui, self.environment.parsed_options, show)
+
     def on_start(self, **_: Any) -> None:
         """A new sale: closed gate, fresh counters."""
         try:
+            if self.sales:
+                self.sales.prepare()
             setup = read_setup(self.environment.parsed_options, self.environment.host)
             self._start(setup)
         except HarnessError as error:
             log.critical("%s", error)
             self.environment.process_exit_code = error.exit_code
+            if self.sales:
+                self.sales.give_up()
             gevent.spawn(self.runner.quit if self._headless else self.runner.stop)
 
     def on_spawned(self, **_: Any) -> None:
@@ -112,6 +136,13 @@ class Plugin:
 
     def on_stop(self, **_: Any) -> None:
         """The sale is over here: the buyers are gone, the files are closed."""
+        self._close()
+        if self.sales and (run_dir := self.sales.under_way):
+            write_html(self.environment, run_dir / "locust" / "locust.html")
+            write_csv(self.environment, str(run_dir / "locust" / "stats"))
+            self.sales.gone()
+
+    def _close(self) -> None:
         for part in (self.leader, self.gate, self.samples, self.recorder):
             if part is not None:
                 part.close()
@@ -137,10 +168,13 @@ class Plugin:
         return bool(self.environment.parsed_options.headless)
 
     def _start(self, setup: Setup) -> None:
-        self.on_stop()
-        # What was imported stays: a full collection that walks it would hold up the herd.
+        self._close()
+        # What the last sale froze may go. What was imported stays: a full collection that walks it would hold up the herd.
+        gc.unfreeze()
         gc.collect()
         gc.freeze()
+        if self.outcomes:
+            self.outcomes.expect(setup.shop.http, setup.sale)
         experiment, run_dir = setup.experiment, setup.run_dir
         if self.leads:
             self.leader = Leader(
@@ -166,10 +200,10 @@ class Plugin:
             self.environment.sale = sale
 
     def _end(self, why: str) -> None:
-        """A headless run ends by itself; in the web UI the user decides."""
+        """A headless run ends by itself, and so does one that the harness judges; in the bare web UI the user decides."""
         log.info("The sale is over: %s", why)
-        if self._headless:
-            gevent.spawn(self.runner.quit)
+        if self._headless or self.sales:
+            gevent.spawn(self.runner.quit if self._headless else self.runner.stop)
 
     @staticmethod
     def _write_t0(run_dir: Path | None, t0_ns: int) -> None:

@@ -1,8 +1,6 @@
 """Run directories made of thin air: what the harness would leave behind, written by DuckDB alone."""
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -305,23 +303,6 @@ def _entry(directory: Path, place: int, axes: dict[str, list[object]], cell: dic
         "counts": {}, "headline": {}, "skipped": None, "error": None,
     }  # fmt: skip
     return entry | {key: value for key, value in cell.items() if key not in ("at", "sale")}
-
-
-# Not for the session: while Playwright runs, its event loop does, and nobody else may have one in this thread.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium. Without one the tests are skipped here, and fail where CI is set."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        path = None
-    if path is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("needs playwright and a chromium on PATH")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
