@@ -251,7 +251,7 @@ class Sale:
             "redelivery_s": redelivery_s(experiment) if told_visibility(self.plan.shop, experiment) else None,
             "planned": self.plan.crowd.clicks,
         }
-        write_parquet(self.run_dir.path / "sale.parquet", SALE, [list(row.values())])
+        write_parquet(self.run_dir.path / "sale.parquet", SALE, [[row[column] for column in SALE]])
 
 
 Loading = Callable[[Sale, str], AbstractContextManager[Load]]
