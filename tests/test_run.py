@@ -62,7 +62,7 @@ def test_the_history_holds_every_buyer_once(sold: tuple[int, str, Path]) -> None
         f"SELECT count(*), count(DISTINCT buyer), min(start_ns >= scheduled_ns) FROM '{run_dir}/history.parquet' WHERE kind = 'buy'"
     )
     assert buys.fetchall() == [(300, 300, True)]
-    assert duckdb.sql(f"SELECT planned, redelivery_s FROM '{run_dir}/sale.parquet'").fetchall() == [(300, 15.0)]
+    assert duckdb.sql(f"SELECT planned, redelivery_s FROM '{run_dir}/sale.parquet'").fetchall() == [(300, 18.0)]
 
 
 def test_every_probe_was_read_ten_times_a_second(sold: tuple[int, str, Path]) -> None:
