@@ -22,9 +22,9 @@ run: $(VENV)/installed ## Hold one flash sale on embedded services, and judge it
 	$(BIN)/loadtest run $(ARGS)
 
 # Locust patches the process that imports it, which ends pytest's own ways of running in parallel: each part is a process of its own.
-PARTS := target reports loadtest scenarios whole
-test: lint ## Everything: style, types, imports, and the tests on real services.
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(PARTS:%=test-%)
+PARTS := loadtest whole scenarios reports target
+test: $(VENV)/installed ## Everything: style, types, imports, and the tests on real services.
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(PARTS:%=test-%) lint
 	$(BIN)/pytest -m alone tests
 
 test-%: $(VENV)/installed

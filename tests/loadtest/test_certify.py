@@ -56,7 +56,6 @@ def test_a_check_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> 
     assert "--only 'oversel': no such check; nearest valid: 'oversell'" in done.output
 
 
-@pytest.mark.alone
 def test_a_blinded_check_is_named_and_certifies_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blind = replace(CHECKS["oversell"], witnesses="SELECT 'nothing' AS text WHERE false")
     monkeypatch.setitem(CHECKS, "oversell", blind)

@@ -15,7 +15,7 @@ name = "small"
 stock = 30
 buyers = 120
 [limiter]
-rate_per_s = 60
+kind = "none"
 [matrix]
 scheme = ["tokens", "naive"]
 dispatch = ["inline", "queued"]
@@ -82,7 +82,6 @@ def loadtest(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
-@pytest.mark.alone
 def test_a_matrix_runs_every_cell_and_resumes_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(SMALL)
     done = loadtest("run", "small.toml", cwd=tmp_path)
