@@ -1,0 +1,125 @@
+"""The answer as the terminal shows it: a line for each thing to decide or to expect, with its arithmetic."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from loadtest.sizing.calibration import FIGURES, Calibration
+from loadtest.sizing.choice import LOAD, Sizing
+
+Line = tuple[str, str, str]
+# How a figure of the calibration is shown: its name, its format, its factor, and where it was read.
+SHOWN = {
+    "first_row_s": ("first row", "{:.2f} s after T0", 1, "orders"),
+    "wins_per_s": ("winners answered", "{:,.0f}/s a shop process", 1, "history"),
+    "answers_per_s": ("buyers answered", "{:,.0f}/s a shop process", 1, "history, until the last sold-out"),
+    "effective": ("steady / limit", "{:.3f}", 1, "orders, while a backlog stood"),
+    "overshoot": ("part of the burst used", "{:.2f}", 1, "orders, the busiest second"),
+    "worker_per_s": ("one worker placed", "{:,.0f}/s", 1, "orders"),
+    "order_cpu_s": ("workers' processor", "{:.2f} ms an order", 1000, "samples"),
+    "machine_cpu_s": ("whole machine's processor", "{:.2f} ms an order", 1000, "samples"),
+    "message_bytes": ("a waiting order", "{:,.0f} B in Redis", 1, "samples: memory against queue"),
+    "redelivery_s": ("redelivered after", "{:g} s", 1, "sale"),
+}
+
+
+def show(console: Console, sizing: Sizing) -> None:
+    """Print it."""
+    asked = sizing.demand
+    console.print(
+        f"[bold]{asked.stock:,} units, {asked.buyers:,} buyers at T0, at most {asked.budget_per_s:g} rows in any second, "
+        f"an answer within {asked.within_s:g} s[/bold]", highlight=False,
+    )  # fmt: skip
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(min_width=16)
+    table.add_column(style="dim")
+    for line in lines(sizing):
+        table.add_row(*line)
+    console.print(table, highlight=False)
+    for conflict in sizing.conflicts:
+        console.print(f"[red]✗ does not fit[/red]  {conflict}", highlight=False)
+    if sizing.fits:
+        console.print(f"[green]✓ fits[/green]  try it: {command(sizing)}", highlight=False)
+    for limit in sizing.limits:
+        console.print(f"[yellow]not tried[/yellow]  {limit}", highlight=False)
+    console.print(_origin(sizing.calibration), style="dim", highlight=False)
+
+
+def lines(sizing: Sizing) -> Iterator[Line]:
+    """What, how much, and the arithmetic behind it: first the choices, then what they come to."""
+    yield from _choices(sizing)
+    yield from _expectations(sizing)
+
+
+def _choices(sizing: Sizing) -> Iterator[Line]:
+    experiment, c, asked = sizing.experiment, sizing.calibration, sizing.demand
+    limiter, workers, rate = experiment.limiter, experiment.workers, sizing.prediction.rows_per_s
+    yield ("limiter", f"{limiter.kind}, {limiter.rate_per_s:g}/s", f"{limiter.rate_per_s:g} + burst {limiter.allowed_burst} ≤ {asked.budget_per_s:g} in every second, however many workers")  # fmt: skip
+    least = "could not place more" if c.saturated else "held its limit"
+    part = f"{LOAD:g} × " if c.saturated else ""
+    yield ("workers", f"{workers.count}", f"{limiter.rate_per_s:g}/s ÷ ({part}{c.worker_per_s:,.0f}/s: one that {least}), and 2 at least: one may fail")  # fmt: skip
+    service = f"an order keeps a place {c.service_s * 1000:,.1f} ms{'' if c.saturated else ' at most'}"
+    yield ("concurrency", f"{workers.at_once}", f"as that worker had; {service} ({c.at_once} ÷ {c.worker_per_s:,.0f}/s); {workers.count * workers.at_once} connections to the database")  # fmt: skip
+    yield ("prefetch", f"{experiment.prefetch}", f"{workers.count} × {workers.at_once} × {experiment.prefetch} orders held = {sizing.prediction.held / rate:.2f} s of work: what a killed worker delays, and may repeat")  # fmt: skip
+    yield ("shop processes", f"{sizing.shops}", f"{asked.buyers:,} requests ÷ {c.answers_per_s:,.0f}/s ÷ {asked.within_s:g} s")
+
+
+def _expectations(sizing: Sizing) -> Iterator[Line]:
+    found, c, experiment = sizing.prediction, sizing.calibration, sizing.experiment
+    sold, limit = min(sizing.demand.stock, sizing.demand.buyers), experiment.configured_per_s or found.rows_per_s
+    yield ("peak", f"{found.max_1s:,.0f} rows/s", f"busiest second: {found.rows_per_s:,.1f} + {c.overshoot or 1:.2f} of the burst; {found.bound_1s:,.0f} at most")  # fmt: skip
+    yield ("drain", f"{found.drain_s:,.1f} s", f"{c.first_row_s:.2f} s + ({sold:,} − 1) ÷ {found.rows_per_s:,.1f}/s ({limit:g} × {c.effective or 1:.3f})")  # fmt: skip
+    yield ("backlog", f"{found.backlog:,.0f} orders", f"{sold:,} on the queue within {found.won_s:,.1f} s, less what was placed meanwhile, less {found.held} held")  # fmt: skip
+    if found.backlog_bytes is None:
+        yield ("broker memory", "not known", "no run with Redis as broker tells the size of a waiting order")
+    else:
+        yield ("broker memory", f"{found.backlog_bytes / 2**20:,.1f} MiB", f"{found.backlog + found.held:,.0f} × {c.message_bytes:,.0f} B")  # fmt: skip
+    if found.sold_out_s:
+        yield ("last loser told", f"{found.sold_out_s:,.1f} s", f"{sizing.demand.buyers:,} ÷ ({sizing.shops} × {c.answers_per_s:,.0f}/s)")
+    yield ("last winner told", f"{found.won_s:,.1f} s", f"“you have one”: {sold:,} ÷ ({sizing.shops} × {c.wins_per_s:,.0f}/s)")
+    yield ("last order stands", f"{found.drain_s:,.1f} s", "its row is written: the drain")
+    yield ("everybody knows", f"{found.answered_s:,.1f} s", f"the latest of these; asked for: {sizing.demand.within_s:g} s")
+
+
+def command(sizing: Sizing) -> str:
+    """How to hold the sale under the harness, as far as one machine can: with stock and limiter as planned."""
+    experiment = sizing.experiment
+    sets = {
+        "stock": experiment.stock, "limiter.kind": experiment.limiter.kind, "limiter.rate_per_s": f"{experiment.limiter.rate_per_s:g}",
+        "workers.count": experiment.workers.count, "workers.concurrency": experiment.workers.at_once,
+    }  # fmt: skip
+    return "loadtest run " + " ".join(f"--set {key}={value}" for key, value in sets.items())
+
+
+def _origin(calibration: Calibration) -> str:
+    """What was taken from where."""
+    taken: dict[str, list[str]] = {}
+    for name in FIGURES:
+        if name in SHOWN and name in calibration.took:
+            title, form, factor, where = SHOWN[name]
+            text = f"{title} {form.format(getattr(calibration, name) * factor)} ({where})"
+            taken.setdefault(calibration.took[name], []).append(text)
+    return "\n".join(f"from {run}: {' · '.join(texts)}" for run, texts in taken.items())
+
+
+def as_json(sizing: Sizing) -> dict[str, Any]:
+    """All of it, for programs."""
+    experiment = sizing.experiment
+    return {
+        "fits": sizing.fits,
+        "demand": asdict(sizing.demand),
+        "choice": {
+            "limiter": experiment.limiter.kind, "rate_per_s": experiment.limiter.rate_per_s, "burst": experiment.limiter.allowed_burst,
+            "workers": experiment.workers.count, "concurrency": experiment.workers.at_once, "prefetch": experiment.prefetch,
+            "shop_processes": sizing.shops,
+        },
+        "prediction": asdict(sizing.prediction) | {"answered_s": sizing.prediction.answered_s},
+        "arithmetic": [{"what": what, "value": value, "because": because} for what, value, because in lines(sizing)],
+        "conflicts": list(sizing.conflicts),
+        "limits": list(sizing.limits),
+        "calibration": asdict(sizing.calibration),
+    }  # fmt: skip
