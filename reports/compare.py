@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from reports.cells import Cell, Comparison, Trial, read_matrix, read_runs
 from reports.deltas import ENOUGH, MEASURES, Deltas, deltas
+from reports.drawing import Drawing
+from reports.frontier import frontier
 from reports.grid import ICONS, finding, grids, look, square, trial_look
 from reports.html import render
 from reports.multiples import Column, multiples
@@ -42,12 +44,14 @@ def compare_matrix(matrix_dir: Path) -> Path:
         FileNotFoundError: `matrix_dir` holds no matrix.json. Whatever else is missing, the page names instead.
     """
     page = matrix_dir / "comparison.html"
-    columns = _write(read_matrix(matrix_dir), page)
+    comparison = read_matrix(matrix_dir)
+    frontier_ = frontier(comparison, matrix_dir)
+    columns = _write(comparison, page, frontier_)
     folder = matrix_dir / "figures"
     folder.mkdir(exist_ok=True)
-    for column in columns:
-        for kind, content in (("svg", column.file), ("csv", column.csv)):
-            path = folder / f"compare-{column.name}.{kind}"
+    for drawn in (*columns, frontier_ or Drawing("frontier", "")):
+        for kind, content in (("svg", drawn.file), ("csv", drawn.csv)):
+            path = folder / f"compare-{drawn.name}.{kind}"
             if content:
                 path.write_text(content, encoding="utf-8")
             else:
@@ -62,7 +66,7 @@ def compare_runs(run_dirs: Sequence[Path], out: Path) -> Path:
     return out
 
 
-def _write(comparison: Comparison, page: Path) -> list[Column]:
+def _write(comparison: Comparison, page: Path, frontier_: Drawing | None = None) -> list[Column]:
     strips, columns = multiples(comparison.cells)
     different = deltas(comparison.cells)
     text = render(
@@ -74,6 +78,7 @@ def _write(comparison: Comparison, page: Path) -> list[Column]:
         looks={look(cell) for cell in comparison.cells},
         strips=[(strip, square(strip.cell), links(strip.cell, page.parent)) for strip in strips],
         columns=columns,
+        frontier=frontier_,
         deltas=different,
         measures=MEASURES,
         enough=ENOUGH,

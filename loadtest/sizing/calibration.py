@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from loadtest.errors import UsageError
 from loadtest.experiment import Experiment, parse, read_toml
@@ -100,7 +101,9 @@ def calibrate(run: Path) -> Calibration:
     run = existing(run).path
     experiment = parse(Experiment, read_toml(run / "experiment.toml"), str(run / "experiment.toml"))
     if experiment.dispatch != "queued":
-        raise UsageError(f"--from {run}: dispatch = {experiment.dispatch!r}: nothing was queued; give a run with dispatch = 'queued'")
+        raise UsageError(
+            f"--from {run}: dispatch = {experiment.dispatch!r}: nothing was queued; give a run with dispatch = 'queued'"
+        )
     with open_tables(run) as tables:
         for table in ("sale", "ops", "orders"):
             if table in tables.missing:
@@ -196,11 +199,11 @@ def _doubts(run: Path, experiment: Experiment) -> list[str]:
     return doubts
 
 
-def _environment(run: Path) -> dict[str, object]:
+def _environment(run: Path) -> dict[str, Any]:
     return _json(run / "environment.json")
 
 
-def _json(path: Path) -> dict[str, object]:
+def _json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -141,5 +141,7 @@ def _limits(
         limits.append("memory was seen on Redis: of a queue in RabbitMQ it tells only the order of magnitude")
     held_s = predicted.held / predicted.rows_per_s
     if calibration.redelivery_s is not None and held_s > calibration.redelivery_s:
-        limits.append(f"workers hold {held_s:.1f} s of work, and the broker hands it out again after {calibration.redelivery_s:g} s")
+        limits.append(
+            f"workers hold {held_s:.1f} s of work, and the broker hands it out again after {calibration.redelivery_s:g} s"
+        )
     return limits

@@ -50,13 +50,13 @@ def numbers(option: str, text: str, *, whole: bool) -> list[float | int]:
 
 
 def write_predictions(directory: Path, results: Sequence[Result]) -> Path | None:
-    """``predictions.json`` in the directory of a matrix: each cell as the model sees it, calibrated on the first that ran, and on
+    """``predictions.json`` in the directory of a matrix: each cell as the model sees it, calibrated on the first that is valid, and on
     nothing else. None, and nothing is written, where no cell can calibrate it.
     """
-    ran = [result for result in results if result.run_dir is not None and result.verdict == "VALID"]
-    if not ran:
+    ran = [result for result in results if result.run_dir is not None and result.verdict is not None]
+    first = next((str(result.run_dir) for result in ran if result.verdict == "VALID"), None)
+    if first is None:
         return None
-    first = str(ran[0].run_dir)
     calibration = calibrate(directory / first)
     cells = []
     for result in ran:

@@ -65,7 +65,11 @@ def _choices(sizing: Sizing) -> Iterator[Line]:
     service = f"an order keeps a place {c.service_s * 1000:,.1f} ms{'' if c.saturated else ' at most'}"
     yield ("concurrency", f"{workers.at_once}", f"as that worker had; {service} ({c.at_once} ÷ {c.worker_per_s:,.0f}/s); {workers.count * workers.at_once} connections to the database")  # fmt: skip
     yield ("prefetch", f"{experiment.prefetch}", f"{workers.count} × {workers.at_once} × {experiment.prefetch} orders held = {sizing.prediction.held / rate:.2f} s of work: what a killed worker delays, and may repeat")  # fmt: skip
-    yield ("shop processes", f"{sizing.shops}", f"{asked.buyers:,} requests ÷ {c.answers_per_s:,.0f}/s ÷ {asked.within_s:g} s")
+    yield (
+        "shop processes",
+        f"{sizing.shops}",
+        f"{asked.buyers:,} requests ÷ {c.answers_per_s:,.0f}/s ÷ {asked.within_s:g} s",
+    )
 
 
 def _expectations(sizing: Sizing) -> Iterator[Line]:
@@ -79,10 +83,22 @@ def _expectations(sizing: Sizing) -> Iterator[Line]:
     else:
         yield ("broker memory", f"{found.backlog_bytes / 2**20:,.1f} MiB", f"{found.backlog + found.held:,.0f} × {c.message_bytes:,.0f} B")  # fmt: skip
     if found.sold_out_s:
-        yield ("last loser told", f"{found.sold_out_s:,.1f} s", f"{sizing.demand.buyers:,} ÷ ({sizing.shops} × {c.answers_per_s:,.0f}/s)")
-    yield ("last winner told", f"{found.won_s:,.1f} s", f"“you have one”: {sold:,} ÷ ({sizing.shops} × {c.wins_per_s:,.0f}/s)")
+        yield (
+            "last loser told",
+            f"{found.sold_out_s:,.1f} s",
+            f"{sizing.demand.buyers:,} ÷ ({sizing.shops} × {c.answers_per_s:,.0f}/s)",
+        )
+    yield (
+        "last winner told",
+        f"{found.won_s:,.1f} s",
+        f"“you have one”: {sold:,} ÷ ({sizing.shops} × {c.wins_per_s:,.0f}/s)",
+    )
     yield ("last order stands", f"{found.drain_s:,.1f} s", "its row is written: the drain")
-    yield ("everybody knows", f"{found.answered_s:,.1f} s", f"the latest of these; asked for: {sizing.demand.within_s:g} s")
+    yield (
+        "everybody knows",
+        f"{found.answered_s:,.1f} s",
+        f"the latest of these; asked for: {sizing.demand.within_s:g} s",
+    )
 
 
 def command(sizing: Sizing) -> str:
