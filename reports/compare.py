@@ -49,14 +49,20 @@ def compare_matrix(matrix_dir: Path) -> Path:
     columns = _write(comparison, page, frontier_)
     folder = matrix_dir / "figures"
     folder.mkdir(exist_ok=True)
-    for drawn in (*columns, frontier_ or Drawing("frontier", "")):
-        for kind, content in (("svg", drawn.file), ("csv", drawn.csv)):
-            path = folder / f"compare-{drawn.name}.{kind}"
-            if content:
-                path.write_text(content, encoding="utf-8")
-            else:
-                path.unlink(missing_ok=True)
+    for column in columns:
+        _write_figure(folder, column.name, column.file, column.csv)
+    _write_figure(folder, "frontier", *((frontier_.file, frontier_.csv) if frontier_ else ("", "")))
     return page
+
+
+def _write_figure(folder: Path, name: str, svg: str, csv: str) -> None:
+    """As SVG and CSV. Those of an earlier page that can no longer be drawn go."""
+    for kind, content in (("svg", svg), ("csv", csv)):
+        path = folder / f"compare-{name}.{kind}"
+        if content:
+            path.write_text(content, encoding="utf-8")
+        else:
+            path.unlink(missing_ok=True)
 
 
 def compare_runs(run_dirs: Sequence[Path], out: Path) -> Path:

@@ -18,7 +18,7 @@ from reports.chart import Chart, Table
 from reports.deltas import MEASURES, Measure, spread
 from reports.drawing import Drawing, draw_chart
 from reports.style import BLUE, MUTED, SMALL
-from reports.verdict import number, number_text, plain
+from reports.verdict import number
 
 # Keys of an experiment that decide how fast rows are written: a matrix over one of them has a frontier.
 SPEEDS = {"limiter.rate_per_s": "{}/s", "workers.count": "× {}", "limiter.kind": "{}"}
