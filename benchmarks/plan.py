@@ -56,7 +56,7 @@ def main() -> None:
         print(said(UNLIMITED), flush=True)
         beside(predict(UNLIMITED, calibration), unlimited, aimed=False)
         if "--ship" in sys.argv[1:]:
-            ship(merge([calibration, calibrate(unlimited)]))
+            ship(merge([calibration, calibrate(unlimited)]), "benchmarks/plan.py")
 
 
 def said(experiment: Experiment) -> str:

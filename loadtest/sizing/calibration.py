@@ -57,7 +57,7 @@ class Calibration:
     `first_row_s`: from T0 to the first row. `wins_per_s`, `answers_per_s`: winners, and all buyers, that one shop process answered,
     counted from T0. `effective`: steady rate over the configured. `overshoot`: how much of the bursts the busiest second used.
     `worker_per_s`: rows a second that one worker was seen to place with `at_once` at the same time; `saturated` if it could not more.
-    `order_cpu_s`: processor time of the workers for an order; `machine_cpu_s`: of everything that ran there. `message_bytes`: memory
+    `rows_per_s`: what all workers together placed, and the database took. `order_cpu_s`: processor time of the workers for an order; `machine_cpu_s`: of everything that ran there. `message_bytes`: memory
     of a waiting order, where the broker is Redis. `redelivery_s`: after which the broker hands out again what a worker holds.
     """
 
@@ -69,6 +69,7 @@ class Calibration:
     worker_per_s: float = 0.0
     at_once: int = 1
     saturated: bool = False
+    rows_per_s: float = 0.0
     order_cpu_s: float | None = None
     machine_cpu_s: float | None = None
     message_bytes: float | None = None
@@ -127,6 +128,8 @@ def merge(calibrations: Sequence[Calibration]) -> Calibration:
         missing = [name for name in FIGURES if getattr(merged, name) is None and getattr(other, name) is not None]
         if (other.saturated, other.worker_per_s) > (merged.saturated, merged.worker_per_s):
             missing += CAPACITY
+        if other.rows_per_s > merged.rows_per_s:
+            missing.append("rows_per_s")
         taken = {name: getattr(other, name) for name in missing}
         took = merged.took | {name: other.took[name] for name in missing}
         merged = replace(merged, **taken, took=took, doubts=tuple(dict.fromkeys((*merged.doubts, *other.doubts))))
@@ -138,12 +141,15 @@ def merge(calibrations: Sequence[Calibration]) -> Calibration:
 def shipped() -> Calibration:
     """The calibration that comes with the package: what ``benchmarks/plan.py --ship`` measured last."""
     data = json.loads(SHIPPED.read_text())
-    return Calibration(**{**data, "doubts": tuple(data["doubts"])})
+    machine = f"{data['cpu_count']} cores, {data['platform']}"
+    foreign = f"none of this was seen on your machine, but on the one that the package was measured on ({machine}); --from RUN learns from a run of yours"
+    return Calibration(**{**data, "doubts": (*data["doubts"], foreign)})
 
 
-def ship(calibration: Calibration) -> None:
-    """Make `calibration` the one that comes with the package."""
-    SHIPPED.write_text(json.dumps(asdict(calibration), indent=1) + "\n")
+def ship(calibration: Calibration, source: str) -> None:
+    """Make `calibration` the one that comes with the package. Its runs are gone by then: `source` says what made them."""
+    took = {name: f"{source}, {run.rpartition('/')[2]}" for name, run in calibration.took.items()}
+    SHIPPED.write_text(json.dumps(asdict(replace(calibration, took=took)), indent=1, sort_keys=True) + "\n")
 
 
 def _measure(tables: Tables, experiment: Experiment, run: Path) -> Calibration:
@@ -162,6 +168,7 @@ def _measure(tables: Tables, experiment: Experiment, run: Path) -> Calibration:
         effective=effective,
         overshoot=_overshoot(rate, experiment),
         worker_per_s=(rate.steady_per_s or rows) / workers.count,
+        rows_per_s=rate.steady_per_s or rows,
         at_once=workers.at_once,
         saturated=not experiment.limited or (effective is not None and effective < FELL_SHORT),
         order_cpu_s=tables.figure(ORDER_CPU_S),

@@ -121,6 +121,11 @@ def _limits(
     if not calibration.saturated:
         seen = f"no worker was seen to place more than {calibration.worker_per_s:,.0f} orders/s, because none was asked to: fewer workers may do"
         limits.append(f"{seen}. To know, add --from a run with limiter.kind = none")
+    if predicted.rows_per_s > 1.05 * calibration.rows_per_s:
+        limits.append(
+            f"no run saw the database take more than {calibration.rows_per_s:,.0f} rows/s: whether its commits keep up with "
+            f"{predicted.rows_per_s:,.0f}/s is for a run to show"
+        )
     if predicted.won_s >= predicted.drain_s:
         limits.append(
             f"{predicted.rows_per_s:,.0f} rows/s is more than the shop was seen to enqueue ({calibration.wins_per_s * shops:,.0f}/s): "

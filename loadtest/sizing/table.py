@@ -19,6 +19,7 @@ SHOWN = {
     "effective": ("steady / limit", "{:.3f}", 1, "orders, while a backlog stood"),
     "overshoot": ("part of the burst used", "{:.2f}", 1, "orders, the busiest second"),
     "worker_per_s": ("one worker placed", "{:,.0f}/s", 1, "orders"),
+    "rows_per_s": ("all workers placed", "{:,.0f}/s", 1, "orders"),
     "order_cpu_s": ("workers' processor", "{:.2f} ms an order", 1000, "samples"),
     "machine_cpu_s": ("whole machine's processor", "{:.2f} ms an order", 1000, "samples"),
     "message_bytes": ("a waiting order", "{:,.0f} B in Redis", 1, "samples: memory against queue"),

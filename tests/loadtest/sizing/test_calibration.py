@@ -5,45 +5,10 @@ from pathlib import Path
 import pytest
 
 from loadtest.errors import UsageError
-from loadtest.history import load_history
-from loadtest.samples import load_samples
 from loadtest.sizing.calibration import calibrate
 
 
-def written(told, tmp_path: Path, experiment: str = "") -> Path:
-    """The run directory of a history, joined; `experiment` is appended to its experiment.toml."""
-    run = told.write(tmp_path / "run")
-    with (run / "experiment.toml").open("a") as file:
-        file.write(experiment)
-    load_history(run)
-    load_samples(run)
-    return run
-
-
-@pytest.fixture
-def sale(history):
-    """200 units at 50 rows a second from 0.2 s on, won within 0.5 s; 300 losers, told within 0.4 s. Each row costs 2 ms and frees 900 B."""
-    told = history(200, limiter_kind="flat", configured_per_s=50.0, burst=2)
-    for n in range(200):
-        number = f"s-{n + 1}"
-        told.buys(f"b-{n}", won=number, took=0.01, at=0.49 * n / 199).row(number, f"b-{n}", at=0.2 + n / 50)
-    for n in range(300):
-        told.buys(f"l-{n}", took=0.01, at=0.39 * n / 299)
-    for tick in range(46):
-        at = tick / 10
-        rows = min(200, max(0, round((at - 0.2) * 50) + 1)) if at >= 0.2 else 0
-        queued = min(200, 400 * at)
-        waits = max(0, queued - rows)
-        told.sample("broker", "ready", max(0, waits - 2), at).sample("broker", "unacked", min(2, waits), at)
-        told.sample("redis", "memory_bytes", 1_000_000 + 900 * waits, at)
-        told.sample("processes", "worker.cpu_s", 3 + 0.002 * rows, at).sample(
-            "processes", "worker-1.cpu_s", 3 + 0.002 * rows, at
-        )
-        told.sample("processes", "postgres.cpu_s", 1 + 0.001 * rows, at)
-    return told
-
-
-def test_every_figure_is_read_off_the_run(sale, tmp_path: Path) -> None:
+def test_every_figure_is_read_off_the_run(sale, written, tmp_path: Path) -> None:
     found = calibrate(written(sale, tmp_path))
     assert found.first_row_s == pytest.approx(0.2)
     assert found.wins_per_s == pytest.approx(200 / 0.5)
@@ -53,6 +18,7 @@ def test_every_figure_is_read_off_the_run(sale, tmp_path: Path) -> None:
     assert found.effective == pytest.approx(1, abs=0.02)
     assert found.overshoot == 0
     assert (found.worker_per_s, found.at_once, found.saturated) == (pytest.approx(50, rel=0.02), 2, False)
+    assert found.rows_per_s == found.worker_per_s
     assert found.order_cpu_s == pytest.approx(0.002, rel=0.02)
     assert found.machine_cpu_s == pytest.approx(0.003, rel=0.02)
     assert found.message_bytes == pytest.approx(900, rel=0.02)
@@ -60,20 +26,20 @@ def test_every_figure_is_read_off_the_run(sale, tmp_path: Path) -> None:
     assert "redelivery_s" not in found.took
 
 
-def test_without_a_limiter_the_workers_gave_what_they_could(sale, tmp_path: Path) -> None:
+def test_without_a_limiter_the_workers_gave_what_they_could(sale, written, tmp_path: Path) -> None:
     sale.with_sale(limiter_kind="none", configured_per_s=None)
     found = calibrate(written(sale, tmp_path, '[limiter]\nkind = "none"\n[workers]\ncount = 2\nconcurrency = 3\n'))
     assert (found.saturated, found.at_once, found.effective, found.overshoot) == (True, 3, None, None)
-    assert found.worker_per_s == pytest.approx(25, rel=0.02)
+    assert (found.worker_per_s, found.rows_per_s) == (pytest.approx(25, rel=0.02), pytest.approx(50, rel=0.02))
 
 
-def test_a_limit_that_was_not_reached_is_what_the_workers_could(sale, tmp_path: Path) -> None:
+def test_a_limit_that_was_not_reached_is_what_the_workers_could(sale, written, tmp_path: Path) -> None:
     found = calibrate(written(sale.with_sale(configured_per_s=80.0), tmp_path))
     assert found.saturated
     assert found.worker_per_s == pytest.approx(50, rel=0.02)
 
 
-def test_what_disturbed_the_run_is_said(sale, tmp_path: Path) -> None:
+def test_what_disturbed_the_run_is_said(sale, written, tmp_path: Path) -> None:
     sale.limit(50, at=1)
     run = written(sale, tmp_path, '[[faults]]\nkind = "kill"\n')
     (run / "verdict.json").write_text('{"verdict": "INVALID", "sentence": "3 lost", "load": {"generator_cpu": 0.97}}')
@@ -91,14 +57,14 @@ def test_what_disturbed_the_run_is_said(sale, tmp_path: Path) -> None:
         (lambda run: (run / "history.parquet").unlink(), "judge it first: loadtest verify"),
     ],
 )
-def test_a_run_that_tells_nothing_is_refused(sale, tmp_path: Path, change, said: str) -> None:
+def test_a_run_that_tells_nothing_is_refused(sale, written, tmp_path: Path, change, said: str) -> None:
     run = written(sale, tmp_path)
     change(run)
     with pytest.raises(UsageError, match=said):
         calibrate(run)
 
 
-def test_a_sale_without_losers_or_rows_is_refused(history, tmp_path: Path) -> None:
+def test_a_sale_without_losers_or_rows_is_refused(history, written, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no rows to learn from"):
         calibrate(written(history(2).buys("b-1", won="s-1").buys("b-2"), tmp_path / "a"))
     told = history(2).sells("b-1", "s-1", at=0.1).sells("b-2", "s-2", at=0.2)

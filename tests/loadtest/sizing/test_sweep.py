@@ -11,7 +11,6 @@ from loadtest.experiment import Experiment, load_experiment
 from loadtest.matrix import Result, plan_cells
 from loadtest.sizing.sweep import swept, write_predictions
 from loadtest.stack.external import Given
-from tests.loadtest.sizing.test_calibration import sale, written  # noqa: F401 (a fixture)
 
 
 def test_the_shipped_sweep_is_a_matrix_of_rates_and_workers(tmp_path: Path) -> None:
@@ -53,7 +52,7 @@ def result(run_dir: str | None, verdict: str | None = "VALID") -> Result:
     return Result({}, 1, run_dir, "valid", verdict=verdict)
 
 
-def test_every_cell_is_predicted_by_the_first_valid_one_alone(sale, tmp_path: Path) -> None:  # noqa: F811
+def test_every_cell_is_predicted_by_the_first_valid_one_alone(sale, written, tmp_path: Path) -> None:
     (tmp_path / "cells").mkdir()
     first = written(sale, tmp_path / "cells")
     second = Path(shutil.copytree(first, tmp_path / "cells" / "second"))
