@@ -258,15 +258,15 @@ def plan_command(
 @given_services
 def sweep_command(
     experiment: str, overrides: tuple[str, ...], rates: str | None, workers: str | None, limiter: str | None, out: Path,
-    repeat: int, resume: Path | None, **urls: str | None,
+    repeat: int, resume: Path | None, **services: Any,
 ) -> None:  # fmt: skip
     """Measure how long the drain takes against what the database feels, over rates and workers, and draw it.
 
     The model of `loadtest plan`, calibrated on the first cell alone, stands beside what was measured. Exit code: as of a matrix.
     """
-    given = Given(**{name: url or None for name, url in urls.items()})
+    given = _given(services)
     chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
-    chosen = chosen if resume else swept(chosen, rates, workers, limiter)
+    chosen = follow_given(chosen if resume else swept(chosen, rates, workers, limiter), given)
     sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat, predicted=True))
 
 

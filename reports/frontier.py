@@ -24,6 +24,7 @@ from reports.verdict import number
 SPEEDS = {"limiter.rate_per_s": "{}/s", "workers.count": "× {}", "limiter.kind": "{}"}
 DRAIN, PEAK = (next(each for each in MEASURES if each.name == name) for name in ("drain", "busiest second"))
 BETWEEN = 14.0  # px between two names
+BESIDE = 40.0  # px to the side of a point, within which a name keeps clear of others
 TICKS = (1, 2, 3, 5)
 
 
@@ -131,18 +132,16 @@ def _logarithmic(axes: Axes, axis: str, values: Sequence[float]) -> None:
 
 
 def _write_names(points: Sequence[Point], canvas: Canvas, axes: Axes) -> None:
-    """Beside each point, on the side of the middle; moved apart where they would touch, with a line to what they name."""
-    places = axes.transData.transform([(p.peak, p.drain_s) for p in points])
+    """Beside each point, on the side of the middle, clear of its neighbours; moved apart where they would touch, with a line to what they name."""
+    marks = [axes.transData.transform(place) for p in points for place in ((p.peak, p.drain_s), p.predicted) if place]
     middle = (axes.bbox.x0 + axes.bbox.x1) / 2
     for right in (False, True):
-        side = sorted(
-            (float(y), float(x), p) for (x, y), p in zip(places, points, strict=True) if (x < middle) == right
-        )
-        edge = -math.inf
-        for y, x, point in side:
-            at = max(y, edge + BETWEEN)
-            edge = at
-            shift = (11 if right else -11, at - y)
+        sign, edge = (1 if right else -1), -math.inf
+        own = [(*map(float, axes.transData.transform((p.peak, p.drain_s))), p) for p in points]
+        for x, y, point in sorted((each for each in own if (each[0] < middle) == right), key=lambda each: each[1]):
+            at = edge = max(y, edge + BETWEEN)
+            near = [mark_x for mark_x, mark_y in marks if abs(mark_x - x) < BESIDE and abs(mark_y - at) < BETWEEN]
+            shift = (sign * (max(sign * (mark_x - x) for mark_x in (*near, x)) + 11), at - y)
             canvas.note(
                 axes, point.peak, point.drain_s, point.name, BLUE, xytext=shift, textcoords="offset points",
                 ha="left" if right else "right", va="center", fontsize=SMALL,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from loadtest.errors import UsageError
 from loadtest.experiment import Experiment, parse, read_toml
@@ -58,7 +58,7 @@ class Calibration:
     counted from T0. `effective`: steady rate over the configured. `overshoot`: how much of the bursts the busiest second used.
     `worker_per_s`: rows a second that one worker was seen to place with `at_once` at the same time; `saturated` if it could not more.
     `rows_per_s`: what all workers together placed, and the database took. `order_cpu_s`: processor time of the workers for an order; `machine_cpu_s`: of everything that ran there. `message_bytes`: memory
-    of a waiting order, where the broker is Redis. `redelivery_s`: after which the broker hands out again what a worker holds.
+    of a waiting order, where the broker is Redis.
     """
 
     first_row_s: float
@@ -73,7 +73,7 @@ class Calibration:
     order_cpu_s: float | None = None
     machine_cpu_s: float | None = None
     message_bytes: float | None = None
-    redelivery_s: float | None = None
+    broker: Literal["redis", "rabbitmq"] = "redis"
     buyers: int = 0
     platform: str = ""
     cpu_count: int = 0
@@ -87,7 +87,9 @@ class Calibration:
 
 
 FIGURES = tuple(
-    each.name for each in fields(Calibration) if each.name not in ("platform", "cpu_count", "doubts", "took", "buyers")
+    each.name
+    for each in fields(Calibration)
+    if each.name not in ("broker", "buyers", "platform", "cpu_count", "doubts", "took")
 )
 # What one worker can do comes from one run: these belong together.
 CAPACITY = ("worker_per_s", "at_once", "saturated")
@@ -160,7 +162,6 @@ def _measure(tables: Tables, experiment: Experiment, run: Path) -> Calibration:
         raise UsageError(f"--from {run}: expected winners and losers; give a run with more buyers than stock")
     rate, workers = measure_rate(tables), experiment.workers
     effective = rate.steady_per_s / rate.configured_per_s if rate.steady_per_s and rate.configured_per_s else None
-    redis = experiment.flat().get("broker.kind", "redis") == "redis"
     return Calibration(
         first_row_s=first_row_s,
         wins_per_s=wins,
@@ -173,8 +174,8 @@ def _measure(tables: Tables, experiment: Experiment, run: Path) -> Calibration:
         saturated=not experiment.limited or (effective is not None and effective < FELL_SHORT),
         order_cpu_s=tables.figure(ORDER_CPU_S),
         machine_cpu_s=tables.figure(MACHINE_CPU_S),
-        redelivery_s=tables.figure("SELECT redelivery_s FROM sale"),
-        message_bytes=_positive(tables.figure(MESSAGE_BYTES)) if redis else None,
+        message_bytes=_positive(tables.figure(MESSAGE_BYTES)) if experiment.broker.kind == "redis" else None,
+        broker=experiment.broker.kind,
         buyers=experiment.buyers,
     )
 
@@ -196,6 +197,10 @@ def _doubts(run: Path, experiment: Experiment) -> list[str]:
     doubts = []
     if experiment.faults:
         doubts.append(f"{_name(run)} had faults: what they cost is in its figures")
+    if experiment.arrivals.kind != "herd":
+        doubts.append(
+            f"the buyers of {_name(run)} did not come all at once: the shop may answer faster than it was asked"
+        )
     if (run / "limits.jsonl").is_file():
         doubts.append(f"the limit was changed while {_name(run)} ran")
     verdict = _json(run / "verdict.json")

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from loadtest.experiment import Experiment, Limiter, Workers
+from loadtest.experiment import Broker, Experiment, Limiter, Workers
 from loadtest.sizing.calibration import Calibration, buckets
 from loadtest.sizing.demand import Demand
 from loadtest.sizing.model import Prediction, bound_1s, predict
@@ -50,6 +50,7 @@ def choose(demand: Demand, calibration: Calibration) -> Experiment:
     count = max(LEAST_WORKERS, math.ceil(rate_per_s / trusted_per_s(calibration)))
     return Experiment(
         stock=demand.stock,
+        broker=Broker(kind=demand.broker or calibration.broker),
         limiter=Limiter(kind="shared", rate_per_s=rate_per_s),
         # More than a run may have are planned all the same; `_limits` says so.
         workers=Workers(concurrency=calibration.at_once).model_copy(update={"count": count}),
@@ -142,11 +143,8 @@ def _limits(
             f"{demand.buyers:,} buyers are {demand.buyers / calibration.buyers:,.0f} × those of the run: that answers/s stay the same, and grow "
             "with each shop process up to what one Redis does, is assumed"
         )
-    if demand.broker == "rabbitmq" and calibration.message_bytes is not None:
-        limits.append("memory was seen on Redis: of a queue in RabbitMQ it tells only the order of magnitude")
-    held_s = predicted.held / predicted.rows_per_s
-    if calibration.redelivery_s is not None and held_s > calibration.redelivery_s:
+    if experiment.broker.kind != calibration.broker:
         limits.append(
-            f"workers hold {held_s:.1f} s of work, and the broker hands it out again after {calibration.redelivery_s:g} s"
+            f"the run's broker was {calibration.broker}: how fast orders are enqueued in {experiment.broker.kind} it does not tell"
         )
     return limits

@@ -16,6 +16,7 @@ import math
 from dataclasses import dataclass
 
 from loadtest.experiment import Experiment
+from loadtest.redelivery import Held
 from loadtest.sizing.calibration import Calibration, buckets
 
 
@@ -56,9 +57,9 @@ def predict(experiment: Experiment, calibration: Calibration, asks: int | None =
     queued_s = sold / (calibration.wins_per_s * shops)
     rate = rate if math.isfinite(rate) else calibration.wins_per_s * shops
     drain_s = max(calibration.first_row_s + max(0, sold - k) / rate, queued_s)
-    held = min(sold, experiment.workers.count * experiment.workers.at_once * experiment.prefetch)
+    held = min(sold, experiment.workers.count * Held.by(experiment).orders)
     backlog = max(0.0, sold - rate * max(0.0, queued_s - calibration.first_row_s) - held)
-    size = calibration.message_bytes
+    size = calibration.message_bytes if experiment.broker.kind == "redis" else None
     return Prediction(
         rows_per_s=rate,
         capacity_per_s=capacity,

@@ -7,8 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.sizing.calibration import FIGURES, Calibration
-from loadtest.sizing.choice import LOAD, Sizing
+from loadtest.redelivery import Held, redelivery_s
+from loadtest.sizing.calibration import FIGURES, Calibration, buckets
+from loadtest.sizing.choice import LEAST_WORKERS, LOAD, Sizing
 
 Line = tuple[str, str, str]
 # How a figure of the calibration is shown: its name, its format, its factor, and where it was read.
@@ -23,7 +24,6 @@ SHOWN = {
     "order_cpu_s": ("workers' processor", "{:.2f} ms an order", 1000, "samples"),
     "machine_cpu_s": ("whole machine's processor", "{:.2f} ms an order", 1000, "samples"),
     "message_bytes": ("a waiting order", "{:,.0f} B in Redis", 1, "samples: memory against queue"),
-    "redelivery_s": ("redelivered after", "{:g} s", 1, "sale"),
 }
 
 
@@ -56,50 +56,42 @@ def lines(sizing: Sizing) -> Iterator[Line]:
     yield from _expectations(sizing)
 
 
+# fmt: off
 def _choices(sizing: Sizing) -> Iterator[Line]:
     experiment, c, asked = sizing.experiment, sizing.calibration, sizing.demand
-    limiter, workers, rate = experiment.limiter, experiment.workers, sizing.prediction.rows_per_s
-    yield ("limiter", f"{limiter.kind}, {limiter.rate_per_s:g}/s", f"{limiter.rate_per_s:g} + burst {limiter.allowed_burst} ≤ {asked.budget_per_s:g} in every second, however many workers")  # fmt: skip
-    least = "could not place more" if c.saturated else "held its limit"
-    part = f"{LOAD:g} × " if c.saturated else ""
-    yield ("workers", f"{workers.count}", f"{limiter.rate_per_s:g}/s ÷ ({part}{c.worker_per_s:,.0f}/s: one that {least}), and 2 at least: one may fail")  # fmt: skip
-    service = f"an order keeps a place {c.service_s * 1000:,.1f} ms{'' if c.saturated else ' at most'}"
-    yield ("concurrency", f"{workers.at_once}", f"as that worker had; {service} ({c.at_once} ÷ {c.worker_per_s:,.0f}/s); {workers.count * workers.at_once} connections to the database")  # fmt: skip
-    yield ("prefetch", f"{experiment.prefetch}", f"{workers.count} × {workers.at_once} × {experiment.prefetch} orders held = {sizing.prediction.held / rate:.2f} s of work: what a killed worker delays, and may repeat")  # fmt: skip
-    yield (
-        "shop processes",
-        f"{sizing.shops}",
-        f"{asked.buyers:,} requests ÷ {c.answers_per_s:,.0f}/s ÷ {asked.within_s:g} s",
-    )
+    limiter, workers, held = experiment.limiter, experiment.workers, Held.by(experiment)
+    placed = f"{LOAD:g} × {c.worker_per_s:,.0f}/s: one could not place more" if c.saturated else f"{c.worker_per_s:,.0f}/s: one was seen to hold that"
+    yield ("limiter", f"{limiter.kind}, {limiter.rate_per_s:g}/s",
+           f"{limiter.rate_per_s:g} + burst {limiter.allowed_burst} ≤ {asked.budget_per_s:g} in every second, however many workers")
+    yield ("workers", f"{workers.count}", f"{limiter.rate_per_s:g}/s ÷ ({placed}), and {LEAST_WORKERS} at least, since one may fail")
+    yield ("concurrency", f"{workers.at_once}",
+           f"as that worker had: an order kept a place {c.service_s * 1000:,.1f} ms{'' if c.saturated else ' at most'} ({c.at_once} ÷ {c.worker_per_s:,.0f}/s); "
+           f"{workers.count * workers.at_once} connections to the database")
+    yield ("prefetch", f"{experiment.prefetch}",
+           f"each worker holds {workers.at_once} × {experiment.prefetch} orders, and the last waits {held.waits_s:.2g} s; "
+           f"what a silent one holds is handed out again after {redelivery_s(experiment):g} s")
+    yield ("shop processes", f"{sizing.shops}", f"{asked.buyers:,} requests ÷ {c.answers_per_s:,.0f}/s ÷ {asked.within_s:g} s")
 
 
 def _expectations(sizing: Sizing) -> Iterator[Line]:
     found, c, experiment = sizing.prediction, sizing.calibration, sizing.experiment
-    sold, limit = min(sizing.demand.stock, sizing.demand.buyers), experiment.configured_per_s or found.rows_per_s
-    yield ("peak", f"{found.max_1s:,.0f} rows/s", f"busiest second: {found.rows_per_s:,.1f} + {c.overshoot or 1:.2f} of the burst; {found.bound_1s:,.0f} at most")  # fmt: skip
-    yield ("drain", f"{found.drain_s:,.1f} s", f"{c.first_row_s:.2f} s + ({sold:,} − 1) ÷ {found.rows_per_s:,.1f}/s ({limit:g} × {c.effective or 1:.3f})")  # fmt: skip
-    yield ("backlog", f"{found.backlog:,.0f} orders", f"{sold:,} on the queue within {found.won_s:,.1f} s, less what was placed meanwhile, less {found.held} held")  # fmt: skip
-    if found.backlog_bytes is None:
-        yield ("broker memory", "not known", "no run with Redis as broker tells the size of a waiting order")
+    sold, k = min(sizing.demand.stock, sizing.demand.buyers), buckets(experiment)
+    late = 1.0 if c.overshoot is None else c.overshoot
+    yield ("peak", f"{found.max_1s:,.0f} rows/s",
+           f"busiest second: {found.rows_per_s:,.1f} + {late:.2f} × burst {experiment.limiter.allowed_burst}; never above {found.bound_1s:,.0f}")
+    yield ("drain", f"{found.drain_s:,.1f} s",
+           f"first row {c.first_row_s:.2f} s + ({sold:,} − {k}) ÷ {found.rows_per_s:,.1f}/s (limit × {c.effective or 1:.3f})")
+    yield ("backlog", f"{found.backlog:,.0f} orders", f"{sold:,} enqueued within {found.won_s:,.1f} s, less what is placed meanwhile, less {found.held} held")
+    if found.backlog_bytes is None or c.message_bytes is None:
+        yield ("broker memory", "not known", f"no run tells the size of an order that waits in {experiment.broker.kind}")
     else:
-        yield ("broker memory", f"{found.backlog_bytes / 2**20:,.1f} MiB", f"{found.backlog + found.held:,.0f} × {c.message_bytes:,.0f} B")  # fmt: skip
+        yield ("broker memory", f"{found.backlog_bytes / 2**20:,.1f} MiB", f"{found.backlog + found.held:,.0f} × {c.message_bytes:,.0f} B")
     if found.sold_out_s:
-        yield (
-            "last loser told",
-            f"{found.sold_out_s:,.1f} s",
-            f"{sizing.demand.buyers:,} ÷ ({sizing.shops} × {c.answers_per_s:,.0f}/s)",
-        )
-    yield (
-        "last winner told",
-        f"{found.won_s:,.1f} s",
-        f"“you have one”: {sold:,} ÷ ({sizing.shops} × {c.wins_per_s:,.0f}/s)",
-    )
+        yield ("last loser told", f"{found.sold_out_s:,.1f} s", f"{sizing.demand.buyers:,} ÷ ({sizing.shops} × {c.answers_per_s:,.0f}/s)")
+    yield ("last winner told", f"{found.won_s:,.1f} s", f"“you have one”: {sold:,} ÷ ({sizing.shops} × {c.wins_per_s:,.0f}/s)")
     yield ("last order stands", f"{found.drain_s:,.1f} s", "its row is written: the drain")
-    yield (
-        "everybody knows",
-        f"{found.answered_s:,.1f} s",
-        f"the latest of these; asked for: {sizing.demand.within_s:g} s",
-    )
+    yield ("everybody knows", f"{found.answered_s:,.1f} s", f"the latest of these; asked for: {sizing.demand.within_s:g} s")
+# fmt: on
 
 
 def command(sizing: Sizing) -> str:

@@ -105,9 +105,8 @@ def test_a_budget_below_the_least_burst_fits_nothing() -> None:
         (SEEN, {"buyers": 60_000}, "60,000 buyers are 12 × those of the run"),
         (SEEN, {"budget_per_s": 900}, "2.6 of its 2 cores"),
         (SEEN, {"budget_per_s": 900}, "more than 800 rows/s: whether its commits keep up with 862/s"),
-        (SEEN, {"broker": "rabbitmq"}, "memory was seen on Redis"),
+        (SEEN, {"broker": "rabbitmq"}, "the run's broker was redis"),
         (SEEN, {"budget_per_s": 100_000}, "no backlog builds"),
-        (replace(SEEN, redelivery_s=0.01), {}, "hands it out again after 0.01 s"),
         (replace(SEEN, doubts=("a/run had faults",)), {}, "a/run had faults"),
     ],
 )  # fmt: skip
