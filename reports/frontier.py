@@ -133,12 +133,12 @@ def _logarithmic(axes: Axes, axis: str, values: Sequence[float]) -> None:
 
 def _write_names(points: Sequence[Point], canvas: Canvas, axes: Axes) -> None:
     """Beside each point, on the side of the middle, clear of its neighbours; moved apart where they would touch, with a line to what they name."""
-    marks = [axes.transData.transform(place) for p in points for place in ((p.peak, p.drain_s), p.predicted) if place]
+    marks = [_place(axes, each) for p in points for each in ((p.peak, p.drain_s), p.predicted) if each is not None]
+    own = sorted(((*_place(axes, (p.peak, p.drain_s)), p) for p in points), key=lambda each: each[1])
     middle = (axes.bbox.x0 + axes.bbox.x1) / 2
     for right in (False, True):
         sign, edge = (1 if right else -1), -math.inf
-        own = [(*map(float, axes.transData.transform((p.peak, p.drain_s))), p) for p in points]
-        for x, y, point in sorted((each for each in own if (each[0] < middle) == right), key=lambda each: each[1]):
+        for x, y, point in (each for each in own if (each[0] < middle) == right):
             at = edge = max(y, edge + BETWEEN)
             near = [mark_x for mark_x, mark_y in marks if abs(mark_x - x) < BESIDE and abs(mark_y - at) < BETWEEN]
             shift = (sign * (max(sign * (mark_x - x) for mark_x in (*near, x)) + 11), at - y)
@@ -149,6 +149,12 @@ def _write_names(points: Sequence[Point], canvas: Canvas, axes: Axes) -> None:
             if at - y > BETWEEN / 2:
                 ends = axes.transData.inverted().transform([(x, y), (x + shift[0] * 0.8, at)])
                 axes.plot(*np.transpose(ends), color=MUTED.mark, linewidth=0.5, zorder=1)
+
+
+def _place(axes: Axes, point: tuple[float, float]) -> tuple[float, float]:
+    """Where a point of the data is, in px."""
+    x, y = axes.transData.transform(point)
+    return float(x), float(y)
 
 
 def _name(cell: Cell) -> str:

@@ -64,12 +64,11 @@ def _choices(sizing: Sizing) -> Iterator[Line]:
     yield ("limiter", f"{limiter.kind}, {limiter.rate_per_s:g}/s",
            f"{limiter.rate_per_s:g} + burst {limiter.allowed_burst} ≤ {asked.budget_per_s:g} in every second, however many workers")
     yield ("workers", f"{workers.count}", f"{limiter.rate_per_s:g}/s ÷ ({placed}), and {LEAST_WORKERS} at least, since one may fail")
+    service = f"{c.service_s * 1000:,.1f} ms{'' if c.saturated else ' at most'} ({c.at_once} ÷ {c.worker_per_s:,.0f}/s)"
     yield ("concurrency", f"{workers.at_once}",
-           f"as that worker had: an order kept a place {c.service_s * 1000:,.1f} ms{'' if c.saturated else ' at most'} ({c.at_once} ÷ {c.worker_per_s:,.0f}/s); "
-           f"{workers.count * workers.at_once} connections to the database")
-    yield ("prefetch", f"{experiment.prefetch}",
-           f"each worker holds {workers.at_once} × {experiment.prefetch} orders, and the last waits {held.waits_s:.2g} s; "
-           f"what a silent one holds is handed out again after {redelivery_s(experiment):g} s")
+           f"as that worker had: an order kept a place {service}; {workers.count * workers.at_once} connections to the database")
+    waits = f"{workers.at_once} × {experiment.prefetch} orders in each worker's hands, the last for {held.waits_s:.2g} s"
+    yield ("prefetch", f"{experiment.prefetch}", f"{waits}; of one that fell silent they are handed out again after {redelivery_s(experiment):g} s")
     yield ("shop processes", f"{sizing.shops}", f"{asked.buyers:,} requests ÷ {c.answers_per_s:,.0f}/s ÷ {asked.within_s:g} s")
 
 
