@@ -38,6 +38,11 @@ def test_a_limit_that_was_not_reached_is_what_the_workers_could(sale, written, t
     assert found.worker_per_s == pytest.approx(50, rel=0.02)
 
 
+def test_of_a_queue_in_rabbitmq_the_memory_of_redis_tells_nothing(sale, written, tmp_path: Path) -> None:
+    found = calibrate(written(sale, tmp_path, '[broker]\nkind = "rabbitmq"\n'))
+    assert (found.broker, found.message_bytes) == ("rabbitmq", None)
+
+
 def test_what_disturbed_the_run_is_said(sale, written, tmp_path: Path) -> None:
     sale.limit(50, at=1)
     run = written(sale, tmp_path, '[arrivals]\nkind = "poisson"\nrate_per_s = 9\n[[faults]]\nkind = "kill"\n')
@@ -57,6 +62,7 @@ def test_what_disturbed_the_run_is_said(sale, written, tmp_path: Path) -> None:
     ("change", "said"),
     [
         (lambda run: (run / "experiment.toml").unlink(), "expected a run directory"),
+        (lambda run: (run / "matrix.json").write_text("{}"), "a matrix; give one of its cells"),
         (lambda run: (run / "experiment.toml").write_text('dispatch = "inline"\n'), "nothing was queued"),
         (lambda run: (run / "final" / "orders.parquet").unlink(), "final/orders.parquet is not there"),
         (lambda run: (run / "history.parquet").unlink(), "judge it first: loadtest verify"),
