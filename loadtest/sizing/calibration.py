@@ -109,6 +109,10 @@ def calibrate(run: Path) -> Calibration:
         raise UsageError(
             f"--from {run}: dispatch = {experiment.dispatch!r}: nothing was queued; give a run with dispatch = 'queued'"
         )
+    if experiment.limiter.kind == "native":
+        raise UsageError(
+            f"--from {run}: limiter.kind = 'native' collapses, and shows nothing of another; give a run with flat, shared or none"
+        )
     with open_tables(run) as tables:
         for table in ("sale", "ops", "orders"):
             if table in tables.missing:
@@ -164,16 +168,17 @@ def _measure(tables: Tables, experiment: Experiment, run: Path) -> Calibration:
         raise UsageError(f"--from {run}: expected winners and losers; give a run with more buyers than stock")
     rate, workers = measure_rate(tables), experiment.workers
     effective = rate.steady_per_s / rate.configured_per_s if rate.steady_per_s and rate.configured_per_s else None
+    short = effective is not None and effective < FELL_SHORT
     return Calibration(
         first_row_s=first_row_s,
         wins_per_s=wins,
         answers_per_s=answers,
-        effective=effective,
-        overshoot=_overshoot(rate, experiment),
+        effective=None if short else effective,  # of the workers it tells then, not of the limiter
+        overshoot=None if short else _overshoot(rate, experiment),
         worker_per_s=(rate.steady_per_s or rows) / workers.count,
         rows_per_s=rate.steady_per_s or rows,
         at_once=workers.at_once,
-        saturated=not experiment.limited or (effective is not None and effective < FELL_SHORT),
+        saturated=short or not experiment.limited,
         order_cpu_s=tables.figure(ORDER_CPU_S),
         machine_cpu_s=tables.figure(MACHINE_CPU_S),
         message_bytes=_positive(tables.figure(MESSAGE_BYTES)) if experiment.broker.kind == "redis" else None,

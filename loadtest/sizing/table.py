@@ -1,5 +1,6 @@
 """The answer as the terminal shows it: a line for each thing to decide or to expect, with its arithmetic."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -10,6 +11,9 @@ from rich.table import Table
 from loadtest.redelivery import Held, redelivery_s
 from loadtest.sizing.calibration import FIGURES, Calibration, buckets
 from loadtest.sizing.choice import LEAST_WORKERS, LOAD, Sizing
+
+MOST_BUYERS = 1_000_000  # of an experiment
+MARGIN = 1.5  # of the drain, until the harness gives up
 
 Line = tuple[str, str, str]
 # How a figure of the calibration is shown: its name, its format, its factor, and where it was read.
@@ -94,12 +98,14 @@ def _expectations(sizing: Sizing) -> Iterator[Line]:
 
 
 def command(sizing: Sizing) -> str:
-    """How to hold the sale under the harness, as far as one machine can: with stock and limiter as planned."""
+    """How to hold the sale under the harness: with stock, limiter and workers as planned, and as many buyers as show that it sells out."""
     experiment = sizing.experiment
     sets = {
-        "stock": experiment.stock, "limiter.kind": experiment.limiter.kind, "limiter.rate_per_s": f"{experiment.limiter.rate_per_s:g}",
+        "stock": experiment.stock, "buyers": min(2 * experiment.stock, MOST_BUYERS), "limiter.kind": experiment.limiter.kind, "limiter.rate_per_s": f"{experiment.limiter.rate_per_s:g}",
         "workers.count": experiment.workers.count, "workers.concurrency": experiment.workers.at_once,
     }  # fmt: skip
+    if sizing.prediction.drain_s > experiment.drain.deadline_s / MARGIN:
+        sets["drain.deadline_s"] = math.ceil(MARGIN * sizing.prediction.drain_s)
     return "loadtest run " + " ".join(f"--set {key}={value}" for key, value in sets.items())
 
 

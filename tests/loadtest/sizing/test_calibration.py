@@ -34,7 +34,7 @@ def test_without_a_limiter_the_workers_gave_what_they_could(sale, written, tmp_p
 
 def test_a_limit_that_was_not_reached_is_what_the_workers_could(sale, written, tmp_path: Path) -> None:
     found = calibrate(written(sale.with_sale(configured_per_s=80.0), tmp_path))
-    assert found.saturated
+    assert (found.saturated, found.effective, found.overshoot) == (True, None, None)
     assert found.worker_per_s == pytest.approx(50, rel=0.02)
 
 
@@ -64,6 +64,10 @@ def test_what_disturbed_the_run_is_said(sale, written, tmp_path: Path) -> None:
         (lambda run: (run / "experiment.toml").unlink(), "expected a run directory"),
         (lambda run: (run / "matrix.json").write_text("{}"), "a matrix; give one of its cells"),
         (lambda run: (run / "experiment.toml").write_text('dispatch = "inline"\n'), "nothing was queued"),
+        (
+            lambda run: (run / "experiment.toml").write_text('[limiter]\nkind = "native"\n'),
+            "'native' collapses",
+        ),
         (lambda run: (run / "final" / "orders.parquet").unlink(), "final/orders.parquet is not there"),
         (lambda run: (run / "history.parquet").unlink(), "judge it first: loadtest verify"),
     ],

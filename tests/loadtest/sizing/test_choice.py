@@ -7,10 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from loadtest.experiment import load_experiment
 from loadtest.sizing.calibration import Calibration, merge, shipped
 from loadtest.sizing.choice import Sizing, budget_for, highest_rate, size, trusted_per_s
 from loadtest.sizing.demand import PER_SECOND, SECONDS, Demand, amount
-from loadtest.sizing.table import as_json, lines
+from loadtest.sizing.table import as_json, command, lines
 
 SEEN = Calibration(
     first_row_s=0.25, wins_per_s=2400, answers_per_s=7000, effective=0.995, overshoot=0.8, worker_per_s=400, at_once=4,
@@ -152,6 +153,15 @@ def test_every_line_has_its_arithmetic_and_json_has_every_line() -> None:
     ):
         assert name in names
     assert [each["what"] for each in as_json(sizing)["arithmetic"]] == names
+
+
+def test_the_run_that_would_try_it_is_one() -> None:
+    words = command(asked(stock=40_000, within_s=200)).split()
+    overrides = [word for word in words if "=" in word]
+    experiment = load_experiment("rush", overrides)
+    assert (experiment.stock, experiment.buyers, experiment.configured_per_s) == (40_000, 80_000, 289)
+    assert experiment.drain.deadline_s > 1.4 * 40_000 / 289
+    assert words[:2] == ["loadtest", "run"]
 
 
 def test_the_calibration_that_comes_along_was_measured_and_saw_a_full_worker() -> None:
