@@ -54,11 +54,11 @@ MESSAGE_BYTES = """
 class Calibration:
     """What runs showed; None: they do not tell. `took` says of which run each figure is.
 
-    `first_row_s`: from T0 to the first row. `wins_per_s`, `answers_per_s`: winners, and all buyers, that one shop process answered,
-    counted from T0. `effective`: steady rate over the configured. `overshoot`: how much of the bursts the busiest second used.
-    `worker_per_s`: rows a second that one worker was seen to place with `at_once` at the same time; `saturated` if it could not more.
-    `rows_per_s`: what all workers together placed, and the database took. `order_cpu_s`: processor time of the workers for an order; `machine_cpu_s`: of everything that ran there. `message_bytes`: memory
-    of a waiting order, where the broker is Redis.
+    `first_row_s`: from T0 to the first row. `wins_per_s`, `answers_per_s`: winners, and all buyers, that the shop answered, however many
+    processes it has, counted from T0. `effective`: steady rate over the configured. `overshoot`: how much of the bursts the busiest
+    second used. `worker_per_s`: rows a second that one worker was seen to place with `at_once` at the same time; `saturated` if it could not
+    more. `rows_per_s`: what all workers together placed, and the database took. `order_cpu_s`: processor time of the workers for an order;
+    `machine_cpu_s`: of everything that ran there. `message_bytes`: memory of a waiting order, where the broker is Redis.
     """
 
     first_row_s: float

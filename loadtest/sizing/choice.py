@@ -34,7 +34,7 @@ class Sizing:
 
 
 def size(demand: Demand, calibration: Calibration) -> Sizing:
-    """The limiter that keeps every second within the budget, and the fewest workers and shop processes that can follow."""
+    """The limiter that keeps every second within the budget, and the fewest workers and shops that can follow."""
     experiment = choose(demand, calibration)
     shops = math.ceil(demand.buyers / (calibration.answers_per_s * demand.within_s))
     shops = max(shops, math.ceil(demand.stock / (calibration.wins_per_s * demand.within_s)))
@@ -141,7 +141,7 @@ def _limits(
     if calibration.buyers and demand.buyers > FAR * calibration.buyers:
         limits.append(
             f"{demand.buyers:,} buyers are {demand.buyers / calibration.buyers:,.0f} × those of the run: that answers/s stay the same, and grow "
-            "with each shop process up to what one Redis does, is assumed"
+            "with each shop up to what one Redis does, is assumed"
         )
     if experiment.broker.kind != calibration.broker:
         limits.append(

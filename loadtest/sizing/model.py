@@ -45,7 +45,7 @@ class Prediction:
 
 
 def predict(experiment: Experiment, calibration: Calibration, asks: int | None = None, shops: int = 1) -> Prediction:
-    """What a sale of `experiment` will do, when all buyers come at T0 to so many shop processes.
+    """What a sale of `experiment` will do, when all buyers come at T0 to so many shops like the one of the calibration.
 
     `asks` are their requests, by default one of each of the experiment's buyers.
     """

@@ -19,8 +19,8 @@ Line = tuple[str, str, str]
 # How a figure of the calibration is shown: its name, its format, its factor, and where it was read.
 SHOWN = {
     "first_row_s": ("first row", "{:.2f} s after T0", 1, "orders"),
-    "wins_per_s": ("winners answered", "{:,.0f}/s a shop process", 1, "history"),
-    "answers_per_s": ("buyers answered", "{:,.0f}/s a shop process", 1, "history, until the last sold-out"),
+    "wins_per_s": ("winners answered", "{:,.0f}/s", 1, "history"),
+    "answers_per_s": ("buyers answered", "{:,.0f}/s", 1, "history, until the last sold-out"),
     "effective": ("steady / limit", "{:.3f}", 1, "orders, while a backlog stood"),
     "overshoot": ("part of the burst used", "{:.2f}", 1, "orders, the busiest second"),
     "worker_per_s": ("one worker placed", "{:,.0f}/s", 1, "orders"),
@@ -73,7 +73,7 @@ def _choices(sizing: Sizing) -> Iterator[Line]:
            f"as that worker had: an order kept a place {service}; {workers.count * workers.at_once} connections to the database")
     waits = f"{workers.at_once} × {experiment.prefetch} orders in each worker's hands, the last for {held.waits_s:.2g} s"
     yield ("prefetch", f"{experiment.prefetch}", f"{waits}; of one that fell silent they are handed out again after {redelivery_s(experiment):g} s")
-    yield ("shop processes", f"{sizing.shops}", f"{asked.buyers:,} requests ÷ {c.answers_per_s:,.0f}/s ÷ {asked.within_s:g} s")
+    yield ("shops like the run's", f"{sizing.shops}", f"{asked.buyers:,} requests ÷ {c.answers_per_s:,.0f}/s ÷ {asked.within_s:g} s")
 
 
 def _expectations(sizing: Sizing) -> Iterator[Line]:
@@ -129,7 +129,7 @@ def as_json(sizing: Sizing) -> dict[str, Any]:
         "choice": {
             "limiter": experiment.limiter.kind, "rate_per_s": experiment.limiter.rate_per_s, "burst": experiment.limiter.allowed_burst,
             "workers": experiment.workers.count, "concurrency": experiment.workers.at_once, "prefetch": experiment.prefetch,
-            "shop_processes": sizing.shops,
+            "shops": sizing.shops,
         },
         "prediction": asdict(sizing.prediction) | {"answered_s": sizing.prediction.answered_s},
         "arithmetic": [{"what": what, "value": value, "because": because} for what, value, because in lines(sizing)],
