@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "docs"
 TABLE = re.compile(r"(<!-- table: ([\w-]+): ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 REPEATS = {"oversell": 3}  # how often each cell runs; once where nothing is said
+COMMANDS = {"sweep": "sweep"}  # what runs it, where it is not `loadtest run`
 
 
 def main(given: Sequence[str]) -> None:
@@ -45,7 +46,7 @@ def main(given: Sequence[str]) -> None:
 
 def run(experiment: str) -> Path:
     """Run it, and give the directory of its matrix. What came out otherwise than expected is for the reader of the page to see."""
-    command = [sys.executable, "-m", "loadtest", "run", experiment, "--out", str(RUNS)]
+    command = [sys.executable, "-m", "loadtest", COMMANDS.get(experiment, "run"), experiment, "--out", str(RUNS)]
     done = subprocess.run([*command, "--repeat", str(REPEATS.get(experiment, 1))], check=False)
     if done.returncode not in (0, 1):
         sys.exit(f"{experiment}: the run ended with {done.returncode}")

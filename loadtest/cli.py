@@ -1,5 +1,6 @@
 """The command line. Each command turns its flags into options and calls one plain function."""
 
+import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,12 @@ from loadtest.progress import showing
 from loadtest.run import plan, run
 from loadtest.run_dir import existing
 from loadtest.shop import load_shop
+from loadtest.sizing.calibration import calibrate, merge
+from loadtest.sizing.calibration import shipped as shipped_calibration
+from loadtest.sizing.choice import size
+from loadtest.sizing.demand import demand
+from loadtest.sizing.sweep import swept, write_predictions
+from loadtest.sizing.table import as_json, show
 from loadtest.stack.external import Given, without_password
 from loadtest.verdict import conclude, read_verdict
 from loadtest.web import Page, serve
@@ -204,6 +211,65 @@ def limit(rate: float, run: Path | None, out: Path) -> None:
     console.print(f"{change.answered} workers hold {change.together_per_s:g}/s together", highlight=False)
 
 
+@main.command("plan")
+@click.option("--stock", metavar="UNITS", help="Units for sale.")
+@click.option("--buyers", metavar="COUNT", help="Buyers, who all come at T0.")
+@click.option("--db-budget", metavar="ROWS/s", help="Rows that the database may get in any second: 300/s.")
+@click.option("--answer-within", metavar="TIME", help="By when the last buyer is to know: 60s, 2min.")
+@click.option(
+    "--from",
+    "runs",
+    multiple=True,
+    metavar="RUN",
+    help="A run to learn from; of several, each tells what the others do not.",
+)
+@click.option("--broker", metavar="NAME", help="redis or rabbitmq, by default that of the run.")
+@click.option("--json", "json_", is_flag=True, help="For programs.")
+def plan_command(
+    stock: str | None, buyers: str | None, db_budget: str | None, answer_within: str | None, runs: tuple[str, ...],
+    broker: str | None, json_: bool,
+) -> None:  # fmt: skip
+    """Say which limiter, how many workers and what to expect of a sale that has not been held.
+
+    Without --from it counts on a machine like the one that the package was measured on. Exit code: 0 it fits; 1 what is asked for contradicts
+    itself, and what would fit is said; 2 bad usage.
+    """
+    asked = demand(stock, buyers, db_budget, answer_within, broker)
+    calibration = merge([calibrate(Path(run)) for run in runs]) if runs else shipped_calibration()
+    sizing = size(asked, calibration)
+    if json_:
+        click.echo(json.dumps(as_json(sizing), indent=1, ensure_ascii=False))
+    else:
+        show(console, sizing)
+    sys.exit(0 if sizing.fits else 1)
+
+
+@main.command("sweep")
+@click.argument("experiment", default="sweep")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the experiment.")
+@click.option("--rates", metavar="LIST", help="Orders a second, as limiter.rate_per_s counts them: 50,100,200.")
+@click.option("--workers", metavar="LIST", help="Numbers of workers: 1,2,4.")
+@click.option("--limiter", metavar="KIND", help="flat or shared.")
+@out_option
+@click.option(
+    "--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Run each cell so many times."
+)
+@click.option("--resume", type=existing_directory, metavar="DIR", help="Go on with the sweep that was begun in DIR.")
+@given_services
+def sweep_command(
+    experiment: str, overrides: tuple[str, ...], rates: str | None, workers: str | None, limiter: str | None, out: Path,
+    repeat: int, resume: Path | None, **services: Any,
+) -> None:  # fmt: skip
+    """Measure how long the drain takes against what the database feels, over rates and workers, and draw it.
+
+    The model of `loadtest plan`, calibrated on the first cell alone, stands beside what was measured. Exit code: as of a matrix.
+    """
+    given = _given(services)
+    chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
+    chosen = follow_given(chosen if resume else swept(chosen, rates, workers, limiter), given)
+    sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat, predicted=True))
+
+
 @main.command("list")
 @click.argument("kind", required=False)
 def list_command(kind: str | None) -> None:
@@ -235,10 +301,12 @@ def worst(codes: list[int]) -> int:
     return next((code for code in (1, 3, 4) if code in codes), 0)
 
 
-def _matrix(experiment: Experiment, given: Given, directory: Path, repeat: int) -> int:
+def _matrix(experiment: Experiment, given: Given, directory: Path, repeat: int, *, predicted: bool = False) -> int:
     from reports.compare import compare_matrix
 
     results = run_matrix(experiment, given, directory, repeat, _repeatable(given), console, _report)
+    if predicted:
+        write_predictions(directory, results)
     met = sum(bool(result.met) for result in results)
     ran = sum(result.skipped is None for result in results)
     console.print(f"{met} of {ran} runs as expected · report  {compare_matrix(directory)}", highlight=False)

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from reports.cells import Cell, Comparison, Trial, read_matrix, read_runs
 from reports.deltas import ENOUGH, MEASURES, Deltas, deltas
+from reports.drawing import Drawing
+from reports.frontier import frontier
 from reports.grid import ICONS, finding, grids, look, square, trial_look
 from reports.html import render
 from reports.multiples import Column, multiples
@@ -42,17 +44,25 @@ def compare_matrix(matrix_dir: Path) -> Path:
         FileNotFoundError: `matrix_dir` holds no matrix.json. Whatever else is missing, the page names instead.
     """
     page = matrix_dir / "comparison.html"
-    columns = _write(read_matrix(matrix_dir), page)
+    comparison = read_matrix(matrix_dir)
+    frontier_ = frontier(comparison, matrix_dir)
+    columns = _write(comparison, page, frontier_)
     folder = matrix_dir / "figures"
     folder.mkdir(exist_ok=True)
     for column in columns:
-        for kind, content in (("svg", column.file), ("csv", column.csv)):
-            path = folder / f"compare-{column.name}.{kind}"
-            if content:
-                path.write_text(content, encoding="utf-8")
-            else:
-                path.unlink(missing_ok=True)
+        _write_figure(folder, column.name, column.file, column.csv)
+    _write_figure(folder, "frontier", *((frontier_.file, frontier_.csv) if frontier_ else ("", "")))
     return page
+
+
+def _write_figure(folder: Path, name: str, svg: str, csv: str) -> None:
+    """As SVG and CSV. Those of an earlier page that can no longer be drawn go."""
+    for kind, content in (("svg", svg), ("csv", csv)):
+        path = folder / f"compare-{name}.{kind}"
+        if content:
+            path.write_text(content, encoding="utf-8")
+        else:
+            path.unlink(missing_ok=True)
 
 
 def compare_runs(run_dirs: Sequence[Path], out: Path) -> Path:
@@ -62,7 +72,7 @@ def compare_runs(run_dirs: Sequence[Path], out: Path) -> Path:
     return out
 
 
-def _write(comparison: Comparison, page: Path) -> list[Column]:
+def _write(comparison: Comparison, page: Path, frontier_: Drawing | None = None) -> list[Column]:
     strips, columns = multiples(comparison.cells)
     different = deltas(comparison.cells)
     text = render(
@@ -74,6 +84,7 @@ def _write(comparison: Comparison, page: Path) -> list[Column]:
         looks={look(cell) for cell in comparison.cells},
         strips=[(strip, square(strip.cell), links(strip.cell, page.parent)) for strip in strips],
         columns=columns,
+        frontier=frontier_,
         deltas=different,
         measures=MEASURES,
         enough=ENOUGH,

@@ -3,6 +3,7 @@
 import csv
 import io
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -43,8 +44,13 @@ class Drawing:
 
 def draw(name: str, figure: Figure, run: RunData) -> Drawing:
     """`figure` of `run`. Whatever stands in its way is said in its place; the rest of the report goes on."""
+    return draw_chart(name, lambda: figure(run))
+
+
+def draw_chart(name: str, make: Callable[[], Chart]) -> Drawing:
+    """The chart that `make` makes, of whatever it likes; see `draw`."""
     try:
-        chart = figure(run)
+        chart = make()
         with mpl.rc_context(RC):
             return _drawing(name, chart)
     except Missing as missing:

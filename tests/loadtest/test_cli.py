@@ -1,5 +1,6 @@
 """The command line as a user meets it: a process of its own, its exit code and what it prints."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,43 @@ def test_list_names_what_there_is(tmp_path: Path) -> None:
     for name in ("rush", "oversell", "flatness", "postgres"):
         assert name in done.stdout
     assert "nearest valid: 'checks'" in loadtest("list", "check", cwd=tmp_path).stderr
+
+
+ASKED = ("--stock", "1000", "--buyers", "5000", "--db-budget", "300/s", "--answer-within", "60s")
+
+
+@pytest.mark.parametrize(
+    ("command", "parts"),
+    [
+        (["plan"], ["--stock: required"]),
+        (["plan", *ASKED, "--stock", "many"], ["--stock 'many'", "a whole number"]),
+        (["plan", *ASKED, "--buyers", "0"], ["--buyers '0'", "a whole number"]),
+        (["plan", *ASKED, "--db-budget", "-3/s"], ["--db-budget '-3/s'", "300/s"]),
+        (["plan", *ASKED, "--answer-within", "soon"], ["--answer-within 'soon'", "60s"]),
+        (["plan", *ASKED, "--broker", "rabitmq"], ["--broker 'rabitmq'", "nearest valid: 'rabbitmq'"]),
+        (["plan", *ASKED, "--from", "nowhere"], ["nowhere: expected a run directory"]),
+        (["sweep", "--rates", "fast"], ["--rates 'fast'", "numbers above 0"]),
+        (["sweep", "--workers", "0"], ["--workers '0'", "whole numbers"]),
+    ],
+)
+def test_nonsense_asked_of_plan_and_sweep_is_one_line_and_exit_2(
+    command: list[str], parts: list[str], tmp_path: Path
+) -> None:
+    done = loadtest(*command, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.strip().splitlines()) == 1
+    for part in parts:
+        assert part in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_that_fits_ends_with_0_and_one_that_contradicts_itself_with_1(tmp_path: Path) -> None:
+    fits = loadtest("plan", *ASKED, "--json", cwd=tmp_path)
+    assert fits.returncode == 0, fits.stderr
+    found = json.loads(fits.stdout)
+    assert (found["fits"], found["choice"]["limiter"], found["choice"]["rate_per_s"]) == (True, "shared", 289)
+    assert found["prediction"]["drain_s"] < 60
+    tight = loadtest("plan", *ASKED, "--answer-within", "2s", cwd=tmp_path)
+    assert tight.returncode == 1
+    assert "contradict each other" in " ".join(tight.stdout.split())
+    assert "--db-budget" in tight.stdout

@@ -1,0 +1,239 @@
+"""The calibration: what a run showed of the shop and of the machine, as the model needs it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from loadtest.errors import UsageError
+from loadtest.experiment import Experiment, parse, read_toml
+from loadtest.rates import Rate, measure_rate
+from loadtest.run_dir import existing
+from loadtest.tables import Tables, open_tables
+
+SHIPPED = Path(__file__).with_name("calibration.json")
+FELL_SHORT = 0.95  # of its limit: the workers gave what they could
+
+FIRST_ROW_S = "SELECT (min(created_ns) - (SELECT t0_ns FROM sale)) / 1e9 FROM orders"
+SINCE_T0_S = "(max(end_ns) - (SELECT t0_ns FROM sale)) / 1e9"
+WINS_PER_S = f"SELECT count(*) / nullif({SINCE_T0_S}, 0) FROM asks WHERE outcome = 'won'"
+# Up to the last who was told sold-out: after that the shop has only orders left to enqueue.
+ANSWERS_PER_S = f"""
+    SELECT count(*) / nullif({SINCE_T0_S}, 0) FROM asks
+    WHERE end_ns <= (SELECT max(end_ns) FROM asks WHERE outcome = 'sold_out')
+"""
+ROWS_PER_S = "SELECT count(*) / nullif((max(created_ns) - min(created_ns)) / 1e9, 0) FROM orders"
+# Processor time of all workers between the first row and the last, by the rows of that time.
+ORDER_CPU_S = """
+    SELECT (max(value) - min(value)) / nullif((SELECT count(*) FROM orders WHERE created_ns BETWEEN min(time_ns) AND max(time_ns)), 0)
+    FROM samples, (SELECT min(created_ns) AS first_ns, max(created_ns) AS last_ns FROM orders)
+    WHERE probe = 'processes' AND metric = 'worker.cpu_s' AND time_ns BETWEEN first_ns AND last_ns
+"""
+# The same of everything that ran on the machine meanwhile, the harness too.
+MACHINE_CPU_S = """
+    SELECT sum(used) / nullif(any_value(n), 0) FROM (
+        SELECT metric, max(value) - min(value) AS used,
+            (SELECT count(*) FROM orders WHERE created_ns BETWEEN min(time_ns) AND max(time_ns)) AS n
+        FROM samples, (SELECT min(created_ns) AS first_ns, max(created_ns) AS last_ns FROM orders)
+        WHERE probe = 'processes' AND regexp_matches(metric, '^[a-z]+[.]cpu_s$') AND time_ns BETWEEN first_ns AND last_ns
+        GROUP BY metric
+    )
+"""
+# How Redis's memory falls with the queue from its highest on: a message, and the claim that ends with it.
+MESSAGE_BYTES = """
+    WITH depths AS (
+        SELECT time_ns, sum(value) AS depth FROM samples WHERE probe = 'broker' AND metric IN ('ready', 'unacked') GROUP BY time_ns
+    ), memory AS (SELECT time_ns, value FROM samples WHERE probe = 'redis' AND metric = 'memory_bytes')
+    SELECT regr_slope(memory.value, depth) FROM memory ASOF JOIN depths ON memory.time_ns >= depths.time_ns
+    WHERE memory.time_ns BETWEEN (SELECT arg_max(time_ns, depth) FROM depths) AND (SELECT max(created_ns) FROM orders)
+"""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What runs showed; None: they do not tell. `took` says of which run each figure is.
+
+    `first_row_s`: from T0 to the first row. `wins_per_s`, `answers_per_s`: winners, and all buyers, that the shop answered, however many
+    processes it has, counted from T0. `effective`: steady rate over the configured. `overshoot`: how much of the bursts the busiest
+    second used. `worker_per_s`: rows a second that one worker was seen to place with `at_once` at the same time; `saturated` if it could not
+    more. `rows_per_s`: what all workers together placed, and the database took. `order_cpu_s`: processor time of the workers for an order;
+    `machine_cpu_s`: of everything that ran there. `message_bytes`: memory of a waiting order, where the broker is Redis.
+    """
+
+    first_row_s: float
+    wins_per_s: float
+    answers_per_s: float
+    effective: float | None = None
+    overshoot: float | None = None
+    worker_per_s: float = 0.0
+    at_once: int = 1
+    saturated: bool = False
+    rows_per_s: float = 0.0
+    order_cpu_s: float | None = None
+    machine_cpu_s: float | None = None
+    message_bytes: float | None = None
+    broker: Literal["redis", "rabbitmq"] = "redis"
+    buyers: int = 0
+    platform: str = ""
+    cpu_count: int = 0
+    doubts: tuple[str, ...] = ()
+    took: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def service_s(self) -> float:
+        """Seconds that an order keeps one place of the pool; at most that, unless the worker was saturated."""
+        return self.at_once / self.worker_per_s
+
+
+FIGURES = tuple(
+    each.name
+    for each in fields(Calibration)
+    if each.name not in ("broker", "buyers", "platform", "cpu_count", "doubts", "took")
+)
+# What one worker can do comes from one run: these belong together.
+CAPACITY = ("worker_per_s", "at_once", "saturated")
+
+
+def calibrate(run: Path) -> Calibration:
+    """What the run directory `run` shows. Reads it, and writes nothing.
+
+    Raises:
+        UsageError: it is no run of a queued sale, or too little was seen of it.
+    """
+    run = existing(run).path
+    if (run / "matrix.json").is_file():
+        raise UsageError(f"--from {run}: a matrix; give one of its cells: {run}/cells/…")
+    experiment = parse(Experiment, read_toml(run / "experiment.toml"), str(run / "experiment.toml"))
+    if experiment.dispatch != "queued":
+        raise UsageError(
+            f"--from {run}: dispatch = {experiment.dispatch!r}: nothing was queued; give a run with dispatch = 'queued'"
+        )
+    if experiment.limiter.kind == "native":
+        raise UsageError(
+            f"--from {run}: limiter.kind = 'native' collapses, and shows nothing of another; give a run with flat, shared or none"
+        )
+    with open_tables(run) as tables:
+        for table in ("sale", "ops", "orders"):
+            if table in tables.missing:
+                raise UsageError(f"--from {run}: {tables.missing[table]}; judge it first: loadtest verify {run}")
+        found = _measure(tables, experiment, run)
+    environment = _environment(run)
+    return replace(
+        found,
+        platform=str(environment.get("platform", "")),
+        cpu_count=int(environment.get("cpu_count") or 0),
+        doubts=tuple(_doubts(run, experiment)),
+        took={name: _name(run) for name in FIGURES if getattr(found, name) is not None},
+    )
+
+
+def merge(calibrations: Sequence[Calibration]) -> Calibration:
+    """Several runs as one: each figure of the first that tells it, what a worker can do of the one that saw most of it."""
+    first, *others = calibrations
+    merged = first
+    for other in others:
+        missing = [name for name in FIGURES if getattr(merged, name) is None and getattr(other, name) is not None]
+        if (other.saturated, other.worker_per_s) > (merged.saturated, merged.worker_per_s):
+            missing += CAPACITY
+        if other.rows_per_s > merged.rows_per_s:
+            missing.append("rows_per_s")
+        taken = {name: getattr(other, name) for name in missing}
+        took = merged.took | {name: other.took[name] for name in missing}
+        merged = replace(merged, **taken, took=took, doubts=tuple(dict.fromkeys((*merged.doubts, *other.doubts))))
+    if len({(each.platform, each.cpu_count) for each in calibrations}) > 1:
+        merged = replace(merged, doubts=(*merged.doubts, "the runs are of different machines"))
+    return merged
+
+
+def shipped() -> Calibration:
+    """The calibration that comes with the package: what ``benchmarks/plan.py --ship`` measured last."""
+    data = json.loads(SHIPPED.read_text())
+    machine = f"{data['cpu_count']} cores, {data['platform']}"
+    foreign = f"none of this was seen on your machine, but on the one that the package was measured on ({machine}); --from RUN learns from a run of yours"
+    return Calibration(**{**data, "doubts": (*data["doubts"], foreign)})
+
+
+def ship(calibration: Calibration, source: str) -> None:
+    """Make `calibration` the one that comes with the package. Its runs are gone by then: `source` says what made them."""
+    took = {name: f"{source}, {run.rpartition('/')[2]}" for name, run in calibration.took.items()}
+    SHIPPED.write_text(json.dumps(asdict(replace(calibration, took=took)), indent=1, sort_keys=True) + "\n")
+
+
+def _measure(tables: Tables, experiment: Experiment, run: Path) -> Calibration:
+    first_row_s, wins, answers, rows = map(tables.figure, (FIRST_ROW_S, WINS_PER_S, ANSWERS_PER_S, ROWS_PER_S))
+    if first_row_s is None or not rows:
+        raise UsageError(f"--from {run}: it has no rows to learn from; give a run that sold more than one unit")
+    if not wins or not answers:
+        raise UsageError(f"--from {run}: expected winners and losers; give a run with more buyers than stock")
+    rate, workers = measure_rate(tables), experiment.workers
+    effective = rate.steady_per_s / rate.configured_per_s if rate.steady_per_s and rate.configured_per_s else None
+    short = effective is not None and effective < FELL_SHORT
+    return Calibration(
+        first_row_s=first_row_s,
+        wins_per_s=wins,
+        answers_per_s=answers,
+        effective=None if short else effective,  # of the workers it tells then, not of the limiter
+        overshoot=None if short else _overshoot(rate, experiment),
+        worker_per_s=(rate.steady_per_s or rows) / workers.count,
+        rows_per_s=rate.steady_per_s or rows,
+        at_once=workers.at_once,
+        saturated=short or not experiment.limited,
+        order_cpu_s=tables.figure(ORDER_CPU_S),
+        machine_cpu_s=tables.figure(MACHINE_CPU_S),
+        message_bytes=_positive(tables.figure(MESSAGE_BYTES)) if experiment.broker.kind == "redis" else None,
+        broker=experiment.broker.kind,
+        buyers=experiment.buyers,
+    )
+
+
+def buckets(experiment: Experiment) -> int:
+    """Limiters that each have a rate and a burst of their own."""
+    return 1 if experiment.limiter.kind == "shared" else experiment.workers.count
+
+
+def _overshoot(rate: Rate, experiment: Experiment) -> float | None:
+    if rate.max_1s is None or rate.configured_per_s is None:
+        return None
+    burst = buckets(experiment) * experiment.limiter.allowed_burst
+    return min(1.0, max(0.0, (rate.max_1s - rate.configured_per_s) / burst))
+
+
+def _doubts(run: Path, experiment: Experiment) -> list[str]:
+    """Why what it shows may not be what another sale will."""
+    doubts = []
+    if experiment.faults:
+        doubts.append(f"{_name(run)} had faults: what they cost is in its figures")
+    if experiment.arrivals.kind != "herd":
+        doubts.append(
+            f"the buyers of {_name(run)} did not come all at once: the shop may answer faster than it was asked"
+        )
+    if (run / "limits.jsonl").is_file():
+        doubts.append(f"the limit was changed while {_name(run)} ran")
+    verdict = _json(run / "verdict.json")
+    if verdict.get("verdict") == "INVALID":
+        doubts.append(f"{_name(run)} was INVALID: {verdict.get('sentence', '')}")
+    if (verdict.get("load") or {}).get("generator_cpu", 0) > 0.9:
+        doubts.append(f"the generator of {_name(run)} used a whole core: the shop may answer faster than it could ask")
+    return doubts
+
+
+def _environment(run: Path) -> dict[str, Any]:
+    return _json(run / "environment.json")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _positive(value: float | None) -> float | None:
+    return value if value is not None and value > 0 else None
+
+
+def _name(run: Path) -> str:
+    """Its last parts, as people tell runs apart."""
+    return "/".join(run.parts[-2:])

@@ -1,0 +1,73 @@
+"""The sweep: rate against workers, measured in a matrix, with what the model says of each cell beside it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from loadtest.errors import UsageError
+from loadtest.experiment import Experiment, lay_over, parse, read_toml
+from loadtest.matrix import Result
+from loadtest.run_dir import write_text
+from loadtest.sizing.calibration import calibrate
+from loadtest.sizing.model import predict
+
+RATE, WORKERS, LIMITER = "limiter.rate_per_s", "workers.count", "limiter.kind"
+PREDICTIONS = "predictions.json"
+
+
+def swept(experiment: Experiment, rates: str | None, workers: str | None, limiter: str | None) -> Experiment:
+    """`experiment` as a matrix over rates and workers; those that are not given stay as it has them.
+
+    Raises:
+        UsageError: a list that is none, a value out of its range, or a matrix without a rate.
+    """
+    axes = dict(experiment.matrix)
+    if rates is not None:
+        axes[RATE] = numbers("--rates", rates, whole=False)
+    if workers is not None:
+        axes[WORKERS] = numbers("--workers", workers, whole=True)
+    if RATE not in axes:
+        raise UsageError(f"sweep: no rates; give --rates 50,100,200, or {RATE} in [matrix]")
+    fixed = {} if limiter is None else {LIMITER: limiter}
+    if limiter is not None and limiter not in ("flat", "shared"):
+        raise UsageError(f"--limiter {limiter!r}: expected flat or shared")
+    for key, values in axes.items():
+        for value in values:  # a wrong one is told before anything starts
+            lay_over(experiment, {key: value}, f"sweep: {key} = {value}")
+    return lay_over(experiment, fixed, "sweep").model_copy(update={"matrix": axes})
+
+
+def numbers(option: str, text: str, *, whole: bool) -> list[float | int]:
+    """``50,100`` as numbers above 0."""
+    try:
+        found: list[float | int] = [int(part) if whole else _short(float(part)) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(0 < value < 1e9 for value in found):
+        raise UsageError(f"{option} {text!r}: expected {'whole ' if whole else ''}numbers above 0, such as 1,2,4")
+    return list(dict.fromkeys(found))
+
+
+def write_predictions(directory: Path, results: Sequence[Result]) -> Path | None:
+    """``predictions.json`` in the directory of a matrix: each cell as the model sees it, calibrated on the first that is valid, and on
+    nothing else. None, and nothing is written, where no cell can calibrate it.
+    """
+    ran = [result for result in results if result.run_dir is not None and result.verdict is not None]
+    first = next((str(result.run_dir) for result in ran if result.verdict == "VALID"), None)
+    if first is None:
+        return None
+    calibration = calibrate(directory / first)
+    cells = []
+    for result in ran:
+        run = directory / str(result.run_dir)
+        experiment = parse(Experiment, read_toml(run / "experiment.toml"), str(run))
+        cells.append({"run_dir": result.run_dir} | asdict(predict(experiment, calibration)))
+    path = directory / PREDICTIONS
+    write_text(path, json.dumps({"calibrated_on": first, "cells": cells}, indent=1) + "\n")
+    return path
+
+
+def _short(value: float) -> float | int:
+    """Without a decimal point where there is nothing behind it: the cells are named by it."""
+    return int(value) if value == int(value) else value
