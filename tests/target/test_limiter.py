@@ -241,9 +241,9 @@ def test_timers_and_messages_of_different_threads_start_each_task_once(consumer:
 
     take = bucket.pace.take
 
-    def slowly(waiting: int = 1) -> bool:
+    def slowly(*args: int) -> int:
         time.sleep(0.0001)  # others have their turn
-        return take(waiting)
+        return take(*args)
 
     bucket.pace.take = slowly
 
