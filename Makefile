@@ -37,7 +37,7 @@ lint: $(VENV)/installed ## Style, types and import rules.
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed ## Measure every performance claim; prints both sides of each.
-	@for benchmark in client herd arrivals recorder claim_path verify limiter; do echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+	@for benchmark in client herd arrivals recorder claim_path verify limiter batching; do echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 
 docs: $(VENV)/installed ## Run the experiments that the pages tell of, and write their tables and pictures: half an hour.
 	$(BIN)/python docs/make.py $(ARGS)

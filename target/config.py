@@ -84,7 +84,7 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
             f"SHOP_BATCH: expected 1 with SHOP_LIMITER=native, which lets orders go one by one, found '{batch}'"
         )
     # The orders of a batch come at once. And a moment of the shared budget that is taken late must be made up.
-    least = batch + (limiter == "shared")
+    least = {"flat": batch, "shared": batch + 1}.get(limiter, 1)
     return Config(
         database_url=reader.url("SHOP_DATABASE_URL", ("postgresql", "postgres")),
         redis_url=reader.url("SHOP_REDIS_URL", ("redis", "rediss", "unix")),

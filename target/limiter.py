@@ -110,6 +110,7 @@ class Bucket:
         self.contents: deque[tuple[Any, int]] = deque()
         self.gathered_s = 0.0  # until when those that wait are to wait for others
         self.timer: Any = None
+        self.turn = 0
         # With greenlets, or where Celery's timer is a thread, messages and timers come from different ones.
         self.lock = RLock()
         self.replaced = False
@@ -178,24 +179,27 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         with bucket.lock:
             if bucket.replaced:
                 self._hand_over(bucket)  # it was on its way here while the limit changed
-            elif (
-                bucket.timer is None or len(bucket.contents) == bucket.batch
-            ):  # the timer does not know of a batch that is full
+            elif bucket.timer is None or len(bucket.contents) == bucket.batch:
+                bucket.disarm()  # it does not know of a batch that is full
                 self._release(bucket)
 
-    def _release(self, bucket: Bucket) -> None:
-        """Start every held task that is due, and arm the timer for the next."""
+    def _release(self, bucket: Bucket, turn: int | None = None) -> None:
+        """Start every held task that is due, and arm the timer for the next. A timer says whose `turn` it was armed for."""
         with bucket.lock:
-            bucket.disarm()
+            if turn not in (None, bucket.turn):
+                return  # it fired while a batch became full, and another was armed
+            # Not disarmed: a timer that fires is, with greenlets, the one that runs here.
+            bucket.timer = None
+            bucket.turn += 1
             if bucket.pace.due_s is None and not self._children_are_up():
-                bucket.timer = self.timer.call_at(monotonic() + AWAKE_S, self._release, (bucket,))
+                bucket.timer = self.timer.call_at(monotonic() + AWAKE_S, self._release, (bucket, bucket.turn))
                 return
             try:
                 while bucket.contents and (taken := bucket.take()):
                     self._start(taken)
             finally:
                 if bucket.contents:
-                    bucket.timer = self.timer.call_at(bucket.when(), self._release, (bucket,))
+                    bucket.timer = self.timer.call_at(bucket.when(), self._release, (bucket, bucket.turn))
 
     def _start(self, requests: list[Any]) -> None:
         if len(requests) == 1:
