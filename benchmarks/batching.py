@@ -40,14 +40,22 @@ def main() -> None:
         print_cost(1, one_by_one, one_by_one)
         for batch in (10, 50):
             print_cost(batch, cost(services, batch, log), one_by_one)
-        brokers = [("Redis", services.broker)] + ([("RabbitMQ", RABBITMQ)] if rabbitmq_is_here() else [])
-        for name, url in brokers:
-            for batch in (1, 10, 50):
-                case = Case("flat", RATE_PER_S, concurrency=2, prefetch=batch)
-                with filled(replace(services, broker=url), case, batch, RATE_ORDERS, log) as config:
-                    say(f"{name:8} batches of {batch:<3} {case}", measure(config, SECONDS) / RATE_PER_S, batch > 1)
-        if len(brokers) == 1:
+        rates("Redis", services, log)
+        if not rabbitmq_is_here():
             print("RabbitMQ: none on 127.0.0.1:5672, not measured")
+            return
+        try:
+            rates("RabbitMQ", replace(services, broker=RABBITMQ), log)
+        finally:
+            subprocess.run(["rabbitmqctl", "-q", "delete_vhost", RABBITMQ.rpartition("/")[2]], check=True)
+
+
+def rates(name: str, services: Services, log: Path) -> None:
+    """One by one, and in batches."""
+    for batch in (1, 10, 50):
+        case = Case("flat", RATE_PER_S, concurrency=2, prefetch=batch)
+        with filled(services, case, batch, RATE_ORDERS, log) as config:
+            say(f"{name:8} batches of {batch:<3} {case}", measure(config, SECONDS) / RATE_PER_S, batch > 1)
 
 
 @contextmanager
@@ -62,10 +70,6 @@ def filled(services: Services, case: Case, batch: int, orders: int, log: Path) -
     with worker(case, config, log) as process:
         await_ready(log, process)
         yield config
-    if config.broker_url == RABBITMQ:
-        subprocess.run(
-            ["rabbitmqctl", "-q", "delete_vhost", RABBITMQ.rpartition("/")[2]], check=True, stdout=subprocess.DEVNULL
-        )
 
 
 @dataclass(frozen=True)

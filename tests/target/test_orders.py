@@ -193,15 +193,25 @@ def test_a_bad_order_takes_no_other_of_its_batch_along(
     assert state() == (sorted(good.items()), {}, good, {poison.number: "b-x"}, "1")
 
 
-def test_batches_that_share_orders_do_not_lock_each_other_out(
+def test_a_batch_is_written_in_the_order_of_its_numbers_so_that_two_do_not_lock_each_other_out(
+    orders: Orders, config: Config, store: redis.Redis, engine: sa.Engine
+) -> None:
+    orders.place_all([claim(store, config, n, f"b-{n}") for n in (7, 3, 9, 1, 5)])
+    query = "SELECT number FROM orders WHERE sale = :sale ORDER BY created_at"
+    with engine.connect() as connection:
+        written = list(connection.scalars(sa.text(query), {"sale": config.sale}))
+    assert written == [config.number(n) for n in (1, 3, 5, 7, 9)]
+
+
+def test_one_batch_placed_by_many_at_once_is_one_row_for_each_order(
     orders: Orders, config: Config, store: redis.Redis, rows: Any
 ) -> None:
     batch = [claim(store, config, n, f"b-{n}") for n in range(1, 21)]
     start = Barrier(8)
 
-    def place(n: int) -> list[str]:
+    def place(_: int) -> list[str]:
         start.wait()
-        return list(orders.place_all(batch[::-1] if n % 2 else batch))
+        return list(orders.place_all(batch))
 
     with ThreadPoolExecutor(8) as threads:
         said = [each for placements in threads.map(place, range(8)) for each in placements]
