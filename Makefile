@@ -36,8 +36,9 @@ lint: $(VENV)/installed ## Style, types and import rules.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+BENCHMARKS := client herd arrivals recorder claim_path verify limiter batching plan
 bench: $(VENV)/installed ## Measure every performance claim; prints both sides of each.
-	@for benchmark in client herd arrivals recorder claim_path verify limiter plan; do echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+	@for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 
 docs: $(VENV)/installed ## Run the experiments that the pages tell of, and write their tables and pictures: half an hour.
 	$(BIN)/python docs/make.py $(ARGS)

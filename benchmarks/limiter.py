@@ -103,7 +103,7 @@ def worker(case: Case, config: Config, log: Path) -> Iterator["subprocess.Popen[
         "SHOP_DATABASE_URL": config.database_url, "SHOP_REDIS_URL": config.redis_url, "SHOP_BROKER_URL": config.broker_url,
         "SHOP_SALE": config.sale, "SHOP_STOCK": str(config.stock), "SHOP_LIMITER": config.limiter,
         "SHOP_RATE_PER_S": str(config.rate_per_s), "SHOP_BURST": str(config.burst), "SHOP_WORKERS": str(config.workers),
-        "SHOP_PREFETCH": str(config.prefetch),
+        "SHOP_PREFETCH": str(config.prefetch), "SHOP_BATCH": str(config.batch),
     }  # fmt: skip
     command = [
         sys.executable, "-m", "celery", "-A", "target.celery", "worker", "-n", f"{log.stem}@%h", "-P", case.pool,
@@ -134,17 +134,21 @@ def await_ready(log: Path, process: "subprocess.Popen[bytes]") -> None:
 def fill(config: Config, orders: int) -> None:
     """That many orders on the queue."""
     with create_celery(replace(config, limiter="none")) as app, app.producer_or_acquire() as producer:
-        for unit in range(1, orders + 1):
-            app.send_task(PLACE_ORDER, args=(config.number(unit), f"b-{unit}", 1), producer=producer)
+        for start in range(1, orders + 1, 200):
+            with producer.batch(200):
+                for unit in range(start, min(start + 200, orders + 1)):
+                    app.send_task(PLACE_ORDER, args=(config.number(unit), f"b-{unit}", 1), producer=producer)
 
 
 def measure(config: Config, seconds: float, settle_s: float = SETTLE_S) -> float:
-    """Rows a second, over the next `seconds` after `settle_s`."""
+    """Rows a second, over the next `seconds` after `settle_s`. Those of the first commit are where the clock starts."""
     time.sleep(settle_s)
     begun = time.time()
     time.sleep(seconds)
-    query = """SELECT count(*) - 1, extract(epoch FROM max(created_at) - min(created_at)) FROM orders
-               WHERE sale = :sale AND created_at BETWEEN to_timestamp(:begun) AND to_timestamp(:ended)"""
+    query = """WITH seen AS (SELECT created_at, xmin::text AS commit FROM orders
+                             WHERE sale = :sale AND created_at BETWEEN to_timestamp(:begun) AND to_timestamp(:ended))
+               SELECT count(*) FILTER (WHERE commit <> (SELECT commit FROM seen ORDER BY created_at LIMIT 1)),
+                   extract(epoch FROM max(created_at) - min(created_at)) FROM seen"""
     engine = database.connect(config, 1)
     with engine.connect() as connection:
         bounds = {"sale": config.sale, "begun": begun, "ended": begun + seconds}

@@ -141,7 +141,7 @@ class Limiter(Section):
 
     @property
     def allowed_burst(self) -> int:
-        """Orders above the rate that any window may hold."""
+        """Orders above the rate that any window may hold, where they are placed one by one."""
         return self.burst or max(2, math.floor(self.rate_per_s * 0.04))
 
     @field_validator("burst")
@@ -160,14 +160,20 @@ class Workers(Section):
     count: int = Field(1, ge=1, le=64)
     concurrency: int = Field(2, ge=1, le=256, description="pool size of each worker; with pool = solo it is 1")
     pool: Literal["prefork", "threads", "gevent", "solo"] = "prefork"
+    batch: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="orders that are placed together, in one statement and one commit, if so many wait",
+    )
     prefetch: int | None = Field(
         None, ge=1, le=1000,
-        description="orders a worker takes for each that it can place at once; default 1, with limiter.kind = native 4, as Celery ships",
+        description="orders a worker takes for each job of its pool; default a batch, with limiter.kind = native 4, as Celery ships",
     )  # fmt: skip
 
     @property
     def at_once(self) -> int:
-        """Orders that one worker places at the same time."""
+        """Jobs that one worker does at the same time: each places one order, or a batch."""
         return 1 if self.pool == "solo" else self.concurrency
 
 
@@ -293,8 +299,13 @@ class Experiment(Section):
 
     @property
     def prefetch(self) -> int:
-        """Orders that each worker takes from the queue for each that it places at once."""
-        return self.workers.prefetch or (4 if self.limiter.kind == "native" else 1)
+        """Orders that each worker takes from the queue for each job of its pool."""
+        return self.workers.prefetch or (4 if self.limiter.kind == "native" else self.workers.batch)
+
+    @property
+    def burst(self) -> int:
+        """Orders above the rate that any window may hold: those that a late worker makes up, and by default the rest of a batch."""
+        return self.limiter.burst or self.limiter.allowed_burst + self.workers.batch - 1
 
     def to_toml(self) -> str:
         """The experiment in full, every default written out."""

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
+from loadtest.batch import check_batch
 from loadtest.broker import check_broker, told_visibility
 from loadtest.drain import Drain, Drained
 from loadtest.environment import describe
@@ -75,6 +76,7 @@ def plan(experiment: Experiment, given: Given) -> Plan:
     for expression in experiment.thresholds:
         parse_threshold(expression)
     check_faults(experiment.faults, shop)
+    check_batch(experiment, shop)
     check_broker(experiment, shop, given)
     scenario = find_file(experiment.scenario)
     offsets_ns = plan_arrivals(experiment)
@@ -241,7 +243,7 @@ class Sale:
             "per_buyer": experiment.per_buyer,
             "configured_per_s": experiment.configured_per_s,
             "workers": experiment.workers.count,
-            "burst": experiment.limiter.allowed_burst,
+            "burst": experiment.burst,
             "t0_ns": self.latest.t0_ns,
             "drained": drained.at_ns is not None,
             "drained_ns": drained.at_ns,

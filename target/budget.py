@@ -108,6 +108,7 @@ class Shared:
         self.tolerance_s = (burst - 1) * self.period_s
         self.due_s: float | None = None
         self._new = False
+        self._burst = burst
         self._held = 0  # moments reserved, the first at `due_s`, each `_apart_s` after the other
         self._apart_s = self.period_s
         self._until_s = 0.0  # after which the first is missed
@@ -116,22 +117,31 @@ class Shared:
         self.share = Gcra(rate_per_s / workers, max(1, burst // workers), clock)
         self.away_until_s: float | None = None  # None: Redis answers
 
-    def take(self, waiting: int = 1) -> bool:
-        """Take one unit, if it is due."""
+    def take(self, waiting: int = 1, together: int = 1) -> int:
+        """See `Pace.take`. A worker that is killed takes along what it has reserved: `together` moments, or those of 5 ms."""
+        together = min(together, self._burst)
         while self._held and self._clock() > self._until_s:
             self._use()
         if not self._held:
-            self._reserve(max(1, min(waiting, math.floor(self.rate_per_s * GRANT_S))))
+            self._reserve(max(together, min(waiting, math.floor(self.rate_per_s * GRANT_S))))
         if not self._held or self.due_s is None:
-            return self._take_of_share()
+            return self._take_of_share(together)
         now = self._clock()
         if now > self._until_s:  # Redis answers too late to be of use
             self.due_s, self._held = now + self.period_s, 0
-            return False
-        if now < self.due_s:
-            return False
-        self._use()
-        return True
+            return 0
+        if now < self.when(together):
+            return 0
+        taken = min(together, self._held)
+        for _ in range(taken):
+            self._use()
+        return taken
+
+    def when(self, together: int = 1) -> float:
+        """See `Pace.when`."""
+        if self._held or self.away_until_s is None:
+            return (self.due_s or 0.0) + (max(1, min(together, self._held)) - 1) * self._apart_s
+        return self.share.when(together)
 
     def follow(self, earlier: Pace) -> None:
         """Tell Redis the new rate with the next question. Moments that the earlier one holds are not used."""
@@ -173,7 +183,7 @@ class Shared:
             self.share.due_s = now + self.share.period_s
         self.away_until_s = now + AWAY_S
 
-    def _take_of_share(self) -> bool:
-        taken = self.share.take()
+    def _take_of_share(self, together: int) -> int:
+        taken = self.share.take(together=together)
         self.due_s = self.share.due_s
         return taken

@@ -63,9 +63,10 @@ def _queue_arguments(config: Config) -> dict[str, Any] | None:
 
 def _limit(config: Config) -> dict[str, Any]:
     """Attributes of the task, as `target.limiter.Consumer` reads them; Celery's own reads only the first."""
+    limit: dict[str, Any] = {"batch": config.batch} if config.batch > 1 else {}
     if config.limiter == "none":
-        return {}
-    limit: dict[str, Any] = {"rate_limit": f"{config.rate_per_s}/s", "burst": config.burst}
+        return limit
+    limit |= {"rate_limit": f"{config.rate_per_s}/s", "burst": config.burst}
     if config.limiter == "shared":
         from target.budget import Budget, Shared
 

@@ -41,7 +41,8 @@ class Config:
     rate_per_s: float = 50.0  # of one worker; of all together if the limiter is shared
     burst: int = 2  # orders a late worker may make up at once
     workers: int = 1  # that share the rate
-    prefetch: int = 1  # orders a worker takes from the queue for each that it can place at once
+    prefetch: int = 1  # orders a worker takes from the queue for each job that its pool can do at once
+    batch: int = 1  # orders that one such job places together, if so many wait
     opens_at: datetime | None = None  # orders before it are throttled; None: the sale is open
     db_pool: int = 16  # connections, and threads, that write rows in the request
     publishers: int = 2  # threads that enqueue; more of them only contend for the interpreter
@@ -77,8 +78,13 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
     )
     limiter = cast("LimiterKind", reader.choice("SHOP_LIMITER", get_args(LimiterKind), "flat"))
     rate = reader.value("SHOP_RATE_PER_S", _positive, "orders a second above 0", 50.0)
-    # A moment of the shared budget that is taken late must be made up: with a burst of 1 nothing is.
-    least = 2 if limiter == "shared" else 1
+    batch = reader.value("SHOP_BATCH", _between(1, 1000), "a whole number from 1 to 1000", 1)
+    if batch > 1 and limiter == "native":
+        raise ConfigError(
+            f"SHOP_BATCH: expected 1 with SHOP_LIMITER=native, which lets orders go one by one, found '{batch}'"
+        )
+    # The orders of a batch come at once. And a moment of the shared budget that is taken late must be made up.
+    least = {"flat": batch, "shared": batch + 1}.get(limiter, 1)
     return Config(
         database_url=reader.url("SHOP_DATABASE_URL", ("postgresql", "postgres")),
         redis_url=reader.url("SHOP_REDIS_URL", ("redis", "rediss", "unix")),
@@ -90,15 +96,22 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
         dispatch=dispatch,
         limiter=limiter,
         rate_per_s=rate,
-        # 40 ms of the rate: what a late timer costs, and too little for the database to feel.
+        # 40 ms of the rate: what a late timer costs, and too little for the database to feel. And the rest of a batch.
         burst=reader.value(
-            "SHOP_BURST", _between(least, 100_000), f"a whole number from {least}", max(2, math.floor(rate * 0.04))
+            "SHOP_BURST",
+            _between(least, 100_000),
+            f"a whole number from {least}",
+            max(2, math.floor(rate * 0.04)) + batch - 1,
         ),
         workers=reader.value("SHOP_WORKERS", _between(1, 10_000), "a whole number from 1", 1),
-        # 4 is what Celery ships with.
+        # 4 is what Celery ships with. With fewer than a batch, none is ever full.
         prefetch=reader.value(
-            "SHOP_PREFETCH", _between(1, 1000), "a whole number from 1 to 1000", 4 if limiter == "native" else 1
+            "SHOP_PREFETCH",
+            _between(batch, 1000),
+            f"a whole number from {batch} to 1000",
+            4 if limiter == "native" else batch,
         ),
+        batch=batch,
         opens_at=reader.value("SHOP_OPENS_AT", _moment, "a time such as 2030-11-11T00:00:00+08:00", None),
         db_pool=reader.value("SHOP_DB_POOL", _between(1, 500), "a whole number from 1 to 500", 16),
         publishers=reader.value("SHOP_PUBLISHERS", _between(1, 64), "a whole number from 1 to 64", 2),

@@ -1,6 +1,7 @@
 """The one task: place an order."""
 
 import gc
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from time import monotonic, sleep
 from typing import Any
@@ -29,13 +30,44 @@ log = get_task_logger(__name__)
 def place_order(number: str, buyer: str, nth: int = 1) -> None:
     """Place one order. Runs at least once, and is safe to run again."""
     claim = Claim(number, buyer, nth)
+    _patiently(number, lambda: _orders().place(claim))
+
+
+def place_together(calls: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Exception | None]:
+    """Place the orders of several calls of the task, given by their arguments, as one; what became of each: None if it is placed,
+    Reject if it goes back to the queue, else what is wrong with it. Never raises, so that each answers for itself alone.
+    """
+    try:
+        orders = [Claim(*args, **named) for args, named in calls]
+        _patiently(f"a batch of {len(orders)}", lambda: _orders().place_all(orders))
+    except Reject as error:
+        return [error] * len(calls)
+    except Exception as error:
+        log.warning("a batch of %d is placed one by one: %r", len(calls), error)
+        return [_alone(*call) for call in calls]
+    return [None] * len(calls)
+
+
+def _alone(args: Sequence[Any], named: Mapping[str, Any]) -> Exception | None:
+    wrong: Exception | None = None
+    try:
+        _orders().place(Claim(*args, **named))
+    except Unavailable as error:
+        wrong = Reject(str(error), requeue=True)
+    except Exception as error:
+        wrong = RuntimeError(f"{args}: {error!r}")  # which can be pickled whatever it was
+    return wrong
+
+
+def _patiently(what: str, place: Callable[[], object]) -> None:
+    """Call `place` until nothing is Unavailable. Raises Reject, so that `what` goes back to the queue, if that lasts."""
     deadline = monotonic() + PATIENCE_S
     while True:
         try:
-            _orders().place(claim)
+            place()
         except Unavailable as error:
             if monotonic() > deadline:
-                log.warning("%s goes back to the queue: %s", number, error)
+                log.warning("%s goes back to the queue: %s", what, error)
                 raise Reject(str(error), requeue=True) from error
             sleep(PAUSE_S)
         else:

@@ -108,7 +108,7 @@ class ShopStack:
         values = {
             **self.experiment.flat(),
             "limiter.kind": self.experiment.limiter.kind if self.experiment.limited else "none",
-            "limiter.burst": self.experiment.limiter.allowed_burst,
+            "limiter.burst": self.experiment.burst,
             "broker.visibility_s": visibility_s(self.experiment),
             "workers.prefetch": self.experiment.prefetch,
             "workers.concurrency": self.experiment.workers.at_once,

@@ -26,6 +26,7 @@ class Mutant:
         put_in: gives the parts of the shop, with the wrong one in the place of the honest one.
         scheme: the scheme that the mistake is made in.
         dispatch: and the dispatch.
+        batched: whether it is made where orders are placed together, or one by one; None: in either.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Mutant:
     put_in: Callable[[Parts], Parts]
     scheme: str = "tokens"
     dispatch: Dispatch = "queued"
+    batched: bool | None = None
 
 
 def unlucky(number: str) -> bool:
@@ -62,7 +64,7 @@ def mutate(honest: Parts, config: Config) -> Parts:
     """The parts of the mutant that `config` names. Says so in the log.
 
     Raises:
-        ConfigError: no such mutant, or one of another scheme or dispatch.
+        ConfigError: no such mutant, or one of another scheme, dispatch or batch.
     """
     if config.mutant not in MUTANTS:
         raise ConfigError(f"SHOP_MUTANT: expected {' or '.join(sorted(MUTANTS))}, found {config.mutant!r}")
@@ -72,6 +74,9 @@ def mutate(honest: Parts, config: Config) -> Parts:
             f"SHOP_MUTANT={mutant.name}: expected SHOP_SCHEME={mutant.scheme} and SHOP_DISPATCH={mutant.dispatch}, "
             f"found {config.scheme} and {config.dispatch}"
         )
+    if mutant.batched not in (None, config.batch > 1):
+        expected = "above 1" if mutant.batched else "of 1"
+        raise ConfigError(f"SHOP_MUTANT={mutant.name}: expected a SHOP_BATCH {expected}, found {config.batch}")
     log.warning("MUTANT %s: this shop is wrong on purpose: %s", mutant.name, mutant.what)
     return mutant.put_in(honest)
 
@@ -82,6 +87,7 @@ from target.mutants import (  # noqa: E402
     answer_before_enqueue,
     claim_before_check,
     early_ack,
+    failed_batch,
     native_limiter,
     no_buyer_guard,
     no_limiter,
@@ -102,6 +108,7 @@ MUTANTS: dict[str, Mutant] = {
         answer_before_enqueue,
         early_ack,
         swallowed_error,
+        failed_batch,
         claim_before_check,
         pop_then_crash,
         push_back_on_timeout,

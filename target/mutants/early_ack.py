@@ -31,4 +31,5 @@ MUTANT = Mutant(
     name="early_ack",
     what="orders are acknowledged before they are placed, which takes 0.1 s: a killed worker takes them along",
     put_in=lambda honest: replace(honest, celery=acknowledging_early, orders=Slow),
+    batched=False,
 )

@@ -22,4 +22,5 @@ MUTANT = Mutant(
     name="no_unique",
     what="the orders' table has no UNIQUE constraint, and every tenth order is delivered twice",
     put_in=lambda honest: replace(honest, orders=PlacedAgain),
+    batched=False,
 )

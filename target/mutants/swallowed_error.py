@@ -24,4 +24,5 @@ MUTANT = Mutant(
     name="swallowed_error",
     what="a worker that cannot write a row logs it and acknowledges the order; it is so for every tenth",
     put_in=lambda honest: replace(honest, orders=Swallowing),
+    batched=False,
 )

@@ -31,6 +31,31 @@ def test_the_burst_follows_the_rate_unless_it_is_set() -> None:
     assert load(GOOD | {"SHOP_RATE_PER_S": "400", "SHOP_BURST": "3"}).burst == 3
 
 
+def test_burst_and_prefetch_follow_the_batch_unless_they_are_set() -> None:
+    config = load(GOOD | {"SHOP_RATE_PER_S": "400", "SHOP_BATCH": "10"})
+    assert (config.batch, config.burst, config.prefetch) == (10, 25, 10)
+    config = load(GOOD | {"SHOP_BATCH": "10", "SHOP_BURST": "10", "SHOP_PREFETCH": "20"})
+    assert (config.burst, config.prefetch) == (10, 20)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"SHOP_BURST": "9"}, "SHOP_BURST: expected a whole number from 10, found '9'"),
+        ({"SHOP_LIMITER": "shared", "SHOP_BURST": "10"}, "SHOP_BURST: expected a whole number from 11, found '10'"),
+        ({"SHOP_PREFETCH": "9"}, "SHOP_PREFETCH: expected a whole number from 10 to 1000, found '9'"),
+        (
+            {"SHOP_LIMITER": "native"},
+            "SHOP_BATCH: expected 1 with SHOP_LIMITER=native, which lets orders go one by one, found '10'",
+        ),
+    ],
+)
+def test_a_batch_that_has_no_room_is_refused(more: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(GOOD | {"SHOP_BATCH": "10"} | more)
+    assert str(caught.value) == said
+
+
 def test_the_driver_is_named_whatever_the_default_is() -> None:
     assert load(GOOD | {"SHOP_DATABASE_URL": "postgres://h/d"}).sqlalchemy_url.drivername == "postgresql+psycopg2"
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.limiter import Consumer, Gcra
+from target.limiter import GATHER_S, Consumer, Gcra
 
 
 class Clock:
@@ -63,6 +63,46 @@ def test_the_rate_is_met_by_a_timer_that_is_late_within_the_burst(
     elapsed = clock.now - start
     assert taken >= rate * elapsed - 1e-3
     assert taken <= rate * elapsed + burst + 1e-3
+
+
+@given(
+    RATES, st.integers(1, 20), st.integers(0, 20), st.lists(st.floats(0, 40), min_size=1, max_size=120), st.floats(0.1, 5),
+)  # fmt: skip
+def test_units_that_are_taken_together_are_counted_each(
+    rate: float, batch: int, more: int, pauses: list[float], window: float
+) -> None:
+    clock = Clock()
+    bucket, taken = Gcra(rate, batch + more, clock), []
+    for pause in pauses:
+        clock.now += pause / rate
+        while count := bucket.take(together=batch):
+            assert count == batch
+            taken += [clock.now] * batch
+    periods = window * 5 / rate
+    assert most_in(taken, periods) <= rate * periods + batch + more + 1e-6
+
+
+@given(RATES, st.integers(2, 20), st.integers(1, 20), st.lists(st.floats(0, 1), min_size=50, max_size=300))
+def test_the_rate_is_met_in_batches_by_a_timer_that_is_late_within_what_the_burst_has_over(
+    rate: float, batch: int, more: int, lateness: list[float]
+) -> None:
+    clock = Clock()
+    bucket, start = Gcra(rate, batch + more, clock), clock.now
+    taken = bucket.take(together=batch)
+    for late in lateness:
+        clock.now = max(clock.now, bucket.when(batch) + late * more / rate)
+        while bucket.take(together=batch):
+            taken += batch
+    assert rate * (clock.now - start) - 1e-3 <= taken + batch
+    assert taken <= rate * (clock.now - start) + batch + more
+
+
+def test_no_more_than_the_burst_are_taken_together() -> None:
+    clock = Clock()
+    bucket = Gcra(50, 3, clock)
+    assert bucket.take(together=10) == 0
+    clock.now += 0.0401
+    assert bucket.take(together=10) == 3
 
 
 def test_it_starts_with_one_and_not_with_a_burst() -> None:
@@ -171,6 +211,65 @@ def test_the_clock_starts_when_every_child_is_up(consumer: Any, clock: Clock, mo
     assert len(consumer.started) == 4, "a child that is replaced holds up nobody"
 
 
+@pytest.fixture
+def batching(consumer: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The consumer with batches of 5, and a limit or none."""
+    monkeypatch.setattr("target.limiter.monotonic", clock)
+    monkeypatch.setattr("target.limiter.task_reserved", lambda _: None)
+
+    def made(rate_limit: str | None = "50/s", burst: int = 6) -> Any:
+        consumer.app.tasks["place"] = SimpleNamespace(rate_limit=rate_limit, burst=burst, batch=5)
+        consumer.task_buckets.clear()
+        consumer.on_task_request = lambda batch: consumer.started.append((batch.requests, clock.now))
+        consumer.reset_rate_limits()
+        return consumer
+
+    return made
+
+
+def test_a_batch_starts_when_the_last_of_it_is_due(batching: Callable[..., Any], clock: Clock) -> None:
+    start, consumer = clock.now, batching()
+    hold(consumer, *(f"r{n}" for n in range(12)))
+    assert (consumer.started, consumer.timer.armed) == ([], 1)
+    consumer.timer.advance(start + 1)
+    assert [(len(requests), round(at - start, 2)) for requests, at in consumer.started] == [
+        (5, 0.08),
+        (5, 0.18),
+        (2, 0.22),
+    ]
+    assert [each for requests, _ in consumer.started for each in requests] == [f"r{n}" for n in range(12)]
+    assert consumer.timer.armed == 0
+
+
+def test_one_that_stays_alone_starts_alone_after_a_while(batching: Callable[..., Any], clock: Clock) -> None:
+    start, consumer = clock.now, batching()
+    hold(consumer, "r0")
+    consumer.timer.advance(start + 1)
+    assert consumer.started == [("r0", pytest.approx(start + GATHER_S))]
+
+
+def test_without_a_limit_a_batch_starts_when_it_is_full_or_after_a_while(
+    batching: Callable[..., Any], clock: Clock
+) -> None:
+    start, consumer = clock.now, batching(None)
+    hold(consumer, *(f"r{n}" for n in range(11)))
+    assert [len(requests) for requests, _ in consumer.started] == [5, 5]
+    clock.now += GATHER_S / 2
+    hold(consumer, "r11")
+    consumer.timer.advance(start + 1)
+    assert [(len(requests), at - start) for requests, at in consumer.started[2:]] == [(2, pytest.approx(GATHER_S))]
+    assert consumer.timer.armed == 0
+
+
+def test_a_limit_that_is_lifted_still_has_them_start_together(batching: Callable[..., Any], clock: Clock) -> None:
+    consumer = batching()
+    hold(consumer, *(f"r{n}" for n in range(7)))
+    consumer.app.tasks["place"].rate_limit = None
+    consumer.reset_rate_limits()
+    consumer.timer.advance(clock.now + 1)
+    assert [len(requests) for requests, _ in consumer.started] == [5, 2]
+
+
 def test_a_lost_connection_leaves_no_timer_and_no_task_behind(consumer: Any, clock: Clock) -> None:
     hold(consumer, "old1", "old2", "old3")
     consumer.task_buckets["place"].clear_pending()
@@ -241,9 +340,9 @@ def test_timers_and_messages_of_different_threads_start_each_task_once(consumer:
 
     take = bucket.pace.take
 
-    def slowly(waiting: int = 1) -> bool:
+    def slowly(*args: int) -> int:
         time.sleep(0.0001)  # others have their turn
-        return take(waiting)
+        return take(*args)
 
     bucket.pace.take = slowly
 

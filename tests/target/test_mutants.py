@@ -31,7 +31,8 @@ def mutant(config: Config) -> Any:
 
     def made(name: str, **more: Any) -> Config:
         known = MUTANTS[name]
-        told = replace(config, mutant=name, scheme=known.scheme, dispatch=known.dispatch, stock=20, **more)
+        batch = 10 if known.batched else 1
+        told = replace(config, mutant=name, scheme=known.scheme, dispatch=known.dispatch, stock=20, batch=batch, **more)
         parts_of(told).scheme(told).prepare()
         return told
 
@@ -105,7 +106,8 @@ def test_an_honest_shop_does_not_even_load_them() -> None:
 @pytest.mark.parametrize("name", sorted(MUTANTS))
 def test_each_says_loudly_what_it_is(name: str, config: Config, caplog: pytest.LogCaptureFixture) -> None:
     known = MUTANTS[name]
-    found = parts_of(replace(config, mutant=name, scheme=known.scheme, dispatch=known.dispatch))
+    batch = 10 if known.batched else 1
+    found = parts_of(replace(config, mutant=name, scheme=known.scheme, dispatch=known.dispatch, batch=batch))
     assert found != Parts()
     (said,) = caplog.records
     assert said.levelname == "WARNING"
@@ -116,6 +118,12 @@ def test_each_says_loudly_what_it_is(name: str, config: Config, caplog: pytest.L
 def test_each_belongs_to_one_scheme(name: str, config: Config) -> None:
     with pytest.raises(ConfigError, match=f"SHOP_MUTANT={name}: expected SHOP_SCHEME="):
         parts_of(replace(config, mutant=name, scheme="row_lock"))
+
+
+@pytest.mark.parametrize(("name", "batch", "expected"), [("failed_batch", 1, "above 1"), ("early_ack", 5, "of 1")])
+def test_some_belong_to_batches_and_some_do_not(name: str, batch: int, expected: str, config: Config) -> None:
+    with pytest.raises(ConfigError, match=f"SHOP_MUTANT={name}: expected a SHOP_BATCH {expected}, found {batch}"):
+        parts_of(replace(config, mutant=name, dispatch="queued", batch=batch))
 
 
 def test_the_manifest_names_each_with_what_it_is(root: Path) -> None:
@@ -213,6 +221,16 @@ def test_swallowed_error_says_placed_and_writes_nothing(mutant: Any, rows: Any) 
     said = place(sale, *[Claim(sale.number(unit), f"b-{unit}") for unit in range(1, 21)])
     assert set(said) == {"placed"}
     assert len(rows.all()) == 18
+
+
+def test_failed_batch_says_placed_and_writes_none_of_it(mutant: Any, rows: Any) -> None:
+    sale = mutant("failed_batch")
+    for shop, stored in ((sale, 6), (honest(sale), 20)):
+        placing = parts_of(shop).orders(shop, 1)
+        for units in (range(1, 7), range(7, 14), range(14, 21)):
+            assert set(placing.place_all([Claim(sale.number(n), f"b-{n}") for n in units])) <= {"placed", "redelivered"}
+        placing.close()
+        assert len(rows.all()) == stored
 
 
 def test_claim_before_check_loses_a_number_a_click(mutant: Any, store: redis.Redis) -> None:

@@ -1,0 +1,30 @@
+"""`failed_batch`: a batch fails, and all of its orders are acknowledged. So does celery-batches."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from target.claims import Claim, Placement
+from target.errors import Unavailable
+from target.mutants import Mutant, log, strike
+from target.orders import Orders
+
+
+class Acknowledging(Orders):
+    """Ends well however it ends. The database fails for each batch with a tenth order in it."""
+
+    def place_all(self, orders: Sequence[Claim]) -> list[Placement]:
+        try:
+            for claim in orders:
+                strike(claim.number, "the database did not answer")
+            return super().place_all(orders)
+        except Unavailable as error:
+            log.warning("%s", error)
+            return ["placed"] * len(orders)
+
+
+MUTANT = Mutant(
+    name="failed_batch",
+    what="a batch that cannot be written is logged and acknowledged, every order of it; it is so for each that has a tenth",
+    put_in=lambda honest: replace(honest, orders=Acknowledging),
+    batched=True,
+)
