@@ -31,7 +31,6 @@ class Measure:
 MEASURES = (
     Measure("sold", "units", lambda trial: trial.verdict.counts.get("sold"), as_count=True),
     Measure("oversold", "units", lambda trial: trial.verdict.counts.get("oversold"), True, as_count=True),
-    Measure("winners p50", "ms", lambda trial: trial.winners_ms.get("p50"), True),
     Measure("winners p99", "ms", lambda trial: trial.winners_ms.get("p99"), True),
     Measure("steady rate", "/s", lambda trial: trial.verdict.rate.get("steady_per_s")),
     Measure("busiest second", "rows", lambda trial: trial.verdict.rate.get("max_1s")),
