@@ -104,7 +104,7 @@ def test_it_fits_every_window_and_its_names_do_not_touch(make_matrix: MakeMatrix
     page_file = compare_matrix(matrix)
     boxes = """visible => [...document.querySelectorAll('#frontier svg text')].filter(t => t.textContent.includes('× 1') && t.getClientRects().length)
         .map(t => t.getBoundingClientRect()).map(r => [r.left, r.top, r.right, r.bottom])"""
-    for width in (1400, 400):
+    for width in (1400, 720, 400):
         for scheme in ("light", "dark"):
             page, said = open_page(page_file, width, scheme)
             assert said == []
