@@ -14,7 +14,7 @@ from target import claims
 from target.claims import Claim, Keys
 from target.config import Config
 from target.errors import NotSent, Unavailable
-from target.orders import Orders
+from target.orders import Orders, UnguardedOrders
 
 Prepare = Callable[[Config], Config]
 
@@ -242,3 +242,13 @@ def test_settling_a_batch_survives_a_redis_that_forgot_the_script(
     monkeypatch.setattr(claims, "SETTLE", claims.Script(f"{claims.SETTLE.source}-- all {config.sale}"))
     claims.settle_all(store, keys, [(Claim("n", "b"), "placed"), (Claim("m", "c"), "rejected")])
     assert (store.hgetall(keys.confirmed), store.hgetall(keys.rejected)) == ({"n": "b"}, {"m": "c"})
+
+
+def test_a_batch_without_guards_is_written_as_it_comes(
+    config: Config, prepare: Prepare, store: redis.Redis, keys: Keys, rows: Any
+) -> None:
+    batch = [claim(store, prepare(config), 1, "b-1"), Claim("anything", "b-2"), Claim("anything", "b-3")]
+    rows.table = "unguarded_orders"
+    assert UnguardedOrders(config, 1).place_all(batch) == ["placed"] * 3
+    assert [number for number, _ in rows.all()] == ["anything", "anything", config.number(1)]
+    assert store.hgetall(keys.claims) == {}
