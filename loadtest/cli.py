@@ -14,6 +14,7 @@ from loadtest.certify import certify
 from loadtest.errors import HarnessError, RunInterrupted, UsageError
 from loadtest.experiment import Experiment, load_experiment
 from loadtest.experiment import shipped as shipped_experiments
+from loadtest.fleet import PORT, Fleet
 from loadtest.matrix import load_started, run_matrix, start_directory
 from loadtest.names import nearest
 from loadtest.progress import showing
@@ -74,10 +75,31 @@ def given_services(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: limiter.rate_per_s=400.")
 @out_option
 @click.option("--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Run so many times.")
+@click.option(
+    "--processes", type=click.IntRange(1, 256), default=1, show_default=True, help="Generators on this machine."
+)
+@click.option(
+    "--expect-workers",
+    type=click.IntRange(1, 10_000),
+    default=None,
+    metavar="N",
+    help="Generators that are started elsewhere: locust -f SCENARIO --worker --master-host …; see docs/scaling.md.",
+)
+@click.option("--master-bind-host", default="127.0.0.1", show_default=True, help="Address on which they find this run.")
+@click.option("--master-bind-port", type=click.IntRange(1, 65_535), default=PORT, show_default=True, help="Its port.")
 @click.option("--resume", type=existing_directory, metavar="DIR", help="Go on with the matrix that was begun in DIR.")
 @given_services
 def run_command(
-    experiment: str, overrides: tuple[str, ...], out: Path, repeat: int, resume: Path | None, **urls: str | None
+    experiment: str,
+    overrides: tuple[str, ...],
+    out: Path,
+    repeat: int,
+    processes: int,
+    expect_workers: int | None,
+    master_bind_host: str,
+    master_bind_port: int,
+    resume: Path | None,
+    **urls: str | None,
 ) -> None:
     """Run EXPERIMENT, a TOML file or the name of a shipped one, and judge it.
 
@@ -88,9 +110,16 @@ def run_command(
     """
     given = Given(**{name: url or None for name, url in urls.items()})
     chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
+    fleet = Fleet(processes, expect_workers or 0, master_bind_host, master_bind_port)
     if chosen.matrix:
+        if fleet != Fleet():
+            raise UsageError(
+                "--processes and --expect-workers: a matrix runs in one generator; run its cells one by one, with --set"
+            )
         sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat))
-    planned = plan(chosen, given)
+    planned = plan(chosen, given, fleet)
+    if invitation := fleet.invitation(chosen.scenario):
+        click.echo(invitation, err=True)
     codes = []
     for _ in range(repeat):
         with showing(console) as progress:

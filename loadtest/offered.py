@@ -9,14 +9,17 @@ SENT = busiest("SELECT start_ns AS t FROM ops, sale WHERE start_ns >= t0_ns")
 SCHEDULED_BUYS = busiest("SELECT scheduled_ns AS t FROM asks, sale WHERE scheduled_ns >= t0_ns")
 SENT_BUYS = busiest("SELECT start_ns AS t FROM asks, sale WHERE start_ns >= t0_ns")
 
-# Cores that the generator used in the second before each sample.
+# Cores that each generator process used in the second before each sample. It knows best itself, on whatever machine it is.
 CORES = """
-    SELECT now.time_ns, (now.value - ago.value) / ((now.time_ns - ago.time_ns) / 1e9) AS cores
-    FROM (FROM samples WHERE probe = 'processes' AND metric = 'generator.cpu_s') now
-    ASOF JOIN (FROM samples WHERE probe = 'processes' AND metric = 'generator.cpu_s') ago
-        ON now.time_ns - 1000000000 >= ago.time_ns
+    WITH own AS (FROM samples WHERE probe = 'generator' AND ends_with(metric, '.cpu_s')), used AS (
+        FROM own UNION ALL FROM samples
+        WHERE probe = 'processes' AND metric = 'generator.cpu_s' AND NOT EXISTS (FROM own)
+    )
+    SELECT now.time_ns, now.metric AS process, (now.value - ago.value) / ((now.time_ns - ago.time_ns) / 1e9) AS cores
+    FROM used now ASOF JOIN used ago ON now.metric = ago.metric AND now.time_ns - 1000000000 >= ago.time_ns
     WHERE now.time_ns >= (SELECT t0_ns FROM sale)
 """
+CLOCKS_WITHIN_MS = "SELECT max(apart_ns) / 1e6 FROM apart WHERE one <> other"
 LAG_P99_MS = "SELECT quantile_disc((start_ns - scheduled_ns) / 1e6, 0.99) FROM asks"
 # Buyers of the herd are scheduled at T0 itself; second clicks and retries come later.
 FIRE_SPREAD_MS = """
@@ -26,13 +29,15 @@ FIRE_SPREAD_MS = """
 
 @dataclass(frozen=True)
 class Load:
-    """Orders a second in the busiest second, how far they lay from their schedule, and the generator's share of one core."""
+    """Orders a second in the busiest second, how far they lay from their schedule, the busiest generator's share of one core, and
+    within how many milliseconds the clocks of any two generators agree."""
 
     offered_per_s: float | None = None
     achieved_per_s: float | None = None
     fire_spread_ms: float | None = None
     schedule_lag_p99_ms: float | None = None
     generator_cpu: float | None = None
+    clocks_within_ms: float | None = None
 
 
 def measure_load(tables: Tables) -> Load:
@@ -43,4 +48,5 @@ def measure_load(tables: Tables) -> Load:
         tables.figure(FIRE_SPREAD_MS),
         tables.figure(LAG_P99_MS),
         tables.figure(f"SELECT max(cores) FROM ({CORES})"),
+        tables.figure(CLOCKS_WITHIN_MS),
     )

@@ -14,6 +14,7 @@ from loadtest.environment import describe
 from loadtest.errors import RunInterrupted, ServiceError
 from loadtest.experiment import Experiment, find_file
 from loadtest.faults.schedule import Schedule, check_faults
+from loadtest.fleet import Fleet
 from loadtest.interrupt import interruptible
 from loadtest.ledger import Ledger
 from loadtest.progress import Latest, Progress
@@ -50,9 +51,10 @@ class Plan:
     shop_file: Path
     scenario: Path
     given: Given
+    fleet: Fleet = Fleet()
 
 
-def plan(experiment: Experiment, given: Given) -> Plan:
+def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan:  # noqa: B008 (frozen)
     """Check everything that can be checked beforehand.
 
     Raises:
@@ -65,8 +67,9 @@ def plan(experiment: Experiment, given: Given) -> Plan:
         parse_threshold(expression)
     check_faults(experiment.faults, shop)
     scenario = find_file(experiment.scenario)
+    fleet.check()
     given.check()
-    return Plan(experiment, shop, shop_file, scenario, given)
+    return Plan(experiment, shop, shop_file, scenario, given, fleet)
 
 
 def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tuple[RunDir, Verdict]:
@@ -158,7 +161,8 @@ class Sale:
         self._begin("gathering")
         experiment = self.plan.experiment
         load = self.supervisor.start(load_command(self.plan, self.run_dir, base_url))
-        last_moment = time.monotonic() + experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
+        allowed_s = self.plan.fleet.wait_s + experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
+        last_moment = time.monotonic() + allowed_s
         selling = False
         while load.exit_code() is None and time.monotonic() < last_moment:
             self._tick()
@@ -224,6 +228,7 @@ def load_command(planned: Plan, run_dir: RunDir, base_url: str) -> Command:
         sys.executable, "-m", "locust", "-f", str(planned.scenario), "--headless", "-u", buyers, "-r", buyers,
         "--host", base_url, "--run-dir", str(run_dir.path), "--only-summary",
         "--csv", str(run_dir.path / "locust" / "stats"), "--html", str(run_dir.path / "locust" / "locust.html"),
+        *planned.fleet.arguments(),
     ]  # fmt: skip
     return Command("generator", "locust", argv)
 

@@ -13,6 +13,7 @@ from locust import User
 
 from loadtest.errors import HarnessError
 from loadtest.experiment import Experiment
+from loadtest.generators import own_name
 from loadtest.history import Kind, Outcome
 from loadtest.load.endpoint import Endpoint
 from loadtest.load.gate import Gate
@@ -24,8 +25,6 @@ from loadtest.traffic import Crowd
 
 # Buyers of one process that open their connections at the same time: a listener's backlog is often 128.
 CONNECTING = 100
-# Names of buyers stay apart when several processes make them.
-BUYERS_PER_PROCESS = 1_000_000
 YEAR_S = 365 * 86_400.0
 FAILED = ("unknown", "refused")
 # Text that the shop wrote is cut to this length.
@@ -35,7 +34,7 @@ DECODE = json.JSONDecoder().decode
 
 @dataclass(slots=True)
 class Sale:
-    """What the buyers of one process share while one test runs."""
+    """What the buyers of one process share while one test runs. `planned` counts the buy requests that are to come of `buyers`."""
 
     name: str
     http: Http
@@ -50,6 +49,7 @@ class Sale:
     sent: int = 0
     answered: int = 0
     buyers: int = 0
+    planned: int = 0
     followed: set[tuple[str, str]] = field(default_factory=set)
     connecting: Any = field(default_factory=lambda: BoundedSemaphore(CONNECTING))
 
@@ -57,7 +57,7 @@ class Sale:
         """The name of one more buyer, and its ordinal among those of all processes, from 0."""
         turn = self.buyers
         self.buyers += 1
-        return f"b-{self.process * BUYERS_PER_PROCESS + turn + 1:06d}", turn * self.processes + self.process
+        return own_name(self.process, turn), turn * self.processes + self.process
 
 
 class BadStatusError(HttpError):
@@ -93,6 +93,7 @@ class Buyer(User):  # type: ignore[misc]
         own, ordinal = self.sale.next_buyer()
         persona = self.sale.crowd.persona(ordinal)
         self.name = persona.account or own
+        self.sale.planned += persona.clicks
         offsets = self.sale.offsets_ns
         self._offset_ns = offsets[ordinal % len(offsets)]
         self._values = {"sale": self.sale.name, "buyer": self.name}

@@ -2,19 +2,21 @@
 
 Each process has a `Gate` that counts its own buyers and reports the counts to the leader (the master, or the only
 process there is) as Locust messages. The `Leader` broadcasts T0 once everybody stands at a gate: Locust's
-``spawning_complete`` comes before any buyer has run a line. *Warning:* with generators on several machines, T0 is
-as simultaneous as their clocks.
+``spawning_complete`` comes before any buyer has run a line. T0 is announced in the leader's time, and each process fires when its
+own clock shows that moment: see `clock`.
 """
 
 import gc
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from time import time_ns
 from typing import Any
 
 import gevent
 from gevent.event import Event
+
+from loadtest.load.clock import Clock
 
 COUNT = "gate_count"
 T0 = "gate_t0"
@@ -22,17 +24,50 @@ REPORT_S = 0.02
 LEAD_S = 0.3
 # Distance to T0 grows with the herd, so that the news has reached everyone before it.
 LEAD_S_PER_BUYER = 50e-6
+# One for the news itself, the others to measure the clocks once more while everybody stands still.
+LEAD_ROUND_TRIPS = 4
+# So long before T0 the clocks are set.
+SETTLE_S = 0.03
+WATCH_S = 0.5
 
 log = logging.getLogger(__name__)
 
 
-class Gate:
-    """The barrier of one process. It opens once, and stays open for whoever comes late."""
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What one process reports: its `buyers` so far, with the buy requests `planned` for them; how many have `arrived` at the gate and
+    are `done`; its clock; and whether it `ships` what it records."""
 
-    def __init__(self, runner: Any) -> None:
+    arrived: int = 0
+    done: int = 0
+    buyers: int = 0
+    planned: int = 0
+    knows_t0: bool = False
+    clock_ready: bool = True
+    offset_ns: int = 0
+    uncertainty_ns: int = 0
+    ships: bool = False
+
+
+class Gate:
+    """The barrier of one process. It opens once, and stays open for whoever comes late. `t0_ns` is as `clock` here shows it.
+
+    `given` tells how many buyers there are, and how many buy requests they are to send.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        clock: Clock | None = None,
+        given: Callable[[], tuple[int, int]] = lambda: (0, 0),
+        ships: bool = False,
+    ) -> None:
         self.arrived = 0
         self.done = 0
         self.t0_ns: int | None = None
+        self.clock = clock or Clock()
+        self.given = given
+        self._ships = ships
         self._runner = runner
         self._opened = Event()
         self._report_due = False
@@ -61,9 +96,9 @@ class Gate:
         self._report_soon()
 
     def open_at(self, t0_ns: int) -> None:
-        """Opens at `t0_ns`. Told twice, it keeps the first."""
+        """Opens at `t0_ns` of the leader's time. Told twice, it keeps the first."""
         if self.t0_ns is None:
-            self.t0_ns = t0_ns
+            self.t0_ns = self.clock.here_ns(t0_ns)
             self._releaser = gevent.spawn(self._release, t0_ns)
 
     def close(self) -> None:
@@ -71,10 +106,26 @@ class Gate:
         if self._releaser is not None:
             self._releaser.kill(block=False)
 
+    def report(self) -> None:
+        """Tells the leader how things stand."""
+        self._report_due = False
+        buyers, planned = self.given()
+        clock = self.clock
+        count = Count(
+            self.arrived, self.done, buyers, planned, self.t0_ns is not None,
+            clock.ready, clock.offset_ns, clock.uncertainty_ns, self._ships,
+        )  # fmt: skip
+        self._runner.send_message(COUNT, asdict(count))
+
     def _release(self, t0_ns: int) -> None:
         # The waiting buyers stay, too: no collection needs to walk them while they fire.
         gc.freeze()
-        while (left_ns := t0_ns - time_ns()) > 0:
+        self.clock.hurry()
+        gevent.sleep(max(0.0, (t0_ns - self.clock.now_ns()) / 1e9 - SETTLE_S))
+        self.clock.freeze()
+        self.t0_ns = here_ns = self.clock.here_ns(t0_ns)
+        self.report()
+        while (left_ns := here_ns - time_ns()) > 0:
             gevent.sleep(left_ns / 1e9)
         self._opened.set()
 
@@ -82,25 +133,14 @@ class Gate:
         """One message for all that happens within a moment, not one a buyer."""
         if not self._report_due:
             self._report_due = True
-            gevent.spawn_later(REPORT_S, self._report)
-
-    def _report(self) -> None:
-        self._report_due = False
-        counts = {"arrived": self.arrived, "done": self.done, "knows_t0": self.t0_ns is not None}
-        self._runner.send_message(COUNT, counts)
-
-
-@dataclass(slots=True)
-class _Count:
-    arrived: int = 0
-    done: int = 0
+            gevent.spawn_later(REPORT_S, self.report)
 
 
 class Leader:
     """Decides T0, and knows when the last buyer has an answer.
 
-    `expected` tells how many buyers are to come, `on_t0` hears T0 in nanoseconds, `on_end` is called once: when every
-    buyer is done, or `deadline_s` after T0.
+    `on_t0` hears T0 in nanoseconds before anybody else does, `on_end` is called once: when every buyer of a process that lives is
+    done, or `deadline_s` after T0. `is_gone` tells of a process, by its node, whether it has died: nobody waits for its buyers.
     """
 
     def __init__(
@@ -110,15 +150,17 @@ class Leader:
         deadline_s: float,
         on_t0: Callable[[int], None],
         on_end: Callable[[str], None],
+        is_gone: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.t0_ns: int | None = None
+        self.counts: dict[str, Count] = {}
         self._runner = runner
         self._gather_s = gather_s
         self._deadline_s = deadline_s
         self._on_t0 = on_t0
         self._on_end = on_end
-        self._counts: dict[str, _Count] = {}
-        self._timers: list[Any] = []
+        self._is_gone = is_gone
+        self._timers: list[Any] = [gevent.spawn(self._watch)]
         self._ended = False
 
     def spawned(self) -> None:
@@ -126,16 +168,12 @@ class Leader:
         if self.t0_ns is None:
             self._timers.append(gevent.spawn_later(self._gather_s, self._give_up))
 
-    def count(self, node: str, arrived: int, done: int, knows_t0: bool) -> None:
-        """Takes in the report of one process."""
-        self._counts[node] = _Count(arrived, done)
-        if self.t0_ns is None:
-            if self._sum_arrived() >= self._expected():
-                self._announce()
-        elif not knows_t0:
+    def count(self, node: str, report: Mapping[str, Any]) -> None:
+        """Takes in the report of one process, the fields of a `Count`."""
+        self.counts[node] = count = Count(**report)
+        if self.t0_ns is not None and not count.knows_t0:
             self._runner.send_message(T0, {"t0_ns": self.t0_ns})
-        if self.t0_ns is not None and sum(count.done for count in self._counts.values()) >= self._expected():
-            self._end("every buyer has an answer")
+        self._look()
 
     def close(self) -> None:
         """Ends the round: its timers ring no more."""
@@ -143,8 +181,25 @@ class Leader:
         for timer in self._timers:
             timer.kill(block=False)
 
+    def _look(self) -> None:
+        """Announces T0, or the end, when it is time. Buyers of a process that died count as having come and gone."""
+        gone = [node for node in self.counts if self._is_gone(node)]
+        given_up = sum(self.counts[node].buyers for node in gone)
+        living = [count for node, count in self.counts.items() if node not in gone]
+        if self.t0_ns is None:
+            arrived = given_up + sum(count.arrived for count in living)
+            if arrived >= self._expected() and all(count.clock_ready for count in living):
+                self._announce()
+        elif given_up + sum(count.done for count in living) >= self._expected():
+            self._end("every buyer has an answer" + (f"; {len(gone)} of the generators died" if gone else ""))
+
+    def _watch(self) -> None:
+        while True:
+            gevent.sleep(WATCH_S)
+            self._look()
+
     def _sum_arrived(self) -> int:
-        return sum(count.arrived for count in self._counts.values())
+        return sum(count.arrived for count in self.counts.values())
 
     def _expected(self) -> int:
         return max(1, int(self._runner.target_user_count))
@@ -158,7 +213,8 @@ class Leader:
             self._announce()
 
     def _announce(self) -> None:
-        lead_s = LEAD_S + LEAD_S_PER_BUYER * self._sum_arrived()
+        slowest_s = max((2 * count.uncertainty_ns for count in self.counts.values()), default=0) / 1e9
+        lead_s = LEAD_S + LEAD_S_PER_BUYER * self._sum_arrived() + LEAD_ROUND_TRIPS * slowest_s
         self.t0_ns = time_ns() + int(lead_s * 1e9)
         self._on_t0(self.t0_ns)
         self._runner.send_message(T0, {"t0_ns": self.t0_ns})

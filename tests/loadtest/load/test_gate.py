@@ -23,7 +23,7 @@ class Cluster:
     def messenger(self, node: str) -> Any:
         def send_message(kind: str, data: dict[str, Any]) -> None:
             assert kind == COUNT
-            self.leader.count(node, data["arrived"], data["done"], data["knows_t0"])
+            self.leader.count(node, data)
 
         return SimpleNamespace(send_message=send_message)
 
