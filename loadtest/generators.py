@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from loadtest.errors import HarnessError
-from loadtest.run_dir import write_text
 
 FILE = "generators.json"
 # Names of buyers stay apart when several processes make them.
@@ -41,7 +40,10 @@ def own_name(process: int, turn: int) -> str:
 def write_generators(run_dir: Path, generators: Iterable[Generator]) -> None:
     """Writes the file anew, whole or not at all."""
     lines = ",\n".join(json.dumps(asdict(generator)) for generator in generators)
-    write_text(run_dir / FILE, f"[\n{lines}\n]\n")
+    # Not run_dir.write_text: that module brings DuckDB, which no generator needs.
+    part = run_dir / f".{FILE}"
+    part.write_text(f"[\n{lines}\n]\n")
+    part.replace(run_dir / FILE)
 
 
 def read_generators(run_dir: Path) -> list[Generator]:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from loadtest.drain import Drain, Drained
@@ -51,7 +51,7 @@ class Plan:
     shop_file: Path
     scenario: Path
     given: Given
-    fleet: Fleet = Fleet()
+    fleet: Fleet = field(default_factory=Fleet)
 
 
 def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan:  # noqa: B008 (frozen)

@@ -33,6 +33,7 @@ class Worker:
         self._own: Path | None = None
         self._shipper: Shipper | None = None
         self._delivering: Any = None
+        self._sells = False
         runner.register_message(HANDOUT, self.on_handout)
         runner.register_message(CLOCK, self.on_clock)
         runner.register_message(RECEIVED, self.on_received)
@@ -46,7 +47,7 @@ class Worker:
         """
         setup, place = take(self._handout, self._environment.parsed_options, self._environment.host)
         self.ships = self._handout["run_dir"] is not None and setup.run_dir is None
-        self._delivering = None
+        self._sells = True
         self.clock = MeasuredClock(self._runner)
         if self.ships:
             self._own = self._own or Path(tempfile.mkdtemp(prefix="loadtest-generator-"))
@@ -60,7 +61,8 @@ class Worker:
     def end(self) -> None:
         """The shards are closed: delivers what is left, and says so."""
         self.clock.close()
-        if self._handout is not None and self._delivering is None:
+        if self._sells:
+            self._sells = False
             self._delivering = gevent.spawn(self._deliver)
 
     def wait(self) -> None:
