@@ -41,7 +41,7 @@ class Growing:
     def __init__(self, path: Path) -> None:
         self.sent = 0
         self.received = 0
-        self.news = monotonic()
+        self._waits_since = monotonic()
         self._fd = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
         self._base = os.fstat(self._fd).st_size
 
@@ -58,15 +58,18 @@ class Growing:
     def acknowledge(self, received: int) -> None:
         """The master has the first `received` bytes."""
         if received > self.received:
-            self.received, self.news = received, monotonic()
+            self.received, self._waits_since = received, monotonic()
+            self.sent = max(self.sent, received)
 
-    def begin_waiting(self) -> None:
-        """Silence counts from now on."""
-        self.news = monotonic()
+    def advance(self, sent: int) -> None:
+        """So many bytes more are under way."""
+        if self.sent == self.received:
+            self._waits_since = monotonic()
+        self.sent += sent
 
     def doubt(self) -> None:
         """Goes back to what is certain, where it took too long."""
-        if self.received < self.sent and monotonic() - self.news > AGAIN_S:
+        if self.received < self.sent and monotonic() - self._waits_since > AGAIN_S:
             self.sent = self.received
 
     @property
@@ -85,19 +88,20 @@ class Shipper:
     def __init__(self, runner: Any, shards: Mapping[str, Path]) -> None:
         self._runner = runner
         self._growing = {kind: Growing(path) for kind, path in shards.items()}
+        self._heard = monotonic()
         self._greenlet = gevent.spawn(self._run)
 
     def acknowledged(self, kind: str, received: int) -> None:
         """The master answers how far it has come."""
+        self._heard = monotonic()
         if kind in self._growing:
             self._growing[kind].acknowledge(received)
 
     def finish(self, timeout_s: float) -> bool:
         """Ships what is left of shards that are closed. Whether all was delivered before the master was silent for `timeout_s`."""
-        for shard in self._growing.values():
-            shard.begin_waiting()
+        self._heard = monotonic()
         while not (delivered := all(shard.delivered for shard in self._growing.values())):
-            if monotonic() - max(shard.news for shard in self._growing.values()) > timeout_s:
+            if monotonic() - self._heard > timeout_s:
                 break
             gevent.sleep(STEP_S)
         self._greenlet.kill()
@@ -117,10 +121,8 @@ class Shipper:
             piece = shard.piece()
             if not piece:
                 return
-            if shard.sent == shard.received:
-                shard.begin_waiting()
             self._runner.send_message(PIECE, {"kind": kind, "at": shard.sent, "lines": piece})
-            shard.sent += len(piece)
+            shard.advance(len(piece))
             gevent.sleep(0)
 
 
