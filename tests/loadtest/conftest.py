@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from loadtest.checks import CHECKS, Result, find
+from loadtest.generators import Generator, write_generators
 from loadtest.history import load_history
 from loadtest.samples import load_samples
 from loadtest.tables import COLUMNS, FILES, open_tables
@@ -27,6 +28,7 @@ class History:
         }
         self.samples: list[dict[str, Any]] = []
         self.faults: list[dict[str, Any]] = []
+        self.generators: list[Generator] = []
         self.thresholds: list[str] = []
         self.absent: set[str] = set()
         self.sale = {
@@ -40,12 +42,13 @@ class History:
     def buys(
         self, buyer: str, outcome: str | None = None, *, won: str | None = None, again: str | None = None, at: float = 0.0,
         took: float | None = 0.01, late: float = 0.0, error: str | None = None, kind: str = "buy", number: str | None = None,
+        generator: str = "g1",
     ) -> Self:  # fmt: skip
         """An order: won a number, told `again` that it has one, or any `outcome` (sold_out). Never answered if `took` is None."""
         told = outcome or ("won" if won else "already_bought" if again else "sold_out")
         self.ops.append({
             "b": buyer, "k": kind, "s": _ns(at), "t": _ns(at + late), "e": None if took is None else _ns(at + late + took),
-            "o": told, "n": won or again or number, "x": error,
+            "o": told, "n": won or again or number, "x": error, "generator": generator,
         })  # fmt: skip
         return self
 
@@ -100,6 +103,14 @@ class History:
         )
         return self
 
+    def generator(
+        self, process: int, planned: int = 0, *, whole: bool = True, ahead_s: float = 0, within_s: float = 0
+    ) -> Self:
+        """A process that buyers ran in; the times of its operations are by its own clock, which the master's is ahead of."""
+        clock = round(ahead_s * 1e9), round(within_s * 1e9)
+        self.generators.append(Generator(f"g{process}", process, planned, planned, whole, *clock))
+        return self
+
     def undrained(self) -> Self:
         """The deadline came before the queue was empty."""
         return self.with_sale(drained=False, drained_ns=None)
@@ -125,7 +136,10 @@ class History:
             (run_dir / part).mkdir(parents=True, exist_ok=True)
         (run_dir / "experiment.toml").write_text(f'name = "rush"\nthresholds = {json.dumps(self.thresholds)}\n')
         if "ops" not in self.absent:
-            _write_lines(run_dir / "history" / "g1.jsonl", self._lines())
+            for generator in {"g1", *(op["generator"] for op in self.ops)}:
+                _write_lines(run_dir / "history" / f"{generator}.jsonl", self._lines(generator))
+        if self.generators:
+            write_generators(run_dir, self.generators)
         _write_lines(run_dir / "samples" / "sampler.jsonl", self.samples)
         if self.faults:
             _write_lines(run_dir / "faults.jsonl", self.faults)
@@ -143,8 +157,10 @@ class History:
         self.tables[table].append(row)
         return self
 
-    def _lines(self) -> Iterable[dict[str, Any]]:
+    def _lines(self, generator: str) -> Iterable[dict[str, Any]]:
         for op_id, op in enumerate(self.ops, 1):
+            if op["generator"] != generator:
+                continue
             yield {"op": op_id} | {key: op[key] for key in "bkst"}
             if op["e"] is not None:
                 yield {"op": op_id, "e": op["e"], "o": op["o"], "n": op["n"], "h": 200, "x": op["x"]}
