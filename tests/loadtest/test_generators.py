@@ -120,17 +120,17 @@ def test_a_clock_that_was_stepped_is_told(fair, judged):
     assert "the clock of generator g0 moved by 250 ms during the sale" in texts(judged(told))
 
 
-def test_two_half_busy_generators_are_no_full_core(fair, judged):
-    def told(cores):
+def test_a_full_core_is_that_of_one_generator(fair, judged):
+    def told(*cores):
         sale = fair(stock=1, buyers=2)
         for n in range(10):
             sale.buys(f"b-{n + 10}", at=0.1, late=0.5)
         for tick in range(31):
-            for generator in ("g0", "g1"):
-                sale.sample("generator", f"{generator}.cpu_s", cores * tick / 10, tick / 10)
-            sale.sample("processes", "generator.cpu_s", 2 * cores * tick / 10, tick / 10)
+            for process, each in enumerate(cores):
+                sale.sample("generator", f"g{process}.cpu_s", each * tick / 10, tick / 10)
+            sale.sample("processes", "generator.cpu_s", sum(cores) * tick / 10, tick / 10)
         return judged(sale.buys("b-99", at=4))
 
-    assert 0.5 == pytest.approx(told(0.5).load.generator_cpu)
-    assert "CPU-bound" not in texts(told(0.5))
-    assert "CPU-bound" in texts(told(1.0))
+    assert 0.6 == pytest.approx(told(0.6, 0.6).load.generator_cpu)
+    assert "CPU-bound" not in texts(told(0.6, 0.6))
+    assert "CPU-bound" in texts(told(1.0, 0.1))
