@@ -37,7 +37,7 @@ lint: $(VENV)/installed ## Style, types and import rules.
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed ## Measure every performance claim; prints both sides of each.
-	@for benchmark in client herd recorder claim_path verify; do echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+	@for benchmark in client herd recorder claim_path verify buyers sampler; do echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 
 clean: ## Remove what was installed and built; runs are kept.
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -120,6 +120,7 @@ def sale(directory: Path) -> Iterator[Sale]:
             held.close()
 
 
+@pytest.mark.alone
 def test_two_machines_fire_as_one(tmp_path: Path) -> None:
     with sale(tmp_path) as held:
         verdict = held.verdict()
