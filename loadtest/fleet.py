@@ -50,7 +50,8 @@ class Fleet:
         """The line to type on the other machines; None where nobody is waited for."""
         if not self.workers:
             return None
+        here = "THIS_MACHINE" if self.bind_host in ("*", "0.0.0.0", "::") else self.bind_host  # noqa: S104 (as it was given)
         return (
             f"waiting for {self.workers} workers; start each with\n"
-            f"  locust -f {scenario} --worker --master-host {self.bind_host} --master-port {self.bind_port}"
+            f"  locust -f {scenario} --worker --master-host {here} --master-port {self.bind_port}"
         )

@@ -47,7 +47,7 @@ class Worker:
         """
         setup, place = take(self._handout, self._environment.parsed_options, self._environment.host)
         self.ships = self._handout["run_dir"] is not None and setup.run_dir is None
-        self._sells = True
+        self._sells, self._shipper = True, None
         self.clock = MeasuredClock(self._runner)
         if self.ships:
             self._own = self._own or Path(tempfile.mkdtemp(prefix="loadtest-generator-"))

@@ -22,6 +22,7 @@ def test_workers_from_elsewhere_are_waited_for_and_told_what_to_type() -> None:
     assert " ".join(fleet.arguments()).startswith("--master --expect-workers 2 ")
     assert fleet.wait_s > 0
     assert "locust -f mine.py --worker --master-host 10.0.0.5 --master-port 6000" in str(fleet.invitation("mine.py"))
+    assert "--master-host THIS_MACHINE " in str(Fleet(workers=1, bind_host="*").invitation("mine.py"))
 
 
 def test_both_at_once_is_wrong_use() -> None:

@@ -48,7 +48,9 @@ class Sale:
         for number, prefix in enumerate(self._where.prefixes):
             command = [*prefix, sys.executable, "-m", "locust", "-f", "tests/scenarios/remote.py", "--worker"]
             master = ["--master-host", self._where.here, "--master-port", str(self._wire.port)]
-            self.workers.append(self._start([*command, *master], CLOCK_AHEAD_MS=str(AHEAD_MS * number)))
+            self.workers.append(
+                self._start([*command, *master], CLOCK_AHEAD_MS=str(AHEAD_MS * number), TMPDIR=str(self._directory))
+            )
             self._wait_for(lambda n=number: f"index {n}) reported as ready" in self.generator_log)  # type: ignore[misc]
 
     def wait_for_t0(self) -> None:
