@@ -27,7 +27,7 @@ class Seen:
 
     rss: int
     files: int
-    sockets: int
+    kernel: int
     requests: float
     cpu_s: float
     spread_ms: float
@@ -38,14 +38,14 @@ def main() -> None:
     with endpoint() as url:
         one, many = herd(url, 1), herd(url, BUYERS)
     each_kib = (many.rss - one.rss) / (BUYERS - 1) / 1024
-    kernel_kib = (many.sockets - one.sockets) / (BUYERS - 1) / 1024
+    kernel_kib = (many.kernel - one.kernel) / (BUYERS - 1) / 1024
     met = "met" if many.rss / MIB < AIM_MIB else "MISSED"
     print(f"{BUYERS:,} waiting buyers in one generator process, a connection each")
     print(
         f"  process {many.rss / MIB:,.0f} MiB resident (one buyer: {one.rss / MIB:,.0f} MiB; aim < {AIM_MIB:,.0f}: {met})"
     )
     print(
-        f"  each buyer {each_kib:.1f} KiB in the process, {kernel_kib:.1f} KiB of socket buffers in the kernel, both ends"
+        f"  each buyer {each_kib:.1f} KiB in the process, {kernel_kib:.1f} KiB in the kernel, both ends of the connection"
     )
     print(f"  {many.files:,} open files")
     print(
@@ -70,7 +70,7 @@ def herd(url: str, buyers: int) -> Seen:
         command = ["taskset", "-c", sides.GENERATOR_CORE, sys.executable, "-m", "locust"]
         command += ["-f", "scenarios/rush.py", "--headless", "-u", str(buyers), "-r", str(buyers)]
         command += ["--host", url, "--run-dir", str(run_dir), "--only-summary"]
-        idle = socket_bytes()
+        idle = kernel_bytes()
         with subprocess.Popen(command, cwd=sides.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             gate = run_dir / "samples/gate.jsonl"
             while not (gate.exists() and gate.read_text()):  # T0 is set: everybody waits for it
@@ -78,19 +78,18 @@ def herd(url: str, buyers: int) -> Seen:
                     raise SystemExit(f"the generator ended with {process.returncode} before T0")
                 time.sleep(0.01)
             looked_at = psutil.Process(process.pid)
-            rss, files, sockets = looked_at.memory_info().rss, looked_at.num_fds(), socket_bytes() - idle
+            rss, files, kernel = looked_at.memory_info().rss, looked_at.num_fds(), kernel_bytes() - idle
             late = time.time_ns() > (t0_ns := json.loads(gate.read_text())["t"])
         if late:
             raise SystemExit("T0 was over before the generator was looked at: too busy a machine; try again")
         sent, cpu_s = (since(run_dir, metric, t0_ns) for metric in ("sent", "g0.cpu_s"))
-        return Seen(rss, files, sockets, sent, cpu_s, spread_ms(run_dir / "history/g0.jsonl", buyers))
+        return Seen(rss, files, kernel, sent, cpu_s, spread_ms(run_dir / "history/g0.jsonl", buyers))
 
 
-def socket_bytes() -> int:
-    """What the kernel holds for TCP."""
-    lines = Path("/proc/net/sockstat").read_text().splitlines()
-    words = next(line for line in lines if line.startswith("TCP:")).split()
-    return int(words[words.index("mem") + 1]) * resource.getpagesize()
+def kernel_bytes() -> int:
+    """What the kernel holds and cannot give back: sockets among the rest."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("SUnreclaim:")).split()[1]) * 1024
 
 
 def since(run_dir: Path, metric: str, t0_ns: int) -> float:
