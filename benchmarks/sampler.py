@@ -24,7 +24,9 @@ from loadtest.stack.process import Supervisor
 from loadtest.stack.shop import on_free_port
 
 ROUND_S = 0.5
-PAIRS = 40
+PAIRS = 70
+# Woken, the sampler first makes up for the tick that it slept through.
+SETTLE_S = 0.12
 CLIENTS = 2
 STOCK = 20_000
 AIM = 0.98
@@ -62,6 +64,7 @@ def measure(experiment: Experiment, out: Path) -> list[tuple[float, float]]:
             rates = {}
             for on in (True, False) if turn % 2 else (False, True):
                 switch(on)()
+                time.sleep(SETTLE_S)
                 rates[on] = commits_per_s(services.postgres)
             pairs.append((rates[True], rates[False]))
         switch(True)()
