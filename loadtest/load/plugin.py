@@ -86,7 +86,7 @@ class Plugin:
 
     def on_spawned(self, **_: Any) -> None:
         """All buyers exist; the leader starts the clock of `gather_s`."""
-        if self.crew:
+        if self.crew and self.environment.shape_class is None:  # a shape has not done with Locust's dispatcher
             self.crew.hold()
         if self.leader:
             self.leader.spawned()
