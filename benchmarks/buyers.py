@@ -4,6 +4,7 @@ Aim: under 1 GiB for the process. The figures are those that docs/scaling.md rec
 """
 
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -18,12 +19,16 @@ from endpoint import endpoint
 
 BUYERS = 10_000
 AIM_MIB = 1024.0
-MIB = 1 << 20
+MIB, GIB = 1 << 20, 1 << 30
+HERD = 1_000_000
+# Linux's own choice of ports for outgoing connections, net.ipv4.ip_local_port_range.
+PORTS = 60_999 - 32_768 + 1
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One generator: resident memory and open files while its buyers wait; what it did from T0 on, and how long that kept a core busy."""
+    """One generator: resident memory and open files while its buyers wait; what it did from T0 on, how long that kept a core busy,
+    and what was recorded of it."""
 
     rss: int
     files: int
@@ -31,27 +36,33 @@ class Seen:
     requests: float
     cpu_s: float
     spread_ms: float
+    history: int
+    ops: int
 
 
 def main() -> None:
     allow_files()
     with endpoint() as url:
         one, many = herd(url, 1), herd(url, BUYERS)
-    each_kib = (many.rss - one.rss) / (BUYERS - 1) / 1024
-    kernel_kib = (many.kernel - one.kernel) / (BUYERS - 1) / 1024
+    each = (many.rss - one.rss) / (BUYERS - 1)
+    kernel = (many.kernel - one.kernel) / (BUYERS - 1)
+    cpu_ms, history = 1000 * many.cpu_s / many.requests, many.history / many.ops
     met = "met" if many.rss / MIB < AIM_MIB else "MISSED"
     print(f"{BUYERS:,} waiting buyers in one generator process, a connection each")
+    print(f"  the process {many.rss / MIB:,.0f} MiB (one buyer: {one.rss / MIB:,.0f} MiB; aim < {AIM_MIB:,.0f}: {met})")
     print(
-        f"  process {many.rss / MIB:,.0f} MiB resident (one buyer: {one.rss / MIB:,.0f} MiB; aim < {AIM_MIB:,.0f}: {met})"
-    )
-    print(
-        f"  each buyer {each_kib:.1f} KiB in the process, {kernel_kib:.1f} KiB in the kernel, both ends of the connection"
+        f"  a buyer {each / 1024:.1f} KiB in the process, {kernel / 1024:.1f} KiB in the kernel for both ends of the connection"
     )
     print(f"  {many.files:,} open files")
+    print(f"  a request {cpu_ms:.3f} CPU ms ({many.requests:,.0f} from T0 on), {history:,.0f} bytes of history")
+    print(f"  the herd, first to last send {many.spread_ms:,.0f} ms")
+    processes = HERD // BUYERS
+    print(f"{HERD:,} buyers, reckoned from that, in {processes} such processes")
+    print(f"  {processes * many.rss / GIB:,.0f} GiB in all processes, {HERD * kernel / GIB:,.1f} GiB in kernels")
     print(
-        f"  from T0 on {many.requests:,.0f} requests in {many.cpu_s:.2f} CPU seconds: {1000 * many.cpu_s / many.requests:.3f} ms each;"
-        f" the herd's first to last send {many.spread_ms:,.0f} ms"
+        f"  {HERD * cpu_ms / 1000:,.0f} CPU s for one request of each, {HERD * history / MIB:,.0f} MiB of history for it"
     )
+    print(f"  {math.ceil(HERD / PORTS)} source addresses at {PORTS:,} ports each, toward one address of the shop")
 
 
 def allow_files() -> None:
@@ -83,7 +94,9 @@ def herd(url: str, buyers: int) -> Seen:
         if late:
             raise SystemExit("T0 was over before the generator was looked at: too busy a machine; try again")
         sent, cpu_s = (since(run_dir, metric, t0_ns) for metric in ("sent", "g0.cpu_s"))
-        return Seen(rss, files, kernel, sent, cpu_s, spread_ms(run_dir / "history/g0.jsonl", buyers))
+        shard = run_dir / "history/g0.jsonl"
+        ops = shard.read_bytes().count(b'"k":')
+        return Seen(rss, files, kernel, sent, cpu_s, spread_ms(shard, buyers), shard.stat().st_size, ops)
 
 
 def kernel_bytes() -> int:

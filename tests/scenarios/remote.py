@@ -1,6 +1,7 @@
 """The rush as a worker on another machine knows it: no run directory is in reach, and the clock is CLOCK_AHEAD_MS ahead.
 
-With DELIVERS_UNTIL_T0 set it delivers what it records until it is told T0, and nothing from then on. A Locust file for tests. The clock must be another before anything takes `time_ns` from `time`.
+With DELIVERS_UNTIL_T0 set it delivers what it records until it is told T0, and nothing from then on. A Locust file for tests. The clock
+must be another before anything takes `time_ns` from `time`.
 """
 
 import os
