@@ -71,6 +71,7 @@ class Gate:
         self._runner = runner
         self._opened = Event()
         self._report_due = False
+        self._closed = False
         self._releaser: Any = None
 
     @property
@@ -103,6 +104,7 @@ class Gate:
 
     def close(self) -> None:
         """Ends the round: nobody is released any more."""
+        self._closed = True
         if self._releaser is not None:
             self._releaser.kill(block=False)
 
@@ -116,6 +118,8 @@ class Gate:
             clock.ready, clock.offset_ns, clock.uncertainty_ns, self._ships,
         )  # fmt: skip
         self._runner.send_message(COUNT, asdict(count))
+        if not count.clock_ready and not self._closed:  # the leader waits for that, though nobody arrives any more
+            self._report_soon()
 
     def _release(self, t0_ns: int) -> None:
         # The waiting buyers stay, too: no collection needs to walk them while they fire.
