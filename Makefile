@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench install clean
+.PHONY: help run test lint bench docs install clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,7 +37,10 @@ lint: $(VENV)/installed ## Style, types and import rules.
 	$(BIN)/lint-imports
 
 bench: $(VENV)/installed ## Measure every performance claim; prints both sides of each.
-	@for benchmark in client herd recorder claim_path verify buyers sampler; do echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+	@for benchmark in client herd arrivals recorder claim_path verify limiter buyers sampler; do echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
+
+docs: $(VENV)/installed ## Run the experiments that the pages tell of, and write their tables and pictures: half an hour.
+	$(BIN)/python docs/make.py $(ARGS)
 
 clean: ## Remove what was installed and built; runs are kept.
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

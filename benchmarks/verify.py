@@ -1,7 +1,7 @@
-"""How long it takes to judge a run, and how much memory: ``python benchmarks/verify.py [--ops 1000000]``.
+"""How long it takes to judge a run and to make its report, and how much memory: ``python benchmarks/verify.py [--ops 1000000]``.
 
 Judges a synthetic sale of a million operations, then one of four million, each in a process of its own: shards joined, every
-check asked, verdict.json written. Fails when the million takes 10 s or 1.5 GiB, or four million take 4.5 times as long.
+check asked, verdict.json written, every figure drawn. Fails when the million takes 15 s or 1.5 GiB, or four million take 4.5 times as long.
 """
 
 import argparse
@@ -16,10 +16,11 @@ from pathlib import Path
 import duckdb
 
 from loadtest.verdict import conclude
+from reports.build import build
 
 T0_NS = 1_900_000_000_000_000_000
 RATE_PER_S = 1000
-LIMIT_S = 10
+LIMIT_S = 15
 LIMIT_MIB = 1536
 LIMIT_GROWTH = 4.5
 
@@ -34,9 +35,9 @@ def main() -> None:
         print(json.dumps(judge_here(options.judge)))
         return
     one, four = (measure(size) for size in (options.ops, 4 * options.ops))
-    growth = four["judged_s"] / one["judged_s"]
+    growth = four["whole_s"] / one["whole_s"]
     print(f"4 × the operations took {growth:.2f} × as long (at most {LIMIT_GROWTH})")
-    if growth > LIMIT_GROWTH or one["judged_s"] > LIMIT_S or one["peak_mib"] > LIMIT_MIB:
+    if growth > LIMIT_GROWTH or one["whole_s"] > LIMIT_S or one["peak_mib"] > LIMIT_MIB:
         sys.exit("too slow, or too large")
 
 
@@ -47,17 +48,26 @@ def measure(ops: int) -> dict[str, float]:
         write_sale(run_dir, ops)
         command = [sys.executable, __file__, "--judge", str(run_dir)]
         figures: dict[str, float] = json.loads(subprocess.check_output(command))
-    print(f"{ops:>9,} operations: judged in {figures['judged_s']:.1f} s, peak {figures['peak_mib']:.0f} MiB RSS")
+    print(
+        f"{ops:>9,} operations: judged in {figures['judged_s']:.1f} s, judged and reported in {figures['whole_s']:.1f} s, "
+        f"peak {figures['peak_mib']:.0f} MiB RSS"
+    )
     return figures
 
 
 def judge_here(run_dir: Path) -> dict[str, float]:
-    """Judge, in this process. *Warning:* the peak is that of the whole process."""
+    """Judge and report, in this process. *Warning:* the peak is that of the whole process."""
     began = time.perf_counter()
     verdict = conclude(run_dir)
     judged_s = time.perf_counter() - began
     assert verdict.verdict == "VALID", verdict
-    return {"judged_s": judged_s, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    build(run_dir)
+    whole_s = time.perf_counter() - began
+    return {
+        "judged_s": judged_s,
+        "whole_s": whole_s,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
 
 
 def write_sale(run_dir: Path, ops: int) -> None:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadtest.checks import Finding
+from loadtest.offered import ON_TIME_MS, Load
 from loadtest.thresholds import ThresholdResult
 from loadtest.verdict import Verdict
 
@@ -45,7 +46,7 @@ def show_incomplete(console: Console, run_dir: Path) -> None:
 
 
 def _figures(verdict: Verdict) -> Table:
-    """Three short lines of figures, aligned."""
+    """Short lines of figures, aligned."""
     rate, load, latency = verdict.rate, verdict.load, verdict.latency_ms.get("won")
     table = Table.grid(padding=(0, 2))
     table.add_row(
@@ -53,9 +54,15 @@ def _figures(verdict: Verdict) -> Table:
         f"steady {_number(rate.steady_per_s, '/s')} of {_number(rate.configured_per_s, '/s')} configured · "
         f"busiest second {_number(rate.max_1s)} · drained in {_number(verdict.drain_s, ' s')}",
     )
+    shaving = verdict.shaving
+    table.add_row(
+        Text("peak", style="dim"),
+        f"{_number(shaving.requests_max_per_s)} requests/s became {_number(shaving.commits_max_per_s)} commits/s: "
+        f"shaved to 1 in {_number(shaving.factor)} · lock waits up to {_number(shaving.lock_waits_max)}",
+    )
     table.add_row(
         Text("buyers", style="dim"),
-        f"offered {_number(load.offered_per_s, '/s')} · fired within {_number(load.fire_spread_ms, ' ms')}"
+        f"offered {_number(load.offered_per_s, '/s')} · {_fired(load)}"
         + (
             f" (clocks agree within {_number(load.clocks_within_ms, ' ms')})"
             if load.clocks_within_ms is not None
@@ -68,6 +75,15 @@ def _figures(verdict: Verdict) -> Table:
         ),
     )
     return table
+
+
+def _fired(load: Load) -> str:
+    """How the generator kept to its plan: a herd in how long, open arrivals how many on time."""
+    retries = f" · {load.retries:,} retries" if load.retries else ""
+    if load.on_time is None:
+        return f"fired within {_number(load.fire_spread_ms, ' ms')}{retries}"
+    dropped = f" · {load.dropped:,} dropped" if load.dropped else ""
+    return f"{_number(load.on_time * 100, ' %')} within {ON_TIME_MS} ms of their time{dropped}{retries}"
 
 
 def _failure(check: Finding) -> Text:

@@ -6,7 +6,7 @@ History mutants do the same to what a good run recorded, in seconds.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from rich.console import Console
 
 from loadtest.cells import WarmStack, warm_stack
 from loadtest.certificate import fingerprint, issue
-from loadtest.errors import HarnessError
+from loadtest.errors import HarnessError, UsageError
 from loadtest.experiment import Experiment, lay_over
 from loadtest.forgeries import FORGERIES, Forgery
 from loadtest.interrupt import interruptible
 from loadtest.matrix import failed_checks
+from loadtest.names import nearest
 from loadtest.run import plan
 from loadtest.run_dir import create_directory
 from loadtest.shop import Proof, Shop, load_shop
@@ -48,6 +49,7 @@ class Certification:
     given: Given
     directory: Path
     report: Callable[[Path], None]
+    only: frozenset[str] = frozenset()
 
     def run(self, stack: WarmStack, show: Callable[[Exhibit], None]) -> list[Exhibit]:
         """Every exhibit, shown as it comes."""
@@ -59,16 +61,25 @@ class Certification:
 
     def _exhibits(self, stack: WarmStack) -> Iterator[Exhibit]:
         for name, proof in self.shop.controls.items():
-            yield self._proof(stack, "control", name, proof, {})
+            if self._wanted(proof):
+                yield self._proof(stack, "control", name, proof, {})
         for name, proof in self.shop.mutants.items():
-            yield self._proof(stack, "mutant", name, proof, {"mutant": name})
-        for name, overrides in self._twins().items():
+            if self._wanted(proof):
+                yield self._proof(stack, "mutant", name, proof, {"mutant": name})
+        for name, overrides in self._twins().items() if not self.only else ():
             yield self._twin(stack, name, overrides)
+        if forgeries := [forgery for forgery in FORGERIES if self._wanted(forgery)]:
+            yield from self._forgeries(stack, forgeries)
+
+    def _wanted(self, proof: Proof | Forgery) -> bool:
+        return not self.only or bool(self.only & set(proof.trips))
+
+    def _forgeries(self, stack: WarmStack, forgeries: Sequence[Forgery]) -> Iterator[Exhibit]:
         good = self._hold(stack, "honest-rush", {})
         if good.verdict != "VALID":
             yield _honest("the sale that is forged", good)
             return
-        for forgery in FORGERIES:
+        for forgery in forgeries:
             yield self._forge(forgery)
 
     def _twins(self) -> dict[str, dict[str, Any]]:
@@ -106,27 +117,43 @@ class Certification:
 
 
 def certify(
-    base: Experiment, given: Given, out: Path, command: list[str], console: Console, report: Callable[[Path], None]
+    base: Experiment,
+    given: Given,
+    out: Path,
+    command: list[str],
+    console: Console,
+    report: Callable[[Path], None],
+    only: Sequence[str] = (),
 ) -> tuple[Path, bool]:
     """Run everything; give the directory, and whether every check that had to trip did, and nothing honest did.
 
-    Writes a certificate next to the runs of `out` when it did: verdicts then say that these checks are certified.
+    Writes a certificate next to the runs of `out` when it did: verdicts then say that these checks are certified. With `only`, the
+    names of checks, runs what must trip those, and certifies nothing.
 
     Raises:
-        UsageError: before anything starts.
+        UsageError: before anything starts; among others, no such check.
     """
     shop, _ = load_shop(base)
+    _check_names(only)
     plan(base, given)
     directory = create_directory(out, "certify", base.seed)
-    certification = Certification(base, shop, given, directory, report)
-    with interruptible(), warm_stack(given, directory, command) as stack:
+    certification = Certification(base, shop, given, directory, report, frozenset(only))
+    with interruptible(), warm_stack(given, directory, command, [base.broker.kind]) as stack:
         exhibits = certification.run(stack, lambda exhibit: _show(console, exhibit))
-    untried = _untried(exhibits)
+    untried = [name for name in _untried(exhibits) if not only or name in only]
     good = all(exhibit.caught for exhibit in exhibits) and not untried
-    _sum_up(console, exhibits, untried)
-    if good:
+    _sum_up(console, exhibits, untried, partial=bool(only))
+    if good and not only:
         issue(out, [exhibit.name for exhibit in exhibits])
     return directory, good
+
+
+def _check_names(only: Sequence[str]) -> None:
+    from loadtest.checks import CHECKS
+
+    for name in only:
+        if name not in CHECKS:
+            raise UsageError(f"--only {name!r}: no such check; {nearest(name, CHECKS)}")
 
 
 def _untried(exhibits: list[Exhibit]) -> list[str]:
@@ -160,8 +187,13 @@ def _show(console: Console, exhibit: Exhibit) -> None:
     )  # fmt: skip
 
 
-def _sum_up(console: Console, exhibits: list[Exhibit], untried: list[str]) -> None:
+def _sum_up(console: Console, exhibits: list[Exhibit], untried: list[str], partial: bool) -> None:
     missed = [exhibit for exhibit in exhibits if not exhibit.caught]
+    if not missed and not untried and partial:
+        console.print(
+            f"\n[bold]{len(exhibits)} exhibits caught[/bold]; a certificate takes all of them", highlight=False
+        )
+        return
     if not missed and not untried:
         console.print(
             f"\n[bold green]CERTIFIED[/bold green]: {len(exhibits)} exhibits, checks {fingerprint()}", highlight=False

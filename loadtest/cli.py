@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from rich.console import Console
 
 from loadtest import __version__
 from loadtest.box import show_incomplete, show_verdict
+from loadtest.broker import follow_given
 from loadtest.certify import certify
 from loadtest.errors import HarnessError, RunInterrupted, UsageError
 from loadtest.experiment import Experiment, load_experiment
 from loadtest.experiment import shipped as shipped_experiments
 from loadtest.fleet import PORT, Fleet
+from loadtest.limits import ask
 from loadtest.matrix import load_started, run_matrix, start_directory
 from loadtest.names import nearest
 from loadtest.progress import showing
@@ -23,6 +26,7 @@ from loadtest.run_dir import existing
 from loadtest.shop import load_shop
 from loadtest.stack.external import Given, without_password
 from loadtest.verdict import conclude, read_verdict
+from loadtest.web import Page, serve
 
 console = Console()
 
@@ -59,15 +63,26 @@ out_option = click.option(
 
 
 def given_services(command: Callable[..., None]) -> Callable[..., None]:
-    """The three options for services of one's own."""
-    for name in ("broker", "redis", "postgres"):
-        command = click.option(
-            f"--{name}",
-            envvar=f"LOADTEST_{name.upper()}",
-            metavar="URL",
-            help=f"A {name} of your own instead of the embedded one.",
-        )(command)
+    """The options for services of one's own."""
+    own = {name: f"A {name} of your own instead of the embedded one." for name in ("redis", "postgres")}
+    command = click.option(
+        "--broker-admin",
+        envvar="LOADTEST_BROKER_ADMIN",
+        metavar="URL",
+        help="Its management: http://user:password@host:15672.",
+    )(command)
+    command = click.option(
+        "--broker", "brokers", multiple=True, envvar="LOADTEST_BROKER", metavar="URL",
+        help="A broker of your own, redis:// or amqp://; for a matrix over both, one of each.",
+    )(command)  # fmt: skip
+    for name, text in own.items():
+        command = click.option(f"--{name}", envvar=f"LOADTEST_{name.upper()}", metavar="URL", help=text)(command)
     return command
+
+
+def _given(options: dict[str, Any]) -> Given:
+    brokers = tuple(filter(None, options.pop("brokers")))
+    return Given(brokers=brokers, **{name: url or None for name, url in options.items()})
 
 
 @main.command("run")
@@ -88,6 +103,10 @@ def given_services(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--master-bind-host", default="127.0.0.1", show_default=True, help="Address on which they find this run.")
 @click.option("--master-bind-port", type=click.IntRange(1, 65_535), default=PORT, show_default=True, help="Its port.")
 @click.option("--resume", type=existing_directory, metavar="DIR", help="Go on with the matrix that was begun in DIR.")
+@click.option("--web", is_flag=True, help="Hold sales from a web page, as many as you like, until Ctrl-C.")
+@click.option("--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="Port of that page.")
+@click.option("--web-base-path", default="", metavar="PATH", help="Path of that page behind a proxy, such as /locust.")
+@click.option("--web-login", is_flag=True, help="Locust's own login before every page; see docs/web.md.")
 @given_services
 def run_command(
     experiment: str,
@@ -99,19 +118,34 @@ def run_command(
     master_bind_host: str,
     master_bind_port: int,
     resume: Path | None,
-    **urls: str | None,
+    web: bool,
+    web_port: int,
+    web_base_path: str,
+    web_login: bool,
+    **services: Any,
 ) -> None:
     """Run EXPERIMENT, a TOML file or the name of a shipped one, and judge it.
 
-    One with a matrix runs every cell, and compares them.
+    One with a matrix runs every cell, and compares them. With --web, nothing is sold until the page asks for it.
 
     Exit code: 0 valid, or every cell of a matrix as expected; 1 invalid, or a cell was not as expected; 2 bad usage; 3 unknown;
     4 valid but a threshold was breached; 70 the harness failed; 130 interrupted.
     """
-    given = Given(**{name: url or None for name, url in urls.items()})
+    given = _given(services)
     chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
+    chosen = follow_given(chosen, given)
     fleet = Fleet(processes, expect_workers or 0, master_bind_host, master_bind_port)
-    if chosen.matrix:
+    if web:
+        if fleet != Fleet():
+            raise UsageError(
+                "--web: its buyers run in the page's own process; leave --processes, --expect-workers and --master-… away"
+            )
+        if chosen.matrix or chosen.cells or repeat > 1:
+            raise UsageError("--web: holds one sale after the other; leave the matrix, --resume and --repeat away")
+        page = Page(web_port, web_base_path, web_login)
+        serve(chosen, given, out, page, _repeatable(given), console, _report, partial(show_verdict, console))
+        return
+    if chosen.matrix or chosen.cells:
         if fleet != Fleet():
             raise UsageError(
                 "--processes and --expect-workers: a matrix runs in one generator; run its cells one by one, with --set"
@@ -133,15 +167,19 @@ def run_command(
 @main.command("certify")
 @click.argument("experiment", default="rush")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the experiment.")
+@click.option("--only", multiple=True, metavar="CHECK", help="Only what must trip this check; certifies nothing.")
 @out_option
 @given_services
-def certify_command(experiment: str, overrides: tuple[str, ...], out: Path, **urls: str | None) -> None:
+def certify_command(
+    experiment: str, overrides: tuple[str, ...], only: tuple[str, ...], out: Path, **services: Any
+) -> None:
     """Show that the checks can fail: run every control and mutant of EXPERIMENT's shop, and every honest twin.
 
     Exit code: 0 when each tripped its named check and nothing honest tripped any, else 1.
     """
-    given = Given(**{name: url or None for name, url in urls.items()})
-    directory, good = certify(load_experiment(experiment, overrides), given, out, _repeatable(given), console, _report)
+    given = _given(services)
+    base = follow_given(load_experiment(experiment, overrides), given)
+    directory, good = certify(base, given, out, _repeatable(given), console, _report, only)
     console.print(f"runs    {directory}", style="dim", highlight=False)
     sys.exit(0 if good else 1)
 
@@ -177,6 +215,21 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
         show_incomplete(console, run_dir.path)
         sys.exit(3)
     show_verdict(console, read_verdict(run_dir.path), run_dir.path)
+
+
+@main.command()
+@click.argument("rate", type=click.FloatRange(min=0, min_open=True))
+@click.argument("run", type=existing_directory, required=False)
+@out_option
+def limit(rate: float, run: Path | None, out: Path) -> None:
+    """Change the limit of a sale in progress to RATE orders a second, as limiter.rate_per_s counts them.
+
+    RUN is its run directory, by default the latest. The verdict holds each span of the run against the limit that held in it.
+    """
+    if run is None and not (out / "latest").is_dir():
+        raise UsageError(f"--out {out}: no run is there; start one: loadtest run")
+    change = ask(run or out / "latest", rate)
+    console.print(f"{change.answered} workers hold {change.together_per_s:g}/s together", highlight=False)
 
 
 @main.command("list")
@@ -232,7 +285,7 @@ def _first_line(documented: object) -> str:
 
 def _repeatable(given: Given) -> list[str]:
     """The command line as it was typed, without passwords."""
-    secret = {url: without_password(url) for url in (given.postgres, given.redis, given.broker) if url}
+    secret = {url: without_password(url) for url in given.all}
     words = ["loadtest", *sys.argv[1:]]
     for url, shown in secret.items():
         words = [word.replace(url, shown) for word in words]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.checks import Doubt, lack
-from loadtest.offered import CLOCKS_WITHIN_MS, CORES, LAG_P99_MS
+from loadtest.offered import CLOCKS_WITHIN_MS, CORES, FIRED, LAG_P99_MS, ON_TIME_MS
 from loadtest.rates import BACKLOGS
 from loadtest.shards import find_shards
 from loadtest.tables import Tables
@@ -57,9 +57,19 @@ UNBALANCED = Rule(
 OFF_PLAN = Rule(
     ("ops", "sale"),
     """SELECT format('the generator sent {:,} of {:,} planned orders within a second of their time ({:.0f} %)',
-                  n, planned, 100 * n / planned), 'use fewer buyers, a faster machine, or more generators'
-       FROM sale, (SELECT count(*) AS n FROM asks WHERE start_ns - scheduled_ns <= 1000000000)
+                  n, planned, 100 * n / planned),
+              'use fewer buyers, a faster machine, or more generators; for open arrivals, more arrivals.connections'
+       FROM sale, (SELECT count(*) AS n FROM asks WHERE kind = 'buy' AND start_ns - scheduled_ns <= 1000000000)
        WHERE planned > 0 AND n < 0.95 * planned""",
+)
+UNPUNCTUAL = Rule(
+    ("ops", "sale"),
+    f"""SELECT format('the generator was the bottleneck: {{:.1f}} % of {{:,}} planned orders were sent within {ON_TIME_MS} ms of their time,'
+                   || ' expected 99 %; {{:,}} were dropped', 100 * on_time / planned, planned, greatest(planned - sent, 0)),
+               CASE WHEN sent < planned THEN 'raise arrivals.connections, or come more slowly'
+                   ELSE 'come more slowly, or use a faster machine or more generators' END
+        FROM ({FIRED}) WHERE on_time < 0.99 * planned""",
+    decides=False,
 )
 # A busy core alone is no harm: the herd must have been late as well.
 CPU_BOUND = Rule(
@@ -97,8 +107,14 @@ SLOW_DRAIN = Rule(
                greatest(n / any_value(configured_per_s),
                    (SELECT max(told_ns) - any_value(t0_ns) FROM promises, sale) / 1e9) AS expected_s
            FROM orders, sale
-       ) WHERE took_s > 1.2 * expected_s AND took_s > expected_s + 1""",
+       ) WHERE configured_per_s IS NOT NULL AND took_s > 1.2 * expected_s AND took_s > expected_s + 1 AND NOT EXISTS (FROM changes)""",
     decides=False,
+)
+UNANSWERED_LIMIT = Rule(
+    ("changes", "sale"),
+    """SELECT format('{:,} of {:,} workers said that they took the limit of {:g}/s', answered, workers, rate_per_s),
+              'change it while every worker runs, and see logs/ for why one did not answer'
+       FROM changes, sale WHERE answered < workers""",
 )
 UNTESTED_LIMITER = Rule(
     ("orders", "sale"),
@@ -146,8 +162,8 @@ NO_SAMPLES = Rule(
 )
 
 RULES = (
-    NO_WIN, NO_SOLD_OUT, LOW_DEMAND, OTHER_STOCK, OFF_PLAN, CPU_BOUND, UNOBSERVED_FAULT, IDLE_FAULT,
-    SLOW_DRAIN, UNTESTED_LIMITER, NO_SAMPLES, DEAD_GENERATOR, LOOSE_CLOCKS, MOVED_CLOCK,
+    NO_WIN, NO_SOLD_OUT, LOW_DEMAND, OTHER_STOCK, OFF_PLAN, UNPUNCTUAL, CPU_BOUND, UNOBSERVED_FAULT, IDLE_FAULT,
+    SLOW_DRAIN, UNANSWERED_LIMIT, UNTESTED_LIMITER, NO_SAMPLES, DEAD_GENERATOR, LOOSE_CLOCKS, MOVED_CLOCK,
 )  # fmt: skip
 
 

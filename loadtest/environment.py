@@ -37,7 +37,7 @@ def describe(command: Sequence[str], given: Given) -> str:
             "versions": {package: version(package) for package in PACKAGES},
             "command": shlex.join(command),
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "services": "external" if given.postgres or given.redis or given.broker else "embedded",
+            "services": "external" if given.all else "embedded",
             "defaults": Experiment().flat(),
         },
         indent=2,

@@ -4,15 +4,18 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from loadtest.errors import UsageError
 from loadtest.names import nearest
 
 ROOT = Path(__file__).parent.parent
+# The type of those errors whose message is a whole sentence.
+RULE = "rule"
 SHIPPED = ROOT / "scenarios" / "experiments"
 
 
@@ -22,31 +25,116 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+# Arrivals a second, and for how many seconds.
+Step = Annotated[tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0)]], Field(strict=False)]
+
+
 class Arrivals(Section):
     """When buyers come, and how long each waits.
 
-    `herd`: every buyer connects, meets the others at a barrier, and fires at one wall-clock T0.
+    `herd`: every buyer connects, meets the others at a barrier, and fires at one wall-clock T0. `spawned`: each fires when Locust
+    has made them, at its spawn rate or after a LoadTestShape. The others are *open*: planned ahead, and fired on schedule however
+    slow the shop is; `poisson` and `uniform` at `rate_per_s`, `stepped` by `steps`, `replay` from `file`.
     """
 
-    kind: Literal["herd"] = "herd"
+    kind: Literal["herd", "spawned", "poisson", "uniform", "stepped", "replay"] = "herd"
+    rate_per_s: float | None = Field(
+        None, gt=0, description="arrivals a second, of poisson and uniform; of spawned: Locust's spawn rate"
+    )
+    for_s: float | None = Field(None, gt=0, description="seconds for which they come; says how many buyers there are")
+    steps: tuple[Step, ...] = Field(
+        (),
+        strict=False,
+        description="of stepped and of a ramp: pairs [arrivals a second, seconds], one after the other",
+    )
+    file: str | None = Field(
+        None, description="of replay: a CSV file; its first column has seconds after T0, ascending"
+    )
+    connections: int | None = Field(
+        None,
+        ge=1,
+        description="of open arrivals: connections that stand ready; default: for the stock and two busy seconds",
+    )
     gather_s: float = Field(60, gt=0, description="seconds the buyers may take to reach the barrier")
     timeout_s: float = Field(10, gt=0, description="seconds a buyer waits for one reply; past it the order is unknown")
     poll_s: float = Field(1, gt=0, description="seconds between two looks at an order's status")
 
+    @property
+    def open(self) -> bool:
+        """Whether buyers come on schedule, without regard to the shop."""
+        return self.kind in ("poisson", "uniform", "stepped", "replay")
+
+    @property
+    def total(self) -> int | None:
+        """How many buyers the settings say will come; None where they do not say it."""
+        if self.steps:
+            return sum(round(rate_per_s * seconds) for rate_per_s, seconds in self.steps)
+        return round(self.rate_per_s * self.for_s) if self.rate_per_s and self.for_s else None
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        """Each kind has the settings it needs, and no others: a forgotten `kind` must not become a herd."""
+        needs, takes = KINDS[self.kind]
+        given = {
+            name
+            for name in ("rate_per_s", "for_s", "steps", "file", "connections")
+            if getattr(self, name) not in (None, ())
+        }
+        for name in sorted(needs - given):
+            raise _rule(f"arrivals.{name}: required by arrivals.kind = {self.kind!r}{_example(name)}")
+        for name in sorted(given - needs - takes):
+            fitting = ", ".join(kind for kind, (needed, taken) in KINDS.items() if name in needed | taken)
+            raise _rule(
+                f"arrivals.{name}: means nothing to arrivals.kind = {self.kind!r}; take it out, or set the kind to one of: {fitting}"
+            )
+        if self.total == 0:
+            raise _rule("arrivals: nobody would come; raise the rate or the seconds")
+        return self
+
+
+# What each kind of arrivals needs, and what else it takes.
+KINDS: dict[str, tuple[set[str], set[str]]] = {
+    "herd": (set(), set()),
+    "spawned": (set(), {"rate_per_s", "for_s", "steps"}),
+    "poisson": ({"rate_per_s"}, {"for_s", "connections"}),
+    "uniform": ({"rate_per_s"}, {"for_s", "connections"}),
+    "stepped": ({"steps"}, {"connections"}),
+    "replay": ({"file"}, {"connections"}),
+}
+
 
 class Traffic(Section):
-    """Who the buyers are. The rest click once, each in an account of their own."""
+    """Who the buyers are, and what else they do. The rest click once, each in an account of their own.
+
+    What a scenario's story does not tell is not done: only those that refresh look at the page, only those that retry ask again.
+    """
 
     double_click: float = Field(0, ge=0, le=1, description="share of buyers who click twice, at the same moment")
     scalpers: float = Field(0, ge=0, lt=1, description="share of buyers who share the scalpers' accounts")
     scalper_accounts: int = Field(10, ge=1, description="accounts that all scalpers together have")
+    scalper_clicks: int = Field(
+        1, ge=1, le=100, description="connections on which each scalper asks at the same moment"
+    )
+    refreshers: float = Field(1, ge=0, le=1, description="share of buyers who reload the countdown page before T0")
+    refresh_s: float = Field(1, gt=0, description="seconds between two looks of one of them")
+    presale_s: float = Field(0, ge=0, description="seconds for which they do it; 0: nobody does")
+    retries: int = Field(0, ge=0, le=20, description="times a buyer asks again after a time-out, an error or a 429")
+    backoff_s: float = Field(0.5, ge=0, description="seconds before the first retry")
+    backoff_growth: float = Field(2, ge=1, description="each further wait is so many times as long; 1: all alike")
+    jitter: float = Field(
+        0, ge=0, le=1, description="share of each wait that is drawn at random; 1: full jitter, 0: all at once"
+    )
 
 
 class Limiter(Section):
-    """How fast one worker may place orders."""
+    """How fast orders may be placed.
 
-    kind: Literal["none", "flat"] = "flat"
-    rate_per_s: float = Field(50, gt=0, description="orders a second, per worker")
+    `flat`: each worker has a rate of its own; `shared`: all workers have one together. `native` is Celery's own limit of each worker, which
+    collapses under a backlog: a control.
+    """
+
+    kind: Literal["none", "native", "flat", "shared"] = "flat"
+    rate_per_s: float = Field(50, gt=0, description="orders a second, per worker; of all together if shared")
     burst: int | None = Field(
         None, ge=1, description="orders a late worker may make up at once; default 40 ms of the rate, at least 2"
     )
@@ -56,13 +144,45 @@ class Limiter(Section):
         """Orders above the rate that any window may hold."""
         return self.burst or max(2, math.floor(self.rate_per_s * 0.04))
 
+    @field_validator("burst")
+    @classmethod
+    def _makes_up(cls, burst: int | None, info: ValidationInfo) -> int | None:
+        if burst == 1 and info.data.get("kind") == "shared":
+            raise ValueError(
+                "2 or more with limiter.kind = 'shared': a burst of 1 makes up for no moment that is missed"
+            )
+        return burst
+
 
 class Workers(Section):
     """The Celery workers."""
 
     count: int = Field(1, ge=1, le=64)
-    concurrency: int = Field(2, ge=1, le=256, description="pool size of each worker")
-    pool: Literal["prefork"] = "prefork"
+    concurrency: int = Field(2, ge=1, le=256, description="pool size of each worker; with pool = solo it is 1")
+    pool: Literal["prefork", "threads", "gevent", "solo"] = "prefork"
+    prefetch: int | None = Field(
+        None, ge=1, le=1000,
+        description="orders a worker takes for each that it can place at once; default 1, with limiter.kind = native 4, as Celery ships",
+    )  # fmt: skip
+
+    @property
+    def at_once(self) -> int:
+        """Orders that one worker places at the same time."""
+        return 1 if self.pool == "solo" else self.concurrency
+
+
+class Broker(Section):
+    """What the queue stands on, and when a worker says that an order is done. docs/brokers.md helps to choose."""
+
+    kind: Literal["redis", "rabbitmq"] = Field("redis", description="RabbitMQ must be given: --broker amqp://…")
+    queue: Literal["classic", "quorum"] = Field("classic", description="RabbitMQ's type of queue")
+    ack: Literal["early", "late"] = Field(
+        "late", description="an order is acknowledged when its row stands (late), or when a child takes it up (early)"
+    )
+    visibility_s: float | None = Field(
+        None, gt=0, description="seconds until Redis hands out again what a worker holds; default from the arithmetic"
+    )
+    consumer_timeout_s: float = Field(1800, gt=0, description="RabbitMQ's consumer_timeout, if yours is another")
 
 
 class Drain(Section):
@@ -90,7 +210,9 @@ class FaultPlan(Section):
 class Expectation(Section):
     """What a cell of a matrix must come to. The last that fits a cell counts; without any, ``valid``."""
 
-    where: dict[str, Any] = Field({}, description="axis = value, for each axis that matters")
+    where: dict[str, Any] = Field(
+        {}, description="axis = value, for each axis that matters; `cell` is the axis of [cells]"
+    )
     verdict: str = Field(
         pattern=r"^(valid|unknown|invalid(:[a-z_]+)?)$", description="valid, unknown, invalid or invalid:CHECK"
     )
@@ -105,7 +227,9 @@ class Experiment(Section):
     scheme: str = "tokens"
     dispatch: Literal["queued", "inline"] = "queued"
     stock: int = Field(200, ge=1, le=10_000_000, description="units for sale")
-    buyers: int = Field(1000, ge=1, le=1_000_000)
+    buyers: int = Field(
+        1000, ge=1, le=1_000_000, description="how many come; open arrivals that say it themselves may leave it out"
+    )
     per_buyer: int = Field(1, ge=1, description="units one buyer may have")
     seed: int = Field(1, ge=0)
     mutant: str = Field("", description="a mistake built into the shop on purpose; see docs/adding-a-check.md")
@@ -113,14 +237,45 @@ class Experiment(Section):
     arrivals: Arrivals = Arrivals()
     limiter: Limiter = Limiter()
     workers: Workers = Workers()
+    broker: Broker = Broker()
     drain: Drain = Drain()
     sampler: Sampler = Sampler()
     faults: tuple[FaultPlan, ...] = Field((), strict=False)
     matrix: dict[str, list[Any]] = Field({}, description="key = list of values: one run for each combination")
+    cells: dict[str, dict[str, Any]] = Field(
+        {}, description="name = keys and values: one run for each, where not every combination makes sense"
+    )
     expect: tuple[Expectation, ...] = Field((), strict=False)
     thresholds: tuple[str, ...] = Field(
         (), strict=False, description='such as "p99_ms < 200" or "db_commits_per_s.max <= 60"'
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counted(cls, data: Any) -> Any:
+        """`buyers` as the arrivals have it, where it is not said."""
+        arrivals = data.get("arrivals") if isinstance(data, dict) and "buyers" not in data else None
+        if isinstance(arrivals, dict):
+            try:
+                arrivals = Arrivals.model_validate(arrivals)
+            except ValidationError:  # which is told with its key, a moment later
+                return data
+        total = arrivals.total if isinstance(arrivals, Arrivals) else None
+        return data if total is None else {**data, "buyers": total}
+
+    @model_validator(mode="after")
+    def _agreeing(self) -> Self:
+        """What two sections say of one thing."""
+        arrivals = self.arrivals
+        if arrivals.total not in (None, self.buyers):
+            raise _rule(
+                f"buyers = {self.buyers}: the arrivals' rate and seconds make {arrivals.total}; leave buyers out, or let them agree"
+            )
+        if self.traffic.presale_s >= arrivals.gather_s:
+            raise _rule(
+                f"traffic.presale_s = {self.traffic.presale_s:g}: expected less than arrivals.gather_s = {arrivals.gather_s:g}; raise that"
+            )
+        return self
 
     @property
     def limited(self) -> bool:
@@ -129,8 +284,17 @@ class Experiment(Section):
 
     @property
     def configured_per_s(self) -> float | None:
-        """W·L: the orders a second that all workers together may place; None without a limit."""
-        return self.workers.count * self.limiter.rate_per_s if self.limited else None
+        """The orders a second that all workers together may place; None without a limit."""
+        return self.together_per_s(self.limiter.rate_per_s) if self.limited else None
+
+    def together_per_s(self, rate_per_s: float) -> float:
+        """What a limit of `rate_per_s` comes to for all workers: W·L, but L where they share one."""
+        return rate_per_s * (1 if self.limiter.kind == "shared" else self.workers.count)
+
+    @property
+    def prefetch(self) -> int:
+        """Orders that each worker takes from the queue for each that it places at once."""
+        return self.workers.prefetch or (4 if self.limiter.kind == "native" else 1)
 
     def to_toml(self) -> str:
         """The experiment in full, every default written out."""
@@ -138,7 +302,7 @@ class Experiment(Section):
 
     def flat(self) -> dict[str, object]:
         """Every key in dotted form with its value: ``{"limiter.rate_per_s": 50.0}``."""
-        return dict(_flatten(self.model_dump(mode="json")))
+        return dict(flatten(self.model_dump(mode="json")))
 
 
 def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
@@ -227,6 +391,8 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def _sentence(model: type[BaseModel], error: ValidationError) -> str:
     # A misspelt key is also a missing one: what was written says more than what was not.
     first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+    if first["type"] == RULE:
+        return first["msg"]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"unknown key {key!r}; {nearest(key, keys(model))}"
@@ -234,6 +400,16 @@ def _sentence(model: type[BaseModel], error: ValidationError) -> str:
         return f"{key}: required, and not there"
     expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return f"{key} = {first['input']!r}: expected {expected}{_hint(model, key)}"
+
+
+def _rule(sentence: str) -> PydanticCustomError:
+    """An error that says all of it: key, value, what to do. Braces are not placeholders."""
+    return PydanticCustomError(RULE, "{sentence}", {"sentence": sentence})
+
+
+def _example(name: str) -> str:
+    examples = {"rate_per_s": "200", "steps": "[[100, 2], [400, 5]]", "file": '"arrivals.csv"'}
+    return f", such as arrivals.{name}={examples[name]}"
 
 
 def _hint(model: type[BaseModel], key: str) -> str:
@@ -272,9 +448,10 @@ def _value(text: str) -> Any:
         return text
 
 
-def _flatten(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+def flatten(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Every value of nested tables, with its dotted key."""
     for name, value in data.items():
         if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{name}.")
+            yield from flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

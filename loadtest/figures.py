@@ -11,6 +11,7 @@ from loadtest.fairness import Fairness, measure_fairness
 from loadtest.latency import measure_latency
 from loadtest.offered import Load, measure_load
 from loadtest.rates import Rate, measure_drain_s, measure_rate
+from loadtest.shaving import Shaving, measure_shaving
 from loadtest.tables import Tables
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class Figures:
     unanswered: int | None
     drain_s: float | None
     rate: Rate
+    shaving: Shaving
     load: Load
     latency_ms: dict[str, dict[str, float]]
     fairness: Fairness
@@ -51,6 +53,7 @@ def measure(tables: Tables, units: Mapping[str, int | None]) -> Figures:
         attempt("unanswered", lambda: count_unanswered(tables), None),
         attempt("drain_s", lambda: measure_drain_s(tables), None),
         attempt("rate", lambda: measure_rate(tables), Rate()),
+        attempt("shaving", lambda: measure_shaving(tables), Shaving()),
         attempt("load", lambda: measure_load(tables), Load()),
         attempt("latency_ms", lambda: measure_latency(tables), {}),
         attempt("fairness", lambda: measure_fairness(tables), Fairness()),

@@ -19,7 +19,8 @@ from loadtest.errors import HarnessError
 from loadtest.generators import read_generators
 from loadtest.shards import Form, ShardError, database, find_shards, read_lines, replace_parquet
 
-Kind = Literal["buy", "status", "page"]
+# A `retry` is an order, too: a buy that the same buyer sends again because no answer came.
+Kind = Literal["buy", "retry", "status", "page"]
 Outcome = Literal[
     # ok: the shop answered
     "won", "sold_out", "already_bought", "throttled",

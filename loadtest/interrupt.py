@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -10,13 +10,23 @@ from loadtest.errors import RunInterrupted
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into `RunInterrupted`. The second ends the harness; the guard then stops the rest."""
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Turn the first SIGINT or SIGTERM into `RunInterrupted`. The second ends the harness; the guard then stops the rest.
+
+    DuckDB makes an error of its own of whatever a signal raises. Where somebody took that for an ordinary one, the function that is
+    given, and the end of the context, raise `RunInterrupted` again.
+    """
+    interruptions: list[RunInterrupted] = []
 
     def first(number: int, _frame: FrameType | None) -> None:
         for each in before:
             signal.signal(each, second)
-        raise RunInterrupted(f"interrupted by {signal.Signals(number).name}")
+        interruptions.append(RunInterrupted(f"interrupted by {signal.Signals(number).name}"))
+        raise interruptions[0]
+
+    def again() -> None:
+        if interruptions:
+            raise interruptions[0]
 
     def second(_number: int, _frame: FrameType | None) -> None:
         os._exit(RunInterrupted.exit_code)
@@ -25,7 +35,11 @@ def interruptible() -> Iterator[None]:
     for number in before:
         signal.signal(number, first)
     try:
-        yield
+        yield again
+        again()
+    except Exception:
+        again()
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

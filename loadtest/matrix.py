@@ -1,4 +1,4 @@
-"""The matrix: one experiment over every combination of some keys' values, each cell held against what is expected of it."""
+"""The matrix: one experiment over every combination of some keys' values, or over named cells, each held against what is expected of it."""
 
 import itertools
 import json
@@ -13,13 +13,14 @@ from rich.console import Console
 from loadtest import SCHEMA_VERSION
 from loadtest.cells import WarmStack, warm_stack
 from loadtest.errors import HarnessError, UsageError
-from loadtest.experiment import Expectation, Experiment, lay_over, load_experiment
+from loadtest.experiment import Expectation, Experiment, flatten, lay_over, load_experiment
 from loadtest.interrupt import interruptible
 from loadtest.run import Plan, plan
 from loadtest.run_dir import create_directory, write_text
 from loadtest.stack.external import Given
 from loadtest.verdict import Verdict, read_verdict
 
+CELL = "cell"
 ICONS = {"VALID": "✓", "INVALID": "✗", "UNKNOWN": "?"}
 
 
@@ -81,7 +82,8 @@ def run_matrix(
     (directory / "experiment.toml").write_text(experiment.to_toml())
     results: list[Result] = []
     began, fresh = time.monotonic(), 0
-    with interruptible(), warm_stack(given, directory, command) as stack:
+    kinds = {cell.planned.experiment.broker.kind for cell in cells if cell.planned}
+    with interruptible(), warm_stack(given, directory, command, kinds) as stack:
         for n, cell in enumerate(cells, start=1):
             finished = cell.skipped is not None or (cell.path / "verdict.json").is_file()
             results.append(_run_cell(cell, stack, directory, report))
@@ -103,10 +105,13 @@ def plan_cells(experiment: Experiment, given: Given, directory: Path, repeat: in
     Raises:
         UsageError: an axis that is no key of an experiment, or a value out of its range.
     """
-    axes = dict(experiment.matrix)
+    axes = axes_of(experiment)
+    bare = experiment.model_copy(update={"matrix": {}, "cells": {}, "expect": ()})
     for number, values in enumerate(itertools.product(*axes.values()), start=1):
         chosen = dict(zip(axes, values, strict=True))
-        one = lay_over(experiment.model_copy(update={"matrix": {}, "expect": ()}), chosen, "matrix")
+        keys = {key: value for key, value in chosen.items() if key != CELL}
+        named = dict(flatten(experiment.cells[chosen[CELL]])) if CELL in chosen else {}
+        one = lay_over(bare, named | keys, f"cells.{chosen[CELL]}" if named else "matrix")
         skipped, planned = None, None
         try:
             planned = plan(one, given)
@@ -116,6 +121,11 @@ def plan_cells(experiment: Experiment, given: Given, directory: Path, repeat: in
         for turn in range(1, repeat + 1):
             path = directory / "cells" / (f"{number:02d}-{slug}" + (f"-r{turn}" if repeat > 1 else ""))
             yield Cell(chosen, turn, path, expected_of(chosen, experiment.expect), planned, skipped)
+
+
+def axes_of(experiment: Experiment) -> dict[str, list[Any]]:
+    """What is combined: the names of the cells, where there are any, then the keys of the matrix."""
+    return ({CELL: list(experiment.cells)} if experiment.cells else {}) | experiment.matrix
 
 
 def expected_of(axes: Mapping[str, Any], expectations: Sequence[Expectation]) -> str:
@@ -158,6 +168,9 @@ def headline(verdict: Verdict) -> dict[str, float | None]:
     return {
         "steady_per_s": verdict.rate.steady_per_s,
         "max_1s": verdict.rate.max_1s,
+        "commits_max_per_s": verdict.shaving.commits_max_per_s,
+        "shave_factor": verdict.shaving.factor,
+        "lock_waits_max": verdict.shaving.lock_waits_max,
         "drain_s": verdict.drain_s,
         "fire_spread_ms": verdict.load.fire_spread_ms,
         "p50_ms": won.get("p50"),
@@ -166,7 +179,7 @@ def headline(verdict: Verdict) -> dict[str, float | None]:
 
 
 def _write(experiment: Experiment, repeat: int, results: Sequence[Result], directory: Path) -> None:
-    axes = {key: list(values) for key, values in experiment.matrix.items()}
+    axes = axes_of(experiment)
     whole = {
         "schema_version": SCHEMA_VERSION, "name": experiment.name, "seed": experiment.seed, "repeat": repeat,
         "axes": axes, "cells": [asdict(result) for result in results],

@@ -16,7 +16,7 @@ def nearest(found: str, valid: Iterable[str]) -> str:
     near = [name for name in choice if name.rsplit(".", 1)[-1] == found.rsplit(".", 1)[-1]]
     near = near or difflib.get_close_matches(found, choice, n=1, cutoff=0.5)
     if near:
-        return f"nearest valid: {near[0]!r}"
+        return f"nearest valid: {' or '.join(map(repr, near))}"
     return f"valid: {', '.join(choice)}"
 
 

@@ -6,7 +6,12 @@ from loadtest.rates import busiest
 from loadtest.tables import Tables
 
 SENT = busiest("SELECT start_ns AS t FROM ops, sale WHERE start_ns >= t0_ns")
-SCHEDULED_BUYS = busiest("SELECT scheduled_ns AS t FROM asks, sale WHERE scheduled_ns >= t0_ns")
+# What was due by the plan, sent or not, and the retries, which nobody could plan. Without a plan: what was sent, when it was due.
+SCHEDULED_BUYS = busiest("""
+    SELECT t0_ns + offset_ns AS t FROM plan, sale, range(clicks) WHERE EXISTS (FROM scheduled)
+    UNION ALL SELECT scheduled_ns FROM asks, sale
+        WHERE scheduled_ns >= t0_ns AND (kind = 'retry' OR NOT EXISTS (FROM scheduled))
+""")
 SENT_BUYS = busiest("SELECT start_ns AS t FROM asks, sale WHERE start_ns >= t0_ns")
 
 # Cores that each generator process used in the second before each sample. It knows best itself, on whatever machine it is.
@@ -21,22 +26,38 @@ CORES = """
 """
 CLOCKS_WITHIN_MS = "SELECT max(apart_ns) / 1e6 FROM apart WHERE one <> other"
 LAG_P99_MS = "SELECT quantile_disc((start_ns - scheduled_ns) / 1e6, 0.99) FROM asks"
-# Buyers of the herd are scheduled at T0 itself; second clicks and retries come later.
+# Buyers of the herd are scheduled at T0 itself; arrivals of an open plan are not, nor are retries.
 FIRE_SPREAD_MS = """
-    SELECT (max(start_ns) - min(start_ns)) / 1e6 FROM asks, sale WHERE abs(scheduled_ns - t0_ns) < 1000000
+    SELECT CASE WHEN count(*) > 1 THEN (max(start_ns) - min(start_ns)) / 1e6 END FROM asks, sale
+    WHERE abs(scheduled_ns - t0_ns) < 1000000 AND NOT EXISTS (FROM scheduled)
+"""
+# An order of an open plan is on time within so many milliseconds.
+ON_TIME_MS = 20
+# Orders of an open plan: how many it has, how many were sent, and how many of those on time.
+FIRED = f"""
+    SELECT planned, count(asks.op_id) AS sent, count(*) FILTER (WHERE start_ns - scheduled_ns <= {ON_TIME_MS * 1_000_000}) AS on_time
+    FROM (SELECT sum(clicks)::BIGINT AS planned FROM plan) LEFT JOIN asks ON kind = 'buy'
+    WHERE EXISTS (FROM scheduled) GROUP BY planned
 """
 
 
 @dataclass(frozen=True)
 class Load:
     """Orders a second in the busiest second, how far they lay from their schedule, the busiest generator's share of one core, and
-    within how many milliseconds the clocks of any two generators agree."""
+    within how many milliseconds the clocks of any two generators agree.
+
+    Of open arrivals also: the share of the planned orders that were sent within ON_TIME_MS of their time, and how many were never sent,
+    because no connection was free. `retries` come on top of what was planned.
+    """
 
     offered_per_s: float | None = None
     achieved_per_s: float | None = None
     fire_spread_ms: float | None = None
     schedule_lag_p99_ms: float | None = None
     generator_cpu: float | None = None
+    on_time: float | None = None
+    dropped: int | None = None
+    retries: int | None = None
     clocks_within_ms: float | None = None
 
 
@@ -48,5 +69,8 @@ def measure_load(tables: Tables) -> Load:
         tables.figure(FIRE_SPREAD_MS),
         tables.figure(LAG_P99_MS),
         tables.figure(f"SELECT max(cores) FROM ({CORES})"),
+        tables.figure(f"SELECT max(on_time / planned) FROM ({FIRED})"),
+        tables.row(f"SELECT max(greatest(planned - sent, 0)) FROM ({FIRED})")[0],
+        tables.row("SELECT count(*) FROM asks WHERE kind = 'retry'")[0],
         tables.figure(CLOCKS_WITHIN_MS),
     )

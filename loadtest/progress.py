@@ -1,6 +1,5 @@
 """What a run shows while it goes on: the phase and the latest samples."""
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from loadtest.tail import Tail
+
 PHASES = ("starting", "preparing", "gathering", "herd", "draining", "reading", "judging")
 
 
@@ -23,16 +24,15 @@ class Latest:
 
     directory: Path
     seen: dict[str, tuple[int, float]] = field(default_factory=dict)
-    _read_to: dict[Path, int] = field(default_factory=dict)
+    _tail: Tail = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._tail = Tail(self.directory)
 
     def refresh(self) -> None:
-        """Read what was written since the last time; a line still being written waits for the next."""
-        for shard in sorted(self.directory.glob("*.jsonl")):
-            with shard.open("rb") as lines:
-                lines.seek(self._read_to.get(shard, 0))
-                while (line := lines.readline()).endswith(b"\n"):
-                    self._read_to[shard] = lines.tell()
-                    self._note(json.loads(line), shard)
+        """Read what was written since the last time."""
+        for shard, sample in self._tail.lines():
+            self._note(sample, shard)
 
     def value(self, metric: str) -> float | None:
         """The newest value of ``probe.metric``, summed over generators; None before the first."""
@@ -45,9 +45,9 @@ class Latest:
         found = [at for name, (at, _) in self.seen.items() if name.startswith("gate.t0@")]
         return min(found) if found else None
 
-    def _note(self, sample: dict[str, Any], shard: Path) -> None:
+    def _note(self, sample: dict[str, Any], shard: str) -> None:
         # Each generator counts for itself.
-        suffix = f"@{shard.stem}" if sample["p"] in ("generator", "gate") else ""
+        suffix = f"@{shard}" if sample["p"] in ("generator", "gate") else ""
         self.seen[f"{sample['p']}.{sample['m']}{suffix}"] = int(sample["t"]), sample["v"]
 
 

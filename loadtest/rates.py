@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from loadtest.tables import Tables
 
 
-def busiest(times: str) -> str:
-    """A query for the second, starting at any moment, that holds most of `times` (a query of one column `t`, in ns).
+def windows(times: str) -> str:
+    """A query for the seconds that begin with one of `times` (a query of one column `t`, in ns): (began_ns, n), n of them within it.
 
-    Its one row is (began_ns, n); no row where there are no times. Exact: an ASOF join finds each second's last event.
+    Exact: an ASOF join finds each second's last event.
     """
     return f"""
         SELECT a.t AS began_ns, b.upto - a.upto + a.n AS n FROM (
@@ -18,14 +18,20 @@ def busiest(times: str) -> str:
             SELECT t, sum(n) OVER (ORDER BY t)::BIGINT AS upto
             FROM (SELECT t, count(*) AS n FROM ({times}) WHERE t IS NOT NULL GROUP BY t)
         ) b ON a.t + 999999999 >= b.t
-        ORDER BY n DESC, began_ns LIMIT 1
     """
 
 
-BUSIEST_ROWS = busiest("SELECT created_ns AS t FROM orders")
+def busiest(times: str) -> str:
+    """A query for the second that holds most of `times`: one row of `windows`; no row where there are no times."""
+    return f"{windows(times)} ORDER BY n DESC, began_ns LIMIT 1"
+
+
+ROWS = "SELECT created_ns AS t FROM orders"
+BUSIEST_ROWS = busiest(ROWS)
 
 # A backlog stands while messages wait that no worker has taken, or while the workers hold a second's work: below that
-# one of several may have run dry. While a fault goes on, and for a second after it, no rate is asked for. Without a broker probe it stands from the last promise to the last row.
+# one of several may have run dry. While a fault goes on, and for a second after it or after a change of the limit, no rate is asked for, so that
+# each span is of one limit. Without a broker probe it stands from the last promise (or change) to the last row.
 # Rows that come in bunches must not look steady: a span is never a second shorter than its backlog.
 BACKLOGS = """
     WITH readings AS (
@@ -37,17 +43,18 @@ BACKLOGS = """
         ) WINDOW t AS (ORDER BY time_ns)
     ), troubled AS (
         SELECT coalesce(observed_ns, intended_ns) AS from_ns, coalesce(recovered_ns + 1000000000, 9223372036854775807) AS to_ns FROM faults
+        UNION ALL SELECT from_ns, from_ns + 1000000000 FROM limits WHERE from_ns > 0
     ), standing AS (
         SELECT time_ns, time_ns - lag(time_ns) OVER (ORDER BY time_ns) AS gap_ns,
-            coalesce(ready > 0 OR unacked >= configured_per_s, false) AND NOT EXISTS (FROM troubled t WHERE time_ns BETWEEN t.from_ns AND t.to_ns)
+            coalesce(ready > 0 OR unacked >= allowed_per_s, false) AND NOT EXISTS (FROM troubled t WHERE time_ns BETWEEN t.from_ns AND t.to_ns)
                 AS stands
-        FROM readings, sale WHERE time_ns >= t0_ns
+        FROM readings ASOF JOIN limits ON time_ns >= from_ns, sale WHERE time_ns >= t0_ns
     ), backlogs AS (
         SELECT min(time_ns) AS began_ns, max(time_ns) AS ended_ns FROM (
             SELECT *, count(*) FILTER (WHERE NOT stands OR gap_ns > 1e9) OVER (ORDER BY time_ns) AS episode FROM standing
         ) WHERE stands GROUP BY episode
         UNION ALL
-        SELECT (SELECT max(told_ns) FROM promises), max(created_ns) FROM orders
+        SELECT (SELECT greatest(max(told_ns), (SELECT max(from_ns) + 1000000000 FROM limits)) FROM promises HAVING count(*) > 0), max(created_ns) FROM orders
         WHERE NOT EXISTS (FROM readings) HAVING count(*) > 0
     ), counted AS (
         SELECT began_ns, ended_ns, count(created_ns) AS n, (max(created_ns) - min(created_ns)) / 1e9 AS own_s
@@ -55,14 +62,21 @@ BACKLOGS = """
         WHERE ended_ns - began_ns >= 2e9 GROUP BY ALL
     )
     SELECT began_ns, ended_ns, greatest(n - 1, 0) AS steps,
-        greatest(coalesce(own_s, 0), (ended_ns - began_ns) / 1e9 - 1) AS span_s, steps / span_s AS per_s
-    FROM counted, sale WHERE configured_per_s IS NOT NULL
+        greatest(coalesce(own_s, 0), (ended_ns - began_ns) / 1e9 - 1) AS span_s, steps / span_s AS per_s,
+        allowed_per_s
+    FROM counted ASOF JOIN limits ON began_ns >= from_ns WHERE allowed_per_s IS NOT NULL
+"""
+
+
+CONFIGURED = f"""
+    SELECT coalesce((SELECT sum(allowed_per_s * span_s) / sum(span_s) FROM ({BACKLOGS}) WHERE EXISTS (FROM changes)), max(configured_per_s))
+    FROM sale
 """
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Rows a second. `flatness` is the busiest second over W·L: 1 is level. None: no limiter, no rows, or no backlog."""
+    """Rows a second. `configured_per_s` is W·L; where it was changed, its mean over the backlogs, as `steady_per_s` is. `flatness` is the busiest second over W·L, the highest that held: 1 is level. None: no limiter, no rows, or no backlog."""
 
     configured_per_s: float | None = None
     steady_per_s: float | None = None
@@ -72,10 +86,11 @@ class Rate:
 
 def measure_rate(tables: Tables) -> Rate:
     """The rate at which rows were written."""
-    configured = tables.figure("SELECT max(configured_per_s) FROM sale")
+    configured = tables.figure(CONFIGURED)
     steady = tables.figure(f"SELECT sum(steps) / sum(span_s) FROM ({BACKLOGS})")
     most = tables.figure(f"SELECT max(n) FROM ({BUSIEST_ROWS})")
-    return Rate(configured, steady, most, most / configured if most is not None and configured else None)
+    highest = tables.figure("SELECT max(allowed_per_s) FROM limits")
+    return Rate(configured, steady, most, most / highest if most is not None and highest else None)
 
 
 def measure_drain_s(tables: Tables) -> float | None:

@@ -4,11 +4,13 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+from loadtest.broker import check_broker, told_visibility
 from loadtest.drain import Drain, Drained
 from loadtest.environment import describe
 from loadtest.errors import RunInterrupted, ServiceError
@@ -17,8 +19,11 @@ from loadtest.faults.schedule import Schedule, check_faults
 from loadtest.fleet import Fleet
 from loadtest.interrupt import interruptible
 from loadtest.ledger import Ledger
+from loadtest.limits import Limits, open_limits
+from loadtest.load.arrivals import PLAN, connections, plan_arrivals, write_plan
 from loadtest.progress import Latest, Progress
 from loadtest.queue import open_queue
+from loadtest.redelivery import redelivery_s
 from loadtest.run_dir import RunDir, create, write_parquet, write_text
 from loadtest.sampler import SampleWriter
 from loadtest.shop import Shop, load_shop
@@ -28,7 +33,7 @@ from loadtest.stack.external import Given, open_services
 from loadtest.stack.process import Command, Supervisor
 from loadtest.stack.shop import on_free_port
 from loadtest.thresholds import parse_threshold
-from loadtest.traffic import planned_buys
+from loadtest.traffic import Crowd
 from loadtest.verdict import Verdict, conclude
 
 TICK_S = 0.1
@@ -38,7 +43,7 @@ SALE = {
     "sale": "VARCHAR", "scheme": "VARCHAR", "dispatch": "VARCHAR", "limiter_kind": "VARCHAR",
     "stock": "BIGINT", "buyers": "BIGINT", "per_buyer": "BIGINT", "configured_per_s": "DOUBLE",
     "workers": "BIGINT", "burst": "BIGINT", "t0_ns": "BIGINT", "drained": "BOOLEAN", "drained_ns": "BIGINT",
-    "deadline_s": "DOUBLE", "near_misses": "BIGINT", "planned": "BIGINT",
+    "deadline_s": "DOUBLE", "near_misses": "BIGINT", "planned": "BIGINT", "redelivery_s": "DOUBLE",
 }  # fmt: skip
 
 
@@ -51,25 +56,33 @@ class Plan:
     shop_file: Path
     scenario: Path
     given: Given
+    offsets_ns: Sequence[int]
     fleet: Fleet = field(default_factory=Fleet)
+
+    @property
+    def crowd(self) -> Crowd:
+        """Who the buyers are."""
+        return Crowd(self.experiment.traffic, self.experiment.buyers, self.experiment.seed)
 
 
 def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan:  # noqa: B008 (frozen)
     """Check everything that can be checked beforehand.
 
     Raises:
-        UsageError: a file is missing, the manifest and the experiment disagree, a threshold is wrong, or a given service
-            does not answer or is not marked as a test sale.
+        UsageError: a file is missing, the manifest and the experiment disagree, a threshold or the arrivals are wrong, or a
+            given service does not answer or is not marked as a test sale.
     """
     shop, shop_file = load_shop(experiment)
     on_free_port(experiment, shop).check()
     for expression in experiment.thresholds:
         parse_threshold(expression)
     check_faults(experiment.faults, shop)
+    check_broker(experiment, shop, given)
     scenario = find_file(experiment.scenario)
     fleet.check()
+    offsets_ns = plan_arrivals(experiment)
     given.check()
-    return Plan(experiment, shop, shop_file, scenario, given, fleet)
+    return Plan(experiment, shop, shop_file, scenario, given, offsets_ns, fleet)
 
 
 def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tuple[RunDir, Verdict]:
@@ -95,17 +108,35 @@ def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tup
     with interruptible():
         with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
             progress.phase("starting")
-            with open_services(planned.given, supervisor) as services:
+            with open_services(planned.given, supervisor, [planned.experiment.broker.kind]) as services:
                 hold_sale(planned, run_dir, supervisor, services, progress)
         progress.phase("judging")
         return run_dir, conclude(run_dir.path)
 
 
-def hold_sale(planned: Plan, run_dir: RunDir, supervisor: Supervisor, services: Services, progress: Progress) -> None:
-    """Steps 3 to 8, on services that run; the processes of the shop are `supervisor`'s."""
+class Load(Protocol):
+    """The buyers of one sale, while they run."""
+
+    def exit_code(self) -> int | None:
+        """None while there are any."""
+
+    def log_tail(self) -> str:
+        """The last that was heard of them."""
+
+
+def hold_sale(
+    planned: Plan,
+    run_dir: RunDir,
+    supervisor: Supervisor,
+    services: Services,
+    progress: Progress,
+    loading: "Loading | None" = None,
+) -> None:
+    """Steps 3 to 8, on services that run; the processes of the shop are `supervisor`'s. `loading` brings the buyers."""
     samples = run_dir.path / "samples"
     with (samples / "run.jsonl").open("a") as phases:
-        Sale(planned, run_dir, supervisor, progress, Latest(samples), SampleWriter(phases)).hold(services)
+        writer = SampleWriter(phases)
+        Sale(planned, run_dir, supervisor, progress, Latest(samples), writer, loading or headless).hold(services)
 
 
 @dataclass
@@ -118,6 +149,8 @@ class Sale:
     progress: Progress
     latest: Latest
     phases: SampleWriter
+    loading: "Loading"
+    limits: Limits | None = None
 
     def hold(self, services: Services) -> None:
         """Hold it; nested contexts undo each step in reverse order."""
@@ -125,7 +158,7 @@ class Sale:
         with ExitStack() as stack:
             shop_stack = on_free_port(experiment, shop, services)
             reader = stack.enter_context(closing(Reader(services, shop.sale, experiment.stock)))
-            queue = stack.enter_context(closing(open_queue(services.broker, shop.queue))) if shop.queue else None
+            queue = stack.enter_context(closing(open_queue(services, shop.queue))) if shop.queue else None
             final = shop.final_for(experiment.scheme)
             ledger = Ledger(final, reader, queue, self.run_dir)
 
@@ -134,9 +167,10 @@ class Sale:
             ledger.read_seeded()
             processes = stack.enter_context(shop_stack.processes(self.supervisor))
             stack.enter_context(self._sampling(services))
+            self.limits = stack.enter_context(open_limits(self.run_dir, experiment, shop, services.broker))
             faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")
 
-            drain = Drain(reader, queue, final, experiment.drain.settle_s)
+            drain = Drain(reader, queue, final, experiment.drain.settle_s, experiment.stock)
             drained, interruption = self._sell_and_drain(shop_stack.base_url, faults, drain)
             self._begin("reading")
             ledger.read_final()
@@ -160,20 +194,19 @@ class Sale:
         """Run Locust to its end. It ends by itself when every buyer has an answer, or at the deadline."""
         self._begin("gathering")
         experiment = self.plan.experiment
-        load = self.supervisor.start(load_command(self.plan, self.run_dir, base_url))
-        allowed_s = self.plan.fleet.wait_s + experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
-        last_moment = time.monotonic() + allowed_s
-        selling = False
-        while load.exit_code() is None and time.monotonic() < last_moment:
+        with self.loading(self, base_url) as load:
+            allowed_s = experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
+            last_moment = time.monotonic() + self.plan.fleet.wait_s + allowed_s
+            selling = False
+            while load.exit_code() is None and time.monotonic() < last_moment:
+                self._tick()
+                if self.latest.t0_ns and not selling:
+                    self._begin("herd")
+                    faults.begin(self.latest.t0_ns)
+                    selling = True
+                faults.tick()
+                time.sleep(TICK_S)
             self._tick()
-            if self.latest.t0_ns and not selling:
-                self._begin("herd")
-                faults.begin(self.latest.t0_ns)
-                selling = True
-            faults.tick()
-            time.sleep(TICK_S)
-        self._tick()
-        self.supervisor.stop(load)
         if self.latest.t0_ns is None:
             raise ServiceError(f"the load ended with {load.exit_code()} before any buyer came:\n{load.log_tail()}")
 
@@ -193,6 +226,8 @@ class Sale:
     def _tick(self) -> None:
         self.latest.refresh()
         self.progress.tick(self.latest)
+        if self.limits:
+            self.limits.tick()
 
     def _deadline_ns(self) -> int:
         return (self.latest.t0_ns or time.time_ns()) + int(self.plan.experiment.drain.deadline_s * 1e9)
@@ -216,16 +251,33 @@ class Sale:
             "drained_ns": drained.at_ns,
             "deadline_s": experiment.drain.deadline_s,
             "near_misses": near_misses,
-            "planned": planned_buys(experiment.traffic, experiment.buyers),
+            # Of a shop that is not told the time-out nothing is known; the checks then take Celery's hour.
+            "redelivery_s": redelivery_s(experiment) if told_visibility(self.plan.shop, experiment) else None,
+            "planned": self.plan.crowd.clicks,
         }
         write_parquet(self.run_dir.path / "sale.parquet", SALE, [list(row.values())])
 
 
+Loading = Callable[[Sale, str], AbstractContextManager[Load]]
+
+
+@contextmanager
+def headless(sale: Sale, base_url: str) -> Iterator[Load]:
+    """A Locust process of the sale's own, which ends by itself; it is stopped where it did not."""
+    load = sale.supervisor.start(load_command(sale.plan, sale.run_dir, base_url))
+    try:
+        yield load
+    finally:
+        sale.supervisor.stop(load)
+
+
 def load_command(planned: Plan, run_dir: RunDir, base_url: str) -> Command:
     """Locust, headless, told everything else by the run directory."""
-    buyers = str(planned.experiment.buyers)
+    users = connections(planned.experiment, planned.offsets_ns)
+    arrivals = planned.experiment.arrivals
+    spawn_rate = arrivals.rate_per_s if arrivals.kind == "spawned" and arrivals.rate_per_s else users
     argv = [
-        sys.executable, "-m", "locust", "-f", str(planned.scenario), "--headless", "-u", buyers, "-r", buyers,
+        sys.executable, "-m", "locust", "-f", str(planned.scenario), "--headless", "-u", str(users), "-r", str(spawn_rate),
         "--host", base_url, "--run-dir", str(run_dir.path), "--only-summary",
         "--csv", str(run_dir.path / "locust" / "stats"), "--html", str(run_dir.path / "locust" / "locust.html"),
         *planned.fleet.arguments(),
@@ -244,3 +296,4 @@ def write_request(run_dir: RunDir, planned: Plan, command: list[str]) -> None:
     (run_dir.path / "experiment.toml").write_text(planned.experiment.to_toml())
     shutil.copyfile(planned.shop_file, run_dir.path / "shop.toml")
     write_text(run_dir.path / "environment.json", describe(command, planned.given))
+    write_plan(run_dir.path / PLAN, planned.offsets_ns, planned.crowd)

@@ -1,7 +1,7 @@
 """The manifest: how to start, drive and read a shop that the harness has never seen.
 
 Text values may hold placeholders: ``{sale}``, ``{buyer}``, ``{number}`` where they make sense, ``{port}``, ``{python}``,
-``{base_url}``, ``{stack.postgres}``, ``{stack.redis}``, ``{stack.broker}``, and any key of the experiment such as
+``{base_url}``, ``{stack.postgres}``, ``{stack.redis}``, ``{stack.broker}``, ``{stack.broker_admin}``, and any key of the experiment such as
 ``{stock}`` or ``{limiter.rate_per_s}``. The file is copied to the run directory as it was written, so that no
 address with a password gets there.
 """
@@ -43,7 +43,7 @@ class Source(Section):
 class Request(Section):
     """One HTTP request, such as ``POST /sales/{sale}/orders`` with a JSON body."""
 
-    request: str = Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) /\S*$")
+    request: str = Field(pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$")
     body: dict[str, Any] | None = Field(None, description="sent as JSON; strings may hold placeholders")
     headers: dict[str, str] = {}
 
@@ -71,6 +71,9 @@ class Http(Section):
     warm: Request = Field(description="asked once by each buyer before T0, to open the connection")
     buy: Buy
     status: Status | None = None
+    cookies: bool = Field(False, description="buyers keep the cookies that the shop sets, and send them back")
+    follow_redirects: bool = Field(False, description="a GET follows redirects within the same origin, five at most")
+    compressed: bool = Field(False, description="buyers accept gzip and deflate")
 
 
 class Process(Section):
@@ -99,6 +102,7 @@ class Queue(Section):
 
     name: str
     number: str = Field("args.0", description="where a task carries the order number: args.N or kwargs.NAME")
+    task: str | None = Field(None, description="name of the task that places an order, for `loadtest limit`")
 
 
 class Final(Section):

@@ -1,9 +1,11 @@
 """Tables: one run directory as DuckDB sees it. Every check, figure and threshold asks these and nothing else.
 
 What a run recorded: ``ops`` (the history), ``seeded``, ``orders``, ``tokens``, ``claims``, ``rejected``, ``queue`` (the final
-reads), ``samples``, ``faults``, ``sale``. What follows from it, defined here once:
+reads), ``samples``, ``faults``, ``changes`` (of the limit while the sale ran), ``sale``, ``plan`` (the arrivals as
+planned; empty in a run that has none). What follows from it, defined here once:
 
-    asks       the orders placed: ops of kind `buy`; `demand` has how many `buyers` placed them
+    asks       the orders placed: ops of kind `buy` and `retry`; `demand` has how many `buyers` placed them
+    scheduled  the part of the plan that comes after T0: empty unless arrivals were open
     promises   A: one row for each (buyer, number) that a buyer was told is theirs; `won` without a number counts one each.
                `withdrawn` where it was explicitly rejected, in the final read or to the buyer's face
     explained  for each buyer, rows that no promise names but an unanswered order, or a win without a number, may have made. A
@@ -12,7 +14,9 @@ reads), ``samples``, ``faults``, ``sale``. What follows from it, defined here on
                history (it is not `whole`), so many planned buy requests are `missing`: sent or not, nobody knows
     apart      by how many nanoseconds the clocks of two generators may differ
     held       C: claims whose number is neither a row, nor queued, nor rejected
-    clock      T0, and whether the harness stopped waiting before its own deadline
+    limits     the orders a second that all workers together were allowed, from one change to the next; NULL without a limiter
+    clock      T0, and whether the harness stopped waiting before its own deadline (`cut_short`), and whether workers may hold
+               orders whose numbers the broker does not show (`veiled`; once everything has drained, rows decide)
 
 A table that cannot be read is there, empty, and named in `Tables.missing`: what needs it is unknown, not clean.
 """
@@ -55,7 +59,10 @@ COLUMNS = {
     "per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT, drained BOOLEAN, "
     "drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT, redelivery_s DOUBLE",
     "faults": "fault VARCHAR, intended_ns BIGINT, observed_ns BIGINT, healed_ns BIGINT, recovered_ns BIGINT",
+    "changes": "time_ns BIGINT, rate_per_s DOUBLE, together_per_s DOUBLE, answered BIGINT",
 }
+# Written line by line while the run goes on; not there where nothing of the kind happened.
+LINES = {"faults": "faults.jsonl", "changes": "limits.jsonl"}
 # The tables without which no ledger closes, with the key in the manifest that says where each is read.
 FINAL_READS = {
     "seeded": "seeded", "orders": "rows", "tokens": "tokens", "claims": "claims", "rejected": "rejected", "queue": "queue",
@@ -67,7 +74,8 @@ SALE = "(FROM read_parquet('{file}') UNION ALL BY NAME SELECT NULL::DOUBLE AS re
 DERIVED = """
 CREATE MACRO op_name(generator, op_id) AS 'op ' || op_id || ' of ' || generator;
 CREATE MACRO since_t0(ns) AS format('T0 {:+.3f} s', (ns - (SELECT t0_ns FROM sale)) / 1e9);
-CREATE VIEW asks AS FROM ops WHERE kind = 'buy';
+CREATE VIEW asks AS FROM ops WHERE kind IN ('buy', 'retry');
+CREATE VIEW scheduled AS FROM plan WHERE offset_ns > 0;
 CREATE TEMP TABLE demand AS SELECT count(DISTINCT buyer) AS buyers FROM asks;
 CREATE TEMP TABLE told_rejected AS
     SELECT DISTINCT number, buyer FROM rejected WHERE number IS NOT NULL
@@ -80,7 +88,7 @@ CREATE TEMP TABLE promises AS
         SELECT NULL, buyer, end_ns, op_name(generator, op_id) FROM asks WHERE outcome = 'won' AND number IS NULL
     ) p LEFT JOIN told_rejected r ON r.number = p.number AND r.buyer = p.buyer;
 CREATE TEMP TABLE generators AS
-    SELECT c.*, if(whole, 0, greatest(0, planned - (SELECT count(*) FROM asks a WHERE a.generator = c.generator))) AS missing
+    SELECT c.*, if(whole, 0, greatest(0, planned - (SELECT count(*) FROM asks a WHERE a.generator = c.generator AND kind = 'buy'))) AS missing
     FROM crew c;
 CREATE VIEW apart AS
     SELECT a.generator AS one, b.generator AS other, if(one = other, 0,
@@ -97,10 +105,15 @@ CREATE TEMP TABLE explained AS
 CREATE VIEW held AS
     SELECT DISTINCT c.number, c.buyer FROM claims c
     ANTI JOIN orders USING (number) ANTI JOIN queue USING (number) ANTI JOIN rejected USING (number, buyer);
+CREATE VIEW limits AS
+    SELECT from_ns, lead(from_ns, 1, 4000000000000000000) OVER (ORDER BY from_ns) AS to_ns, allowed_per_s FROM (
+        SELECT 0::BIGINT AS from_ns, configured_per_s AS allowed_per_s FROM sale
+        UNION ALL SELECT time_ns, together_per_s FROM changes WHERE answered > 0
+    );
 CREATE VIEW clock AS
     SELECT t0_ns, drained, deadline_s, NOT drained AND coalesce(
         (SELECT max(time_ns) FROM samples WHERE probe = 'run' AND metric = 'phase.reading') < t0_ns + (deadline_s - 1) * 1e9,
-        false) AS cut_short
+        false) AS cut_short, NOT drained AND EXISTS (FROM queue WHERE number IS NULL) AS veiled
     FROM sale;
 """
 
@@ -139,9 +152,13 @@ def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> I
             reason = _open(db, name, run_dir / file, missing.get(name))
             if reason:
                 missing[name] = reason
-        reason = _open_faults(db, run_dir / "faults.jsonl")
+        for name, file in LINES.items():
+            reason = _open_lines(db, name, run_dir / file)
+            if reason:
+                missing[name] = reason
+        reason = _open_plan(db, run_dir / "arrivals.csv")
         if reason:
-            missing["faults"] = reason
+            missing["plan"] = reason
         reason = _open_crew(db, run_dir)
         if reason:
             missing["ops"] = reason
@@ -168,19 +185,36 @@ def _open(db: Any, name: str, path: Path, reason: str | None) -> str | None:
     return reason
 
 
-def _open_faults(db: Any, path: Path) -> str | None:
+def _open_lines(db: Any, name: str, path: Path) -> str | None:
     import duckdb
 
-    columns = dict(column.split() for column in COLUMNS["faults"].split(", "))
+    columns = dict(column.split() for column in COLUMNS[name].split(", "))
     try:
         if path.is_file() and path.stat().st_size:
             lines = f"read_json('{_quoted(path)}', format = 'newline_delimited', columns = {columns})"
-            db.execute(f"CREATE TEMP TABLE faults AS FROM {lines}")
+            db.execute(f"CREATE TEMP TABLE {name} AS FROM {lines}")
             return None
     except duckdb.Error as error:
-        db.execute(f"CREATE VIEW faults AS {_empty('faults')}")
-        return f"faults.jsonl does not parse: {str(error).splitlines()[0]}"
-    db.execute(f"CREATE VIEW faults AS {_empty('faults')}")
+        db.execute(f"CREATE VIEW {name} AS {_empty(name)}")
+        return f"{path.name} does not parse: {str(error).splitlines()[0]}"
+    db.execute(f"CREATE VIEW {name} AS {_empty(name)}")
+    return None
+
+
+def _open_plan(db: Any, path: Path) -> str | None:
+    """The table `plan`: offsets in nanoseconds after T0, and the orders due then. A run that wrote none misses nothing."""
+    import duckdb
+
+    columns = {"time_s": "DECIMAL(18, 9)", "clicks": "BIGINT"}
+    form = "CREATE TEMP TABLE plan AS SELECT (time_s::DECIMAL(38, 9) * 1000000000)::BIGINT AS offset_ns, clicks FROM"
+    try:
+        if path.is_file():
+            db.execute(f"{form} read_csv('{_quoted(path)}', header = true, delim = ',', columns = {columns})")
+            return None
+    except duckdb.Error as error:
+        db.execute(f"{form} (SELECT 0.0 AS time_s, 0 AS clicks WHERE false)")
+        return f"arrivals.csv does not parse: {str(error).splitlines()[0]}"
+    db.execute(f"{form} (SELECT 0.0 AS time_s, 0 AS clicks WHERE false)")
     return None
 
 

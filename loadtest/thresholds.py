@@ -9,24 +9,16 @@ from loadtest.counts import COUNTS, Counts
 from loadtest.errors import UsageError
 from loadtest.latency import QUANTILES, answered_ms
 from loadtest.names import nearest
-from loadtest.offered import SENT
+from loadtest.shaving import COMMITS_MAX_PER_S, REQUESTS_MAX_PER_S
 from loadtest.tables import Tables
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le, ">=": operator.ge, "==": operator.eq, "<": operator.lt, ">": operator.gt,
 }  # fmt: skip
 LATENCIES = tuple(f"{point}_ms" for point in (*QUANTILES, "max"))
-METRICS = (*LATENCIES, "drain_s", "requests_per_s.max", "db_commits_per_s.max", *COUNTS)
+PEAKS = {"requests_per_s.max": REQUESTS_MAX_PER_S, "db_commits_per_s.max": COMMITS_MAX_PER_S}
+METRICS = (*LATENCIES, "drain_s", *PEAKS, *COUNTS)
 EXPRESSION = re.compile(r"\s*(\S+?)\s*(<=|>=|==|<|>)\s*(\S+)\s*")
-
-# Transaction ids are exact and do not lag, as pg_stat_database does by up to a second.
-COMMITS = """
-    SELECT max((now.value - ago.value) / ((now.time_ns - ago.time_ns) / 1e9))
-    FROM (FROM samples WHERE probe = 'postgres' AND metric = 'write_xids') now
-    ASOF JOIN (FROM samples WHERE probe = 'postgres' AND metric = 'write_xids') ago
-        ON now.time_ns - 1000000000 >= ago.time_ns
-    WHERE now.time_ns >= (SELECT t0_ns FROM sale)
-"""
 
 
 @dataclass(frozen=True)
@@ -90,4 +82,4 @@ def _observe(metric: str, tables: Tables, counts: Counts, drain_s: float | None)
         return answered_ms(tables, metric.removesuffix("_ms"))
     if metric == "drain_s":
         return drain_s
-    return tables.figure(COMMITS if metric == "db_commits_per_s.max" else f"SELECT max(n) FROM ({SENT})")
+    return tables.figure(PEAKS[metric])

@@ -3,7 +3,7 @@
 import json
 import tomllib
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from loadtest.rates import Rate
 from loadtest.run_dir import write_text
 from loadtest.samples import load_samples
 from loadtest.shards import ShardError
+from loadtest.shaving import Shaving
 from loadtest.tables import Tables, open_tables
 from loadtest.thresholds import ThresholdResult, judge_threshold, parse_threshold
 
@@ -49,6 +50,7 @@ class Verdict:
     run_dir: str
     mutants: tuple[str, ...] = ()
     certified: bool = False
+    shaving: Shaving = field(default_factory=Shaving)
     schema_version: int = SCHEMA_VERSION
 
 
@@ -95,6 +97,7 @@ def judge(run_dir: Path) -> Verdict:
         run_dir=str(run_dir),
         mutants=mutants,
         certified=certified(run_dir),
+        shaving=figures.shaving,
     )
 
 
@@ -133,6 +136,7 @@ def _from_json(data: dict[str, Any]) -> Verdict:
         "thresholds": tuple(ThresholdResult(**each) for each in data["thresholds"]),
         "rate": Rate(**data["rate"]),
         "load": Load(**data["load"]),
+        "shaving": Shaving(**data["shaving"]),
         "fairness": Fairness(**data["fairness"]),
         "doubts": tuple(Doubt(**each) for each in data["doubts"]),
         "mutants": tuple(data["mutants"]),

@@ -59,11 +59,11 @@ def errors(run: RunData) -> list[tuple[str, str, int]]:
 
 def unknown_ops(run: RunData, t0_ns: int) -> tuple[int, list[UnknownOp]]:
     """How many orders have an unknown outcome, and the first of them, each with what became of it."""
-    ((count,),) = run.rows("SELECT count(*) FROM ops WHERE kind = 'buy' AND outcome = 'unknown'")
+    ((count,),) = run.rows("SELECT count(*) FROM asks WHERE outcome = 'unknown'")
     found = run.rows(
         "SELECT buyer, (scheduled_ns - ?) / 1e9, coalesce(error, 'no reply was recorded'), "
-        "(SELECT min(number) FROM orders WHERE orders.buyer = ops.buyer) FROM ops "
-        "WHERE kind = 'buy' AND outcome = 'unknown' ORDER BY scheduled_ns, op_id LIMIT ?",
+        "(SELECT min(number) FROM orders WHERE orders.buyer = asks.buyer) FROM asks "
+        "WHERE outcome = 'unknown' ORDER BY scheduled_ns, op_id LIMIT ?",
         t0_ns, MOST,
     )  # fmt: skip
     unread = "orders" in run.missing

@@ -109,7 +109,9 @@ def quiet_line(run: RunData) -> list[tuple[str, str]]:
         known.setdefault(column, run.sale(column))
     limiter = known.get("limiter.kind") or run.sale("limiter_kind")
     if limiter not in (None, "none") and "limiter.rate_per_s" in known:
-        limiter = f"{limiter}, {plain(known['limiter.rate_per_s'])}/s × {plain(known.get('workers.count', 1))}"
+        workers = plain(known.get("workers.count", 1))
+        of_whom = f"of {workers} together" if limiter == "shared" else f"× {workers}"
+        limiter = f"{limiter}, {plain(known['limiter.rate_per_s'])}/s {of_whom}"
     line = [(key, known.get(key)) for key in ("scheme", "dispatch")]
     line += [("limiter", limiter), *((key, known.get(key)) for key in ("stock", "buyers", "seed"))]
     line += [("faults", ", ".join(fault.name for fault in run.faults) or "none")]

@@ -40,6 +40,14 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "queue": ("final/queue.parquet", "number VARCHAR, state VARCHAR"),
 }
 
+# The orders placed, and when orders were due: open arrivals by the plan, whether sent or not, and the retries on top of it.
+ASKS = """
+CREATE VIEW asks AS FROM ops WHERE kind IN ('buy', 'retry');
+CREATE VIEW due AS
+    SELECT t0_ns + (time_s * 1e9)::BIGINT AS scheduled_ns FROM plan, sale, range(clicks) WHERE (SELECT max(time_s) > 0 FROM plan)
+    UNION ALL SELECT scheduled_ns FROM asks WHERE kind = 'retry' OR NOT coalesce((SELECT max(time_s) > 0 FROM plan), false);
+"""
+
 Column = NDArray[np.float64]
 
 
@@ -70,6 +78,9 @@ class RunData:
     environment: Mapping[str, Any]
     verdict: Verdict
     faults: tuple[Fault, ...]
+    limits: tuple[
+        tuple[float, float], ...
+    ]  # wall-clock ns, and the orders a second that all workers were allowed from then on
 
     def need(self, *tables: str) -> None:
         """Raises `Missing`, naming the files, unless all `tables` could be read."""
@@ -101,6 +112,8 @@ def open_run(path: Path) -> Iterator[RunData]:
     db = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     try:
         missing = {table: why for table in TABLES if (why := _view(db, path, table))}
+        _plan(db, path / "arrivals.csv")
+        db.execute(ASKS)
         yield RunData(
             path=path,
             db=db,
@@ -109,6 +122,7 @@ def open_run(path: Path) -> Iterator[RunData]:
             environment=_environment(path / "environment.json"),
             verdict=read_verdict(path / "verdict.json"),
             faults=tuple(_faults(path / "faults.jsonl")),
+            limits=tuple(_limits(path / "limits.jsonl")),
         )
     finally:
         db.close()
@@ -133,6 +147,17 @@ def _view(db: Any, path: Path, table: str) -> str | None:
     )
     db.execute(f"CREATE VIEW {table} AS SELECT {picked} FROM {'(SELECT 1) WHERE false' if why else source}")
     return why
+
+
+def _plan(db: Any, path: Path) -> None:
+    """The table `plan`: when each buyer was due, and how many orders then. Empty without its file."""
+    source = (
+        f"read_csv({_quoted(path)}, header = true, delim = ',', columns = {{'time_s': 'DOUBLE', 'clicks': 'BIGINT'}})"
+    )
+    try:
+        db.execute(f"CREATE TABLE plan AS FROM {source}")
+    except duckdb.Error:
+        db.execute("CREATE TABLE plan (time_s DOUBLE, clicks BIGINT)")
 
 
 def _quoted(path: Path) -> str:
@@ -166,6 +191,17 @@ def defaults(run: RunData) -> dict[str, object]:
     """The defaults of the experiment's keys, in dotted form, where the environment recorded them."""
     data = run.environment.get("defaults")
     return dict(_flat(data)) if isinstance(data, dict) else {}
+
+
+def _limits(path: Path) -> Iterator[tuple[float, float]]:
+    """The changes of the limit that some worker took; a line that does not read is left out."""
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
+        try:
+            change = json.loads(line)
+            if change["answered"]:
+                yield float(change["time_ns"]), float(change["together_per_s"])
+        except (ValueError, TypeError, KeyError):
+            continue
 
 
 def _faults(path: Path) -> Iterator[Fault]:

@@ -35,6 +35,9 @@ MEASURES = (
     Measure("winners p99", "ms", lambda trial: trial.winners_ms.get("p99"), True),
     Measure("steady rate", "/s", lambda trial: trial.verdict.rate.get("steady_per_s")),
     Measure("busiest second", "rows", lambda trial: trial.verdict.rate.get("max_1s")),
+    Measure("peak commits", "/s", lambda trial: trial.verdict.shaving.get("commits_max_per_s"), True),
+    Measure("shaved", "×", lambda trial: trial.verdict.shaving.get("factor")),
+    Measure("most lock waits", "backends", lambda trial: trial.verdict.shaving.get("lock_waits_max"), True),
     Measure("drain", "s", lambda trial: trial.verdict.drain_s, True),
 )
 

@@ -58,6 +58,12 @@ class Commits:
     transactions: "Series"
     requests: Column
     configured_per_s: float | None
+    changed: tuple[tuple[float, float], ...] = ()  # seconds after T0, and the limit from then on
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """Every limit that held, in order; none without a limiter."""
+        return () if self.configured_per_s is None else (self.configured_per_s, *(per_s for _, per_s in self.changed))
 
 
 @dataclass(frozen=True)
@@ -114,23 +120,22 @@ class Lag:
 def requests(run: RunData, time: Timeline) -> Requests:
     """Requests a second. Raises `Missing` without the history."""
     run.need("ops")
-    buys = {
-        moment: _per_s(run, time, "ops", f"{moment}_ns", "kind = 'buy'").get("", np.zeros(len(time.edges) - 1))
-        for moment in ("scheduled", "start")
-    }
-    found = _per_s(run, time, "ops", "end_ns", "kind = 'buy'", key="outcome")
+    empty = np.zeros(len(time.edges) - 1)
+    scheduled = _per_s(run, time, "due", "scheduled_ns", "true").get("", empty)
+    sent = _per_s(run, time, "asks", "start_ns", "true").get("", empty)
+    found = _per_s(run, time, "asks", "end_ns", "true", key="outcome")
     answered = {
         outcome: found[outcome] for outcome in (*OUTCOMES, *sorted(set(found) - {*OUTCOMES})) if outcome in found
     }
-    polls = _per_s(run, time, "ops", "start_ns", "kind <> 'buy'").get("", np.zeros(len(time.edges) - 1))
-    return Requests(time.edges, buys["scheduled"], buys["start"], answered, polls)
+    polls = _per_s(run, time, "ops", "start_ns", "kind NOT IN ('buy', 'retry')").get("", empty)
+    return Requests(time.edges, scheduled, sent, answered, polls)
 
 
 def progress(run: RunData, time: Timeline) -> Progress:
     """Promises and rows so far. Raises `Missing` without the history or the rows."""
     run.need("ops", "orders")
     empty = np.zeros(len(time.edges) - 1)
-    promises = _per_s(run, time, "ops", "end_ns", "kind = 'buy' AND outcome = 'won'").get("", empty)
+    promises = _per_s(run, time, "asks", "end_ns", "outcome = 'won'").get("", empty)
     rows = _per_s(run, time, "orders", "created_ns", "true").get("", empty)
     stock = run.sale("stock") or run.experiment.get("stock")
     return Progress(
@@ -159,8 +164,9 @@ def commits(run: RunData, time: Timeline) -> Commits:
         fullest_1s=int(window.max(initial=0)),
         fullest_s=float(created_s[np.argmax(window)]) if len(window) else 0.0,
         transactions=rate(run, time, "postgres", "write_xids"),
-        requests=_per_s(run, time, "ops", "start_ns", "kind = 'buy'").get("", empty),
+        requests=_per_s(run, time, "asks", "start_ns", "true").get("", empty),
         configured_per_s=configured_per_s(run),
+        changed=tuple(((at_ns - time.t0_ns) / 1e9, per_s) for at_ns, per_s in run.limits),
     )
 
 
@@ -208,7 +214,7 @@ def latencies(run: RunData, time: Timeline) -> list[Latency]:
     found = run.rows("""
         SELECT outcome, count(*), quantile_disc((end_ns - scheduled_ns) / 1e6, [0.5, 0.99, 0.999, 1.0]),
                quantile_disc((end_ns - start_ns) / 1e6, [0.5, 0.99, 0.999, 1.0])
-        FROM ops WHERE kind = 'buy' AND end_ns IS NOT NULL AND outcome IS NOT NULL GROUP BY outcome""")
+        FROM asks WHERE end_ns IS NOT NULL AND outcome IS NOT NULL GROUP BY outcome""")
     known = {outcome: rank for rank, outcome in enumerate(OUTCOMES)}
     found.sort(key=lambda row: (known.get(row[0], len(known)), row[0]))
     return [
@@ -221,8 +227,8 @@ def delays(run: RunData) -> Column:
     """Seconds from each promise to its row, ascending. Raises `Missing` without the history or the rows."""
     run.need("ops", "orders")
     (found,) = run.columns(
-        "SELECT (min(created_ns) - min(end_ns)) / 1e9 AS s FROM ops JOIN orders USING (number) "
-        "WHERE kind = 'buy' AND outcome = 'won' AND created_ns IS NOT NULL GROUP BY number ORDER BY s"
+        "SELECT (min(created_ns) - min(end_ns)) / 1e9 AS s FROM asks JOIN orders USING (number) "
+        "WHERE outcome = 'won' AND created_ns IS NOT NULL GROUP BY number ORDER BY s"
     )
     return found
 
@@ -235,8 +241,8 @@ def ranks(run: RunData) -> tuple[Column, Column]:
     run.need("ops")
     arrival, win = run.columns(
         "WITH ranked AS (SELECT row_number() OVER (ORDER BY start_ns, generator, op_id) AS arrival, "
-        "row_number() OVER (ORDER BY end_ns, generator, op_id) AS win FROM ops "
-        "WHERE kind = 'buy' AND outcome = 'won') SELECT arrival, win FROM ranked "
+        "row_number() OVER (ORDER BY end_ns, generator, op_id) AS win FROM asks "
+        "WHERE outcome = 'won') SELECT arrival, win FROM ranked "
         "WHERE arrival % greatest((SELECT count(*) FROM ranked) // ?, 1) = 0 ORDER BY arrival",
         POINTS,
     )
@@ -253,7 +259,7 @@ def lag(run: RunData, time: Timeline) -> Lag:
         "FROM ops WHERE start_ns IS NOT NULL GROUP BY t ORDER BY t",
         time.t0_ns, time.bin_s * 1e9, time.bin_s * 1e9,
     )  # fmt: skip
-    ((spread,),) = run.rows("SELECT (max(start_ns) - min(start_ns)) / 1e6 FROM ops WHERE kind = 'buy'")
+    ((spread,),) = run.rows("SELECT (max(start_ns) - min(start_ns)) / 1e6 FROM asks")
     return Lag(time_s, p50_ms, p99_ms, max_ms, run.verdict.load.get("fire_spread_ms", spread or 0.0))
 
 
@@ -262,8 +268,8 @@ def _points(run: RunData, time: Timeline, outcome: str, count: int) -> tuple[Col
     time_s, latency_ms = run.columns(
         """
         WITH replies AS (
-            SELECT op_id, generator, (end_ns - ?) / 1e9 AS t, (end_ns - scheduled_ns) / 1e6 AS ms FROM ops
-            WHERE kind = 'buy' AND outcome = ? AND end_ns IS NOT NULL)
+            SELECT op_id, generator, (end_ns - ?) / 1e9 AS t, (end_ns - scheduled_ns) / 1e6 AS ms FROM asks
+            WHERE outcome = ? AND end_ns IS NOT NULL)
         SELECT t, ms FROM replies WHERE hash(op_id, generator) % ? = 0
         UNION (SELECT t, ms FROM replies ORDER BY ms DESC, op_id, generator LIMIT ?) ORDER BY t, ms""",
         time.t0_ns, outcome, max(1, count // POINTS), SLOWEST,

@@ -115,7 +115,7 @@ def _progress_caption(found: Mapping[str, Progress]) -> str:
 
 
 def _commits_peak(found: Commits) -> float:
-    return float(max(found.rows.max(initial=0), found.configured_per_s or 0))
+    return float(max(found.rows.max(initial=0), max(found.limits, default=0)))
 
 
 def _draw_commits(found: Commits, canvas: Canvas, axes: Axes) -> None:
@@ -128,9 +128,11 @@ def _draw_commits(found: Commits, canvas: Canvas, axes: Axes) -> None:
     if found.fullest_1s:
         axes.plot(found.fullest_s, found.fullest_1s, "o", color=BLUE.mark, markersize=5)
         canvas.name(axes, found.fullest_1s, f"fullest 1 s {found.fullest_1s:,}", BLUE)
-    if found.configured_per_s is not None:
-        axes.axhline(found.configured_per_s, color=RED.mark, linewidth=1.2, linestyle=(0, (5, 2)))
-        canvas.name(axes, found.configured_per_s - 0.01, f"W·L {found.configured_per_s:,.0f}/s", RED)
+    if found.limits:
+        since = [found.edges[0], *(at_s for at_s, _ in found.changed), found.edges[-1]]
+        allowed = [*found.limits, found.limits[-1]]
+        axes.plot(since, allowed, color=RED.mark, linewidth=1.2, linestyle=(0, (5, 2)), drawstyle="steps-post")
+        canvas.name(axes, allowed[-1] - 0.01, f"W·L {allowed[-1]:,.0f}/s", RED)
     if not found.rows.any() and found.transactions:  # rows without a time of their own
         canvas.line(axes, found.transactions.time_s, found.transactions.value, PURPLE, linewidth=1)
         canvas.name(axes, 0, "write transactions", PURPLE)

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from reports.verdict import Verdict, number_text
 
@@ -48,11 +48,23 @@ def _counts(verdict: Verdict) -> Iterator[str]:
 def _rates(verdict: Verdict) -> str:
     rates = [f"{text} {number_text(verdict.rate[key])}/s" for key, text in RATES.items() if key in verdict.rate]
     parts = [f"Database: {', '.join(rates)}."] if rates else []
+    requests, commits = (verdict.shaving.get(f"{what}_max_per_s") for what in ("requests", "commits"))
+    if requests is not None and commits is not None:
+        parts.append(
+            f"In their busiest seconds, {number_text(requests)} requests became {number_text(commits)} commits."
+        )
     if "offered_per_s" in verdict.load:
-        parts.append(f"Load offered: {number_text(verdict.load['offered_per_s'])} requests/s.")
+        parts.append(f"Load offered: {number_text(verdict.load['offered_per_s'])} requests/s{_kept(verdict.load)}.")
     if verdict.drain_s is not None:
         parts.append(f"Drained {number_text(verdict.drain_s)} s after T0.")
     return " ".join(parts)
+
+
+def _kept(load: Mapping[str, float]) -> str:
+    """How the generator kept to a plan of open arrivals."""
+    if "on_time" not in load:
+        return ""
+    return f", {number_text(load['on_time'] * 100)} % of them on time, {number_text(load.get('dropped', 0))} dropped"
 
 
 def _failing(verdict: Verdict) -> Iterator[str]:

@@ -75,7 +75,7 @@ def _t0(run: RunData) -> int:
     for sql in (
         "SELECT min(time_ns) FROM samples WHERE probe = 'gate' AND metric = 't0'",
         "SELECT min(t0_ns) FROM sale",
-        "SELECT min(scheduled_ns) FROM ops WHERE kind = 'buy'",
+        "SELECT min(scheduled_ns) FROM asks",
     ):
         ((found,),) = run.rows(sql)
         if found is not None:
@@ -106,7 +106,7 @@ def _last_event_s(run: RunData, t0_ns: int) -> float:
 def _herd_s(run: RunData, t0_ns: int, end_s: float) -> float | None:
     """When nearly every buyer had an answer. None if that is a good part of the run anyhow."""
     ((answered,),) = run.rows(
-        "SELECT quantile_cont(end_ns - ?, 0.99) / 1e9 FROM ops WHERE kind = 'buy'",
+        "SELECT quantile_cont(end_ns - ?, 0.99) / 1e9 FROM asks",
         t0_ns,
     )
     if answered is None or answered <= 0:

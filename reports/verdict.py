@@ -53,6 +53,7 @@ class Verdict:
     name: str = ""
     counts: Mapping[str, float] = field(default_factory=dict)
     rate: Mapping[str, float] = field(default_factory=dict)
+    shaving: Mapping[str, float] = field(default_factory=dict)
     load: Mapping[str, float] = field(default_factory=dict)
     fairness: Mapping[str, float] = field(default_factory=dict)
     drain_s: float | None = None
@@ -108,6 +109,7 @@ def _verdict(data: dict[str, Any]) -> Verdict:
         name=plain(data.get("name") or ""),
         counts=_numbers(data.get("counts")),
         rate=_numbers(data.get("rate")),
+        shaving=_numbers(data.get("shaving")),
         load=_numbers(data.get("load")),
         fairness=_numbers(data.get("fairness")),
         drain_s=number(data.get("drain_s")),

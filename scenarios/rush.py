@@ -5,7 +5,7 @@ Bare, with Locust's web UI::
     locust -f scenarios/rush.py --host http://127.0.0.1:8000
 """
 
-from locust import events, task
+from locust import events, tag, task
 
 from loadtest.load.buyer import Buyer
 from loadtest.load.plugin import install
@@ -17,6 +17,7 @@ class RushBuyer(Buyer):
     """Loads the countdown page, waits for the sale, clicks (the impatient twice at the same moment), and watches each order
     they won until it stands or falls."""
 
+    @tag("buy")  # type: ignore[untyped-decorator]
     @task  # type: ignore[untyped-decorator]
     def rush(self) -> None:
         self.warm()

@@ -13,6 +13,7 @@ from target.config import Config, load
 from target.database import connect
 from target.errors import NotATestSale, ShopError
 from target.parts import parts_of
+from target.rabbitmq import make_room
 
 MARK = "test sale"
 
@@ -34,11 +35,12 @@ def prepare(config: Config) -> None:
     """Reset the sale of `config`, in a database that may be wiped, and only that sale.
 
     Raises:
-        ConfigError, NotATestSale
+        ConfigError, NotATestSale, NoRoom
         SQLAlchemyError, RedisError, OperationalError: a service does not answer.
     """
     scheme = parts_of(config).scheme(config)
     refuse_unless_marked(config)
+    make_room(config)
     purge(config)
     scheme.prepare()
 

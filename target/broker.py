@@ -7,6 +7,8 @@ from typing import Any
 
 from kombu.transport import redis
 
+FULL_S = 0.005  # between two looks whether there is room again
+
 
 class Channel(redis.Channel):  # type: ignore[misc]
     """A channel that keeps the client it commands with.
@@ -28,3 +30,12 @@ class Transport(redis.Transport):  # type: ignore[misc]
     """Set through ``broker_transport``."""
 
     Channel = Channel
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        """Wait for a message; not for long while the worker has all it may have.
+
+        With greenlets an order may be acknowledged while this one polls, and the poll would not hear of it: by the second it would
+        fetch what it might have fetched at once. (The worker's event loop, of the other pools, does not come here.)
+        """
+        full = any(channel.active_queues and not channel.qos.can_consume() for channel in self.channels)
+        super().drain_events(connection, timeout=FULL_S if full else timeout)

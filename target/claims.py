@@ -40,6 +40,7 @@ class Keys:
     near_misses: str  # integer
     outbox: str  # hash: number → when it was last on its way, in ms; until the queue has it (`tokens_reconciled`)
     counter: str  # integer: units left (`redis_counter`)
+    budget: str  # hash: when the next order may start, at which rate (`target.budget`)
 
     @classmethod
     def of(cls, sale: str) -> "Keys":

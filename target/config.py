@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast, get_args
 
 import sqlalchemy as sa
 
 from target.errors import ConfigError
 
 Dispatch = Literal["queued", "inline"]
-LimiterKind = Literal["none", "flat"]
+LimiterKind = Literal["none", "native", "flat", "shared"]
+QueueType = Literal["classic", "quorum"]
+Ack = Literal["early", "late"]
 
 SALE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_STOCK = 10_000_000
@@ -36,13 +38,18 @@ class Config:
     scheme: str = "tokens"
     dispatch: Dispatch = "queued"
     limiter: LimiterKind = "flat"
-    rate_per_s: float = 50.0  # of one worker
+    rate_per_s: float = 50.0  # of one worker; of all together if the limiter is shared
     burst: int = 2  # orders a late worker may make up at once
+    workers: int = 1  # that share the rate
+    prefetch: int = 1  # orders a worker takes from the queue for each that it can place at once
     opens_at: datetime | None = None  # orders before it are throttled; None: the sale is open
     db_pool: int = 16  # connections, and threads, that write rows in the request
     publishers: int = 2  # threads that enqueue; more of them only contend for the interpreter
     timeout_s: float = 2.0  # of one exchange with Redis, the broker or the database
+    queue_type: QueueType = "classic"  # of RabbitMQ
+    ack: Ack = "late"  # an order is acknowledged when its row stands, or (early) when a worker's child takes it up
     visibility_s: float = 15.0  # after which Redis hands an order to another worker if the first kept silent
+    rabbitmq_admin_url: str = ""  # RabbitMQ's management, as one who may make users and vhosts
     mutant: str = ""  # a mistake to build in, on purpose: see target/mutants
 
     @cached_property
@@ -65,31 +72,50 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
     """
     reader = Reader(env)
     dispatch = cast("Dispatch", reader.choice("SHOP_DISPATCH", ("queued", "inline"), "queued"))
+    broker_url = reader.url(
+        "SHOP_BROKER_URL", ("redis", "rediss", "amqp", "amqps"), "" if dispatch == "inline" else None
+    )
+    limiter = cast("LimiterKind", reader.choice("SHOP_LIMITER", get_args(LimiterKind), "flat"))
     rate = reader.value("SHOP_RATE_PER_S", _positive, "orders a second above 0", 50.0)
+    # A moment of the shared budget that is taken late must be made up: with a burst of 1 nothing is.
+    least = 2 if limiter == "shared" else 1
     return Config(
         database_url=reader.url("SHOP_DATABASE_URL", ("postgresql", "postgres")),
         redis_url=reader.url("SHOP_REDIS_URL", ("redis", "rediss", "unix")),
-        broker_url=reader.url(
-            "SHOP_BROKER_URL", ("redis", "rediss", "amqp", "amqps"), "" if dispatch == "inline" else None
-        ),
+        broker_url=broker_url,
         sale=reader.value("SHOP_SALE", _sale, "1 to 64 letters, digits, _ or -"),
         stock=reader.value("SHOP_STOCK", _between(1, MAX_STOCK), f"a whole number from 1 to {MAX_STOCK}"),
         per_buyer=reader.value("SHOP_PER_BUYER", _between(1, 1000), "a whole number from 1 to 1000", 1),
         scheme=reader.text("SHOP_SCHEME", "tokens"),
         dispatch=dispatch,
-        limiter=cast("LimiterKind", reader.choice("SHOP_LIMITER", ("none", "flat"), "flat")),
+        limiter=limiter,
         rate_per_s=rate,
         # 40 ms of the rate: what a late timer costs, and too little for the database to feel.
         burst=reader.value(
-            "SHOP_BURST", _between(1, 100_000), "a whole number from 1", max(2, math.floor(rate * 0.04))
+            "SHOP_BURST", _between(least, 100_000), f"a whole number from {least}", max(2, math.floor(rate * 0.04))
+        ),
+        workers=reader.value("SHOP_WORKERS", _between(1, 10_000), "a whole number from 1", 1),
+        # 4 is what Celery ships with.
+        prefetch=reader.value(
+            "SHOP_PREFETCH", _between(1, 1000), "a whole number from 1 to 1000", 4 if limiter == "native" else 1
         ),
         opens_at=reader.value("SHOP_OPENS_AT", _moment, "a time such as 2030-11-11T00:00:00+08:00", None),
         db_pool=reader.value("SHOP_DB_POOL", _between(1, 500), "a whole number from 1 to 500", 16),
         publishers=reader.value("SHOP_PUBLISHERS", _between(1, 64), "a whole number from 1 to 64", 2),
         timeout_s=reader.value("SHOP_TIMEOUT_S", _positive, "seconds above 0", 2.0),
+        queue_type=_queue_type(reader, broker_url),
+        ack=cast("Ack", reader.choice("SHOP_ACK", ("early", "late"), "late")),
         visibility_s=reader.value("SHOP_VISIBILITY_S", _positive, "seconds above 0", 15.0),
+        rabbitmq_admin_url=reader.url("SHOP_RABBITMQ_ADMIN_URL", ("http", "https"), ""),
         mutant=reader.text("SHOP_MUTANT", ""),
     )
+
+
+def _queue_type(reader: "Reader", broker_url: str) -> QueueType:
+    found = cast("QueueType", reader.choice("SHOP_QUEUE_TYPE", ("classic", "quorum"), "classic"))
+    if found == "quorum" and broker_url.startswith("redis"):
+        raise ConfigError("SHOP_QUEUE_TYPE: expected classic with a SHOP_BROKER_URL of Redis, found 'quorum'")
+    return found
 
 
 def load_or_exit() -> Config:

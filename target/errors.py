@@ -13,6 +13,10 @@ class NotATestSale(ShopError):
     """The database is not marked as one that may be wiped."""
 
 
+class NoRoom(ShopError):
+    """RabbitMQ knows neither the user nor the vhost, and they could not be made."""
+
+
 class SoldOut(ShopError):
     """No unit is left."""
 

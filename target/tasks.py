@@ -3,8 +3,10 @@
 import gc
 from functools import cache
 from time import monotonic, sleep
+from typing import Any
 
 from celery import shared_task
+from celery.concurrency.prefork import TaskPool as Prefork
 from celery.exceptions import Reject
 from celery.signals import worker_process_init, worker_process_shutdown, worker_ready
 from celery.utils.log import get_task_logger
@@ -40,11 +42,14 @@ def place_order(number: str, buyer: str, nth: int = 1) -> None:
             return
 
 
+_at_once = 1  # orders that this process places at the same time
+
+
 @cache
 def _orders() -> Placing:
-    """The connections of this child: made after the fork, one each."""
+    """The connections of this process; those of a child are made after the fork."""
     config = load_or_exit()
-    return parts_of(config).orders(config, 1)
+    return parts_of(config).orders(config, _at_once)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
@@ -62,6 +67,15 @@ def _warm(**_: object) -> None:
         _orders().warm()
     except Exception as error:
         log.warning("starting without connections: %s", error)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _share(sender: Any, **_: object) -> None:
+    # Threads and greenlets share one process: a connection for each, and open before two of them ask for the first.
+    global _at_once
+    if not isinstance(sender.pool, Prefork):
+        _at_once = sender.pool.limit
+        _warm()
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]

@@ -6,11 +6,19 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from loadtest.stack import Services
 from loadtest.stack.embedded import embedded, free_port
+
+# Nothing that the browser wants to know from elsewhere.
+QUIET = (
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +46,17 @@ def rabbitmq() -> Iterator[str]:
         rabbitmqctl("delete_vhost", vhost)
 
 
+@pytest.fixture(scope="session")
+def management(rabbitmq: str) -> str:
+    """The management of that RabbitMQ, as one who may do everything."""
+    try:
+        socket.create_connection(("127.0.0.1", 15672), 1).close()
+    except OSError:
+        reason = f"this test needs the management of {urlsplit(rabbitmq).hostname}: rabbitmq-plugins enable rabbitmq_management"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return "http://guest:guest@127.0.0.1:15672"
+
+
 def rabbitmqctl(*arguments: str) -> None:
     """Run it, and say what it said when it fails."""
     done = subprocess.run(["rabbitmqctl", "-q", *arguments], capture_output=True, text=True, check=False)
@@ -54,3 +73,20 @@ def closed_port() -> int:
 def root() -> Path:
     """The top of the source tree."""
     return Path(__file__).parent.parent
+
+
+# Not for the session: while Playwright runs, its event loop does, and nobody else may have one in this thread.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium. Without one the tests are skipped here, and fail where CI is set."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        path = None
+    if path is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("needs playwright and a chromium on PATH")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", *QUIET])
+        yield chromium
+        chromium.close()

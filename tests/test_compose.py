@@ -63,6 +63,12 @@ def test_the_shop_is_told_what_the_manifest_tells_it(compose: dict[str, Any]) ->
     assert set(compose["services"]["api"]["environment"]) == set(manifest["env"])
 
 
+def test_its_queue_is_the_one_that_survives_the_loss_of_a_worker_and_of_a_server(compose: dict[str, Any]) -> None:
+    told = compose["services"]["worker"]["environment"]
+    assert (told["SHOP_QUEUE_TYPE"], told["SHOP_ACK"]) == ("quorum", "late")
+    assert urllib.parse.urlsplit(told["SHOP_BROKER_URL"]).scheme == "amqp"
+
+
 @pytest.fixture(scope="module")
 def database(services: Services, compose: dict[str, Any]) -> Iterator[str]:
     """A database of its own, marked by the very statement that compose gives Postgres."""

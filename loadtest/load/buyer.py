@@ -1,30 +1,21 @@
 """One buyer as a Locust user: opens a connection, waits at the gate, buys, and follows the order to its end."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from time import time_ns
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import gevent
-from gevent.lock import BoundedSemaphore
 from locust import User
 
-from loadtest.errors import HarnessError
-from loadtest.experiment import Experiment
-from loadtest.generators import own_name
 from loadtest.history import Kind, Outcome
-from loadtest.load.endpoint import Endpoint
-from loadtest.load.gate import Gate
-from loadtest.load.http import Connection, HttpError, Response
-from loadtest.load.recorder import Completion, Recorder, tag
+from loadtest.load.http import HttpError, Response
+from loadtest.load.line import Line, lines
+from loadtest.load.recorder import Completion, tag
+from loadtest.load.sale import Turn, sale_of
 from loadtest.names import fill
-from loadtest.shop import Http, Request, Status
-from loadtest.traffic import Crowd
+from loadtest.shop import Request, Status
 
-# Buyers of one process that open their connections at the same time: a listener's backlog is often 128.
-CONNECTING = 100
 YEAR_S = 365 * 86_400.0
 FAILED = ("unknown", "refused")
 # Text that the shop wrote is cut to this length.
@@ -32,101 +23,88 @@ MAX_TEXT = 300
 DECODE = json.JSONDecoder().decode
 
 
-@dataclass(slots=True)
-class Sale:
-    """What the buyers of one process share while one test runs. `planned` counts the buy requests that are to come of `buyers`."""
-
-    name: str
-    http: Http
-    where: Endpoint
-    experiment: Experiment
-    gate: Gate
-    offsets_ns: Sequence[int]
-    crowd: Crowd
-    process: int = 0
-    processes: int = 1
-    recorder: Recorder | None = None
-    sent: int = 0
-    answered: int = 0
-    buyers: int = 0
-    planned: int = 0
-    followed: set[tuple[str, str]] = field(default_factory=set)
-    connecting: Any = field(default_factory=lambda: BoundedSemaphore(CONNECTING))
-
-    def next_buyer(self) -> tuple[str, int]:
-        """The name of one more buyer, and its ordinal among those of all processes, from 0."""
-        turn = self.buyers
-        self.buyers += 1
-        return own_name(self.process, turn), turn * self.processes + self.process
-
-
 class BadStatusError(HttpError):
     """The shop answered with a status that the manifest calls `refused` or `unknown`."""
 
 
 class Answer(NamedTuple):
-    """What a buyer made of one answer."""
+    """What a buyer made of one answer. Without one, `sent` says whether the request can have left."""
 
     outcome: Outcome
     number: str | None = None
     error: str | None = None
+    sent: bool = True
+
+    @property
+    def worth_a_retry(self) -> bool:
+        """Whether there was no answer, or one that asks for patience."""
+        return self.outcome in ("unknown", "throttled") or not self.sent
 
 
 class Asked(NamedTuple):
-    """One request as the statistics name it, with its bytes."""
+    """One request as the statistics name it, and as a line sends it."""
 
     kind: Kind
     method: str
     name: str
-    data: bytes
+    data: Any
     tag: bytes
 
 
 class Buyer(User):  # type: ignore[misc]
-    """The base of every scenario's buyers. A task is one buyer's whole story; when it ends the buyer stays, silent."""
+    """The base of every scenario's buyers. A task is one buyer's whole story; when it ends the buyer stays, silent.
+
+    With open arrivals a user of Locust's is not one buyer but a connection that stands ready: when a story ends, it becomes
+    the next buyer of the plan, whose story begins at their time.
+    """
 
     abstract = True
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        self.sale = _sale_of(environment)
-        own, ordinal = self.sale.next_buyer()
-        persona = self.sale.crowd.persona(ordinal)
-        self.name = persona.account or own
-        self.sale.planned += persona.clicks
-        offsets = self.sale.offsets_ns
-        self._offset_ns = offsets[ordinal % len(offsets)]
-        self._values = {"sale": self.sale.name, "buyer": self.name}
-        timeout_s = self.sale.experiment.arrivals.timeout_s
-        self._connection, *self._further = [Connection(self.sale.where, timeout_s) for _ in range(persona.clicks)]
+        self.sale = sale_of(environment)
+        self.sale.users += 1
+        self._connections: list[Line] = []
+        self._arrived = self._warmed = False
         self._fire = environment.events.request.fire
         self._outcomes: dict[int, Outcome] = {
             int(status): outcome for status, outcome in self.sale.http.buy.outcomes.items()
         }
-        self._warm = self._ask("page", self.sale.http.warm)
-        self._buy = self._ask("buy", self.sale.http.buy)
+        self._become(self.sale.next_turn())
+
+    def lines(self, timeout_s: float, count: int) -> list[Line]:
+        """What this buyer talks to the shop by, one line a click. A base with another client overrides this."""
+        return lines(self.sale.http, self.sale.where, timeout_s, count)
 
     # The story's verbs.
 
     def warm(self) -> None:
-        """Opens every connection by asking for the page that a buyer would look at before the sale."""
-        for connection in (self._connection, *self._further):
+        """Opens every connection by asking for the page that a buyer would look at before the sale; once."""
+        if self._warmed:
+            return
+        self._warmed = True
+        for connection in self._connections:
             with self.sale.connecting:
                 self._exchange(self._warm, time_ns(), connection)
 
     def buy(self) -> Answer:
         """Asks for one unit, now and once."""
-        return self._exchange(self._buy, time_ns(), self._connection)
+        return self._exchange(self._buy, time_ns(), self._connections[0])
 
     def buy_at_t0(self) -> list[Answer]:
         """Stands at the gate until T0, or until this buyer's own time after it, and asks for one unit with every click.
 
         Clicks do not wait for each other: each has a connection, and they are sent next to each other.
         """
-        gate = self.sale.gate
-        further = [gevent.spawn(self._click, gate.watch, connection) for connection in self._further]
+        if not self._arrived:
+            self._arrived = True
+            self.sale.gate.arrive()
+        if self._turn is None:
+            return []
+        first, *others = self._connections[: self._persona.clicks]
+        further = [gevent.spawn(self._click, connection) for connection in others]
         try:
-            return [self._click(gate.wait, self._connection), *(click.get() for click in further)]
+            return [self._click(first), *(click.get() for click in further)]
         finally:
             gevent.killall(further, block=False)
 
@@ -134,7 +112,7 @@ class Buyer(User):  # type: ignore[misc]
         """Looks once at order `number`: `pending`, `confirmed` or `rejected`."""
         assert self.sale.http.status is not None
         asked = self._ask("status", self.sale.http.status, {**self._values, "number": quote(number, safe="")})
-        return self._exchange(asked, due_ns or time_ns(), self._connection)
+        return self._exchange(asked, due_ns or time_ns(), self._connections[0])
 
     def follow(self, answer: Answer) -> Answer:
         """Polls the order of `answer` every `poll_s` until it is confirmed or rejected, or the drain's deadline is past.
@@ -152,7 +130,7 @@ class Buyer(User):  # type: ignore[misc]
             due_ns += step_ns * max(1, -((due_ns - now_ns) // step_ns))
             if due_ns > end_ns:
                 break
-            gevent.sleep(max(0.0, (due_ns - time_ns()) / 1e9))
+            sleep_until(due_ns)
             number = answer.number
             answer = self.poll(number, due_ns)._replace(number=number)
             now_ns = time_ns()
@@ -162,23 +140,58 @@ class Buyer(User):  # type: ignore[misc]
 
     def wait_time(self) -> float:
         """The story is over, well or not. The buyer parks: Locust would replace one that exits, and buy twice."""
+        if self.sale.experiment.arrivals.open:
+            self._become(self.sale.next_turn())
+            if self._turn is not None:
+                return 0
         self.sale.gate.leave()
         return YEAR_S
 
     def on_stop(self) -> None:
         """Hangs up."""
-        for connection in (self._connection, *self._further):
+        self._hang_up()
+
+    # Who this is.
+
+    def _become(self, turn: Turn | None) -> None:
+        """Takes the name and the ways of the next buyer, and makes their request before they are due."""
+        self._turn = turn
+        name, self._ordinal, _ = turn or Turn("nobody", 0, 0)
+        self._persona = self.sale.crowd.persona(self._ordinal)
+        if not self.sale.experiment.arrivals.open:  # of a plan it is known beforehand
+            self.sale.planned += self._persona.clicks
+        self.name = self._persona.account or name
+        self._values = {"sale": self.sale.name, "buyer": self.name}
+        if self.sale.http.cookies:  # they are the buyer's, who is another now
+            self._hang_up()
+            self._warmed = False
+        if (missing := self._persona.clicks - len(self._connections)) > 0:
+            self._connections += self.lines(self.sale.experiment.arrivals.timeout_s, missing)
+        self._warm = self._ask("page", self.sale.http.warm)
+        self._buy = self._ask("buy", self.sale.http.buy)
+
+    def _hang_up(self) -> None:
+        for connection in self._connections:
             connection.close()
+        self._connections = []
 
     # One exchange.
 
-    def _click(self, wait: Callable[[], int], connection: Connection) -> Answer:
-        due_ns = wait() + self._offset_ns
-        if self._offset_ns:
-            gevent.sleep(max(0.0, (due_ns - time_ns()) / 1e9))
-        return self._exchange(self._buy, due_ns, connection)
+    def _click(self, connection: Line) -> Answer:
+        return self._exchange(self._buy, self._wait_until_due(), connection)
 
-    def _exchange(self, asked: Asked, due_ns: int, connection: Connection) -> Answer:
+    def _wait_until_due(self) -> int:
+        """Returns, in nanoseconds, when this buyer was due."""
+        assert self._turn is not None
+        arrivals, gate = self.sale.experiment.arrivals, self.sale.gate
+        if arrivals.open:
+            due_ns = gate.announced() + self._turn.offset_ns
+            sleep_until(due_ns)
+            return due_ns
+        t0_ns = gate.watch()
+        return t0_ns if arrivals.kind == "herd" else max(t0_ns, time_ns())
+
+    def _exchange(self, asked: Asked, due_ns: int, connection: Line) -> Answer:
         sale, recorder = self.sale, self.sale.recorder
         response: Response | None = None
         failure: HttpError | None = None
@@ -190,7 +203,8 @@ class Buyer(User):  # type: ignore[misc]
         except HttpError as error:
             end_ns = time_ns()
             failure = error
-            answer = Answer("unknown" if error.may_have_left else "refused", None, str(error))
+            left = error.may_have_left
+            answer = Answer("unknown" if left else "refused", None, str(error), left)
         else:
             end_ns = time_ns()
             sale.answered += 1
@@ -214,7 +228,7 @@ class Buyer(User):  # type: ignore[misc]
         return answer
 
     def _read(self, kind: Kind, response: Response) -> Answer:
-        if kind == "buy":
+        if kind in ("buy", "retry"):
             return self._read_buy(response)
         if kind == "status" and self.sale.http.status is not None:
             return _read_status(self.sale.http.status, response)
@@ -240,8 +254,14 @@ class Buyer(User):  # type: ignore[misc]
         if request.body is not None:
             headers = {"Content-Type": "application/json", **headers}
             body = json.dumps(_filled(request.body, values, f"http.{kind}.body")).encode()
-        data = self.sale.where.request(method, fill(path, values, f"http.{kind}.request"), headers, body)
+        data = self._connections[0].request(method, fill(path, values, f"http.{kind}.request"), headers, body)
         return Asked(kind, method, path.replace("{sale}", self.sale.name), data, tag(self.name, kind))
+
+
+def sleep_until(due_ns: int) -> None:
+    """Sleeps until `due_ns`, and never less: a timer of the loop may ring early."""
+    while (left_ns := due_ns - time_ns()) > 0:
+        gevent.sleep(left_ns / 1e9)
 
 
 def value_at(body: bytes, key: str) -> str | None:
@@ -277,10 +297,3 @@ def _filled(value: Any, values: dict[str, str], where: str) -> Any:
     if isinstance(value, list):
         return [_filled(inner, values, where) for inner in value]
     return value
-
-
-def _sale_of(environment: Any) -> Sale:
-    sale = getattr(environment, "sale", None)
-    if not isinstance(sale, Sale):
-        raise HarnessError("a Buyer without a sale: the scenario must call loadtest.load.plugin.install(locust.events)")
-    return sale

@@ -1,7 +1,7 @@
 """The master's side of a sale with several generators: what each worker was given, what it has delivered, and whether it lives."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, time_ns
@@ -46,15 +46,18 @@ class Crew:
         runner.register_message(PIECE, self.on_piece)
         runner.register_message(DELIVERED, self.on_delivered)
 
-    def begin(self, setup: Setup) -> None:
-        """Hands the sale out to every worker that is there. Places go by the order in which they came."""
+    def begin(self, setup: Setup, offsets_ns: Sequence[int] | None = None) -> None:
+        """Hands the sale out to every worker that is there, with the arrivals where a worker could not plan them itself.
+
+        Places go by the order in which workers came.
+        """
         self._run_dir = setup.run_dir
         self._collecting = None
         here = [client.id for client in self._runner.clients.all if client.state != STATE_MISSING]
         nodes = sorted(here, key=self._runner.get_worker_index)
         self._members = {node: Member(Place(process, len(nodes))) for process, node in enumerate(nodes)}
         for node, member in self._members.items():
-            self._runner.send_message(HANDOUT, hand_out(setup, member.place), client_id=node)
+            self._runner.send_message(HANDOUT, hand_out(setup, member.place, offsets_ns), client_id=node)
 
     def hold(self) -> None:
         """Everybody is there: from now on Locust makes no buyers in the place of a dead worker's, and moves none to a late worker."""

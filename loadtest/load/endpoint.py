@@ -1,5 +1,6 @@
 """Where a shop listens, and the bytes of the requests it gets."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from urllib.parse import urlsplit
 from gevent import ssl
 
 from loadtest.errors import UsageError
+
+BLANK = re.compile(r"[\x00-\x20\x7f]")
+BREAK = re.compile(r"[\r\n\0]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +25,25 @@ class Endpoint:
     prefix: str
     authority: str
 
+    @property
+    def url(self) -> str:
+        """The address as it was given."""
+        return f"{'https' if self.tls else 'http'}://{self.authority}{self.prefix}"
+
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
         """The bytes of one request, made before they are needed.
 
         Raises:
-            UsageError: a line break in the path or in a header.
+            UsageError: a space or a control character in the path, a line break in a header.
         """
+        if BLANK.search(path):
+            raise UsageError(f"request {method} {path!r}: a space or a control character in the path; write it as %XX")
         lines = [f"{method} {self.prefix}{path} HTTP/1.1", f"Host: {self.authority}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if body is not None:
             lines.append(f"Content-Length: {len(body)}")
-        if any("\r" in line or "\n" in line for line in lines):
-            raise UsageError(f"request {method} {path!r}: a line break in the path or in a header; take it out")
+        if any(BREAK.search(line) for line in lines):
+            raise UsageError(f"request {method} {path!r}: a line break in a header; take it out")
         return "\r\n".join([*lines, "", ""]).encode() + (body or b"")
 
 
@@ -45,12 +56,14 @@ def endpoint(base_url: str, ca: Path | None = None, insecure: bool = False) -> E
     try:
         url = urlsplit(base_url)
         host, port = url.hostname, url.port or {"http": 80, "https": 443}[url.scheme]
+        # Names in other scripts as the wire and certificates have them; too long a label is an error here, not in the herd.
+        host, authority = (host or "").encode("idna").decode(), url.netloc.encode("idna").decode()
     except (ValueError, KeyError):
-        host = None
-    if not host or url.query or url.fragment or url.username:
+        host = ""
+    if not host or BLANK.search(base_url) or url.query or url.fragment or url.username:
         raise UsageError(f"--host {base_url!r}: expected an address such as http://127.0.0.1:8000")
     tls = _tls(ca, insecure) if url.scheme == "https" else None
-    return Endpoint(host, port, tls, url.path.rstrip("/"), url.netloc)
+    return Endpoint(host, port, tls, url.path.rstrip("/"), authority)
 
 
 def _tls(ca: Path | None, insecure: bool) -> Any:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from time import time_ns
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 from gevent.event import Event
@@ -33,13 +33,25 @@ WATCH_S = 0.5
 log = logging.getLogger(__name__)
 
 
+class Share(NamedTuple):
+    """What one process was given: Locust's `users`, the `buyers` that they are, and the buy requests `planned` for those.
+
+    With open arrivals a user is one buyer after the other, and the share is the whole part of the plan, whoever has come of it.
+    """
+
+    users: int = 0
+    buyers: int = 0
+    planned: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What one process reports: its `buyers` so far, with the buy requests `planned` for them; how many have `arrived` at the gate and
-    are `done`; its clock; and whether it `ships` what it records."""
+    """What one process reports: its `Share`; how many of its users have `arrived` at the gate and are `done`; its clock; and whether
+    it `ships` what it records."""
 
     arrived: int = 0
     done: int = 0
+    users: int = 0
     buyers: int = 0
     planned: int = 0
     knows_t0: bool = False
@@ -52,14 +64,14 @@ class Count:
 class Gate:
     """The barrier of one process. It opens once, and stays open for whoever comes late. `t0_ns` is as `clock` here shows it.
 
-    `given` tells how many buyers there are, and how many buy requests they are to send.
+    `given` tells what this process was given so far.
     """
 
     def __init__(
         self,
         runner: Any,
         clock: Clock | None = None,
-        given: Callable[[], tuple[int, int]] = lambda: (0, 0),
+        given: Callable[[], Share] = Share,
         ships: bool = False,
     ) -> None:
         self.arrived = 0
@@ -69,6 +81,7 @@ class Gate:
         self.given = given
         self._ships = ships
         self._runner = runner
+        self._announced = Event()
         self._opened = Event()
         self._report_due = False
         self._closed = False
@@ -81,15 +94,29 @@ class Gate:
 
     def wait(self) -> int:
         """Arrives, waits for T0 without spinning, and returns it in nanoseconds."""
+        self.arrive()
+        return self.watch()
+
+    def arrive(self) -> None:
+        """One more buyer stands at the gate."""
         self.arrived += 1
         self._report_soon()
-        return self.watch()
 
     def watch(self) -> int:
         """Waits for T0 without being counted: the second click of a buyer who arrives anyway."""
         self._opened.wait()
         assert self.t0_ns is not None
         return self.t0_ns
+
+    def announced(self) -> int:
+        """Waits until T0 is known for good, which is some time before it, and returns it."""
+        self._announced.wait()
+        assert self.t0_ns is not None
+        return self.t0_ns
+
+    def opens_before(self, moment_ns: int) -> bool:
+        """Waits until `moment_ns`, or until the gate opens. Returns whether it did."""
+        return bool(self._opened.wait(max(0.0, (moment_ns - time_ns()) / 1e9)))
 
     def leave(self) -> None:
         """One buyer's story is over."""
@@ -111,10 +138,9 @@ class Gate:
     def report(self) -> None:
         """Tells the leader how things stand."""
         self._report_due = False
-        buyers, planned = self.given()
         clock = self.clock
         count = Count(
-            self.arrived, self.done, buyers, planned, self.t0_ns is not None,
+            self.arrived, self.done, *self.given(), self.t0_ns is not None,
             clock.ready, clock.offset_ns, clock.uncertainty_ns, self._ships,
         )  # fmt: skip
         self._runner.send_message(COUNT, asdict(count))
@@ -128,6 +154,7 @@ class Gate:
         gevent.sleep(max(0.0, (t0_ns - self.clock.now_ns()) / 1e9 - SETTLE_S))
         self.clock.freeze()
         self.t0_ns = here_ns = self.clock.here_ns(t0_ns)
+        self._announced.set()
         self.report()
         while (left_ns := here_ns - time_ns()) > 0:
             gevent.sleep(left_ns / 1e9)
@@ -145,6 +172,9 @@ class Leader:
 
     `on_t0` hears T0 in nanoseconds before anybody else does, `on_end` is called once: when every buyer of a process that lives is
     done, or `deadline_s` after T0. `is_gone` tells of a process, by its node, whether it has died: nobody waits for its buyers.
+
+    Where a LoadTestShape changes how many users Locust is to run, `buyers` says how many come in all. `at_once` is false where they
+    are not to wait for each other: then the first to arrive sets T0.
     """
 
     def __init__(
@@ -155,6 +185,8 @@ class Leader:
         on_t0: Callable[[int], None],
         on_end: Callable[[str], None],
         is_gone: Callable[[str], bool] = lambda _: False,
+        buyers: int | None = None,
+        at_once: bool = True,
     ) -> None:
         self.t0_ns: int | None = None
         self.counts: dict[str, Count] = {}
@@ -164,6 +196,8 @@ class Leader:
         self._on_t0 = on_t0
         self._on_end = on_end
         self._is_gone = is_gone
+        self._buyers = buyers
+        self._at_once = at_once
         self._timers: list[Any] = [gevent.spawn(self._watch)]
         self._ended = False
 
@@ -186,13 +220,15 @@ class Leader:
             timer.kill(block=False)
 
     def _look(self) -> None:
-        """Announces T0, or the end, when it is time. Buyers of a process that died count as having come and gone."""
+        """Announces T0, or the end, when it is time. Users of a process that died count as having come and gone."""
+        if self._ended:
+            return
         gone = [node for node in self.counts if self._is_gone(node)]
-        given_up = sum(self.counts[node].buyers for node in gone)
+        given_up = sum(self.counts[node].users for node in gone)
         living = [count for node, count in self.counts.items() if node not in gone]
         if self.t0_ns is None:
             arrived = given_up + sum(count.arrived for count in living)
-            if arrived >= self._expected() and all(count.clock_ready for count in living):
+            if arrived >= (self._expected() if self._at_once else 1) and all(count.clock_ready for count in living):
                 self._announce()
         elif given_up + sum(count.done for count in living) >= self._expected():
             self._end("every buyer has an answer" + (f"; {len(gone)} of the generators died" if gone else ""))
@@ -206,7 +242,7 @@ class Leader:
         return sum(count.arrived for count in self.counts.values())
 
     def _expected(self) -> int:
-        return max(1, int(self._runner.target_user_count))
+        return self._buyers or max(1, int(self._runner.target_user_count))
 
     def _give_up(self) -> None:
         if self.t0_ns is None:

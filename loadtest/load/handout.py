@@ -1,6 +1,7 @@
 """What the master hands to each worker before the buyers come: the sale as a message, so that a worker needs no file of the run."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,8 @@ class Place:
         }
 
 
-def hand_out(setup: Setup, place: Place) -> dict[str, Any]:
-    """The message for the worker at `place`."""
+def hand_out(setup: Setup, place: Place, offsets_ns: Sequence[int] | None = None) -> dict[str, Any]:
+    """The message for the worker at `place`. `offsets_ns` is the plan of arrivals where it takes a file to make it."""
     run_dir = setup.run_dir and setup.run_dir.resolve()
     return {
         "experiment": setup.experiment.to_toml(),
@@ -43,6 +44,7 @@ def hand_out(setup: Setup, place: Place) -> dict[str, Any]:
         "sale": setup.sale,
         "process": place.process,
         "processes": place.processes,
+        "offsets_ns": offsets_ns and list(offsets_ns),
         "run_dir": run_dir and {"path": str(run_dir), "mark": mark(run_dir)},
     }
 

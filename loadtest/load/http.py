@@ -1,67 +1,55 @@
 """A lean HTTP/1.1 client: one keep-alive connection a buyer, httptools on sockets that wait in gevent's hub.
 
 It follows no redirect and never retries: what was asked once is sent at most once, and an error says whether the
-request may have left. One deadline covers a whole exchange, so that a server that drips its answer holds nobody.
+request may have left. Only a connection that is found closed before a byte was sent is opened anew. One deadline covers
+a whole exchange, so that a server that drips its answer holds nobody. What a browser does on top is in session.py.
 """
 
 import _socket
 import contextlib
 import os
-import re
+import select
+from collections.abc import Mapping
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 import gevent
 import httptools
-from gevent import socket, ssl
+from gevent import monkey, socket, ssl
 
+from loadtest.load.answers import (
+    FRAMED,
+    MAX_ANSWER_BYTES,
+    MAX_HEAD_BYTES,
+    BadAnswerError,
+    DeadlineError,
+    DisconnectedError,
+    HeadOnly,
+    HttpError,
+    NotSentError,
+    Response,
+    head_of,
+    is_whole,
+)
+from loadtest.load.dial import dialled
 from loadtest.load.endpoint import Endpoint
 
-MAX_HEAD_BYTES = 65_536
-MAX_ANSWER_BYTES = 1_048_576
 RECV_BYTES = 16_384
-# A connection idle for longer is looked at before it is used: servers close idle ones after a few seconds.
-IDLE_S = 1.0
 NOT_CONNECTED = contextlib.suppress(OSError)
-FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
-
-
-class HttpError(Exception):
-    """No answer. `may_have_left` says whether the shop can have seen the request."""
-
-    may_have_left = True
-
-
-class NotSentError(HttpError):
-    """No byte of the request left: no address, refused, unreachable, no TLS, or no connection in time."""
-
-    may_have_left = False
-
-
-class DeadlineError(HttpError):
-    """The whole answer was not there at the deadline."""
-
-
-class DisconnectedError(HttpError):
-    """The server closed or reset the connection before its answer was complete."""
-
-
-class BadAnswerError(HttpError):
-    """What came is not HTTP/1.1, or is larger than the limits."""
-
-
-class Response(NamedTuple):
-    """A whole answer."""
-
-    status: int
-    body: bytes
+# The kernel's own, where Locust has put gevent's in its place: it is only asked, and never waits.
+POLL = monkey.get_original("select", "poll")
+HEAD = ord("H")
+__all__ = [
+    "MAX_ANSWER_BYTES", "MAX_HEAD_BYTES", "BadAnswerError", "Connection", "DeadlineError", "DisconnectedError", "HttpError",
+    "NotSentError", "Response",
+]  # fmt: skip
 
 
 class Connection:
     """One connection, opened when it is needed; one exchange at a time.
 
-    *Warning:* an answer that the server sends unasked is noticed when it comes together with another answer or on an
-    idle connection, not when it slips in between two exchanges.
+    *Warning:* bytes that the server sends unasked are noticed when they come together with an answer, and when they are
+    there before the next request is sent. What arrives later is taken for the answer: HTTP/1.1 cannot tell.
     """
 
     def __init__(self, where: Endpoint, timeout_s: float) -> None:
@@ -70,9 +58,19 @@ class Connection:
         self._hub = gevent.get_hub()
         self._sock: Any = None
         self._readable: Any = None
+        self._waiting: Any = None
         self._alarm: Any = None
-        self._busy = self._expired = False
-        self._deadline = self._used = 0.0
+        self._busy = self._expired = self._bodyless = False
+        self._deadline = 0.0
+        self._more = bytearray()
+
+    def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
+        """What `exchange` takes, made before it is needed.
+
+        Raises:
+            UsageError: a path or a header that would not stay in its line.
+        """
+        return self.where.request(method, path, headers, body)
 
     def exchange(self, request: bytes) -> Response:
         """Sends `request` and returns the whole answer, within the time-out.
@@ -82,9 +80,10 @@ class Connection:
             DeadlineError, DisconnectedError, BadAnswerError: the shop may have seen it. The connection is closed
                 after each of them; the next exchange opens another.
         """
-        now = monotonic()
-        self._deadline = now + self.timeout_s
-        if self._sock is None or (now - self._used > IDLE_S and self._stale()):
+        if request[0] == HEAD and not self._bodyless:
+            return self._exchange_head(request)
+        self._deadline = monotonic() + self.timeout_s
+        if self._sock is None or (self._poll(0) and self._stale()):
             self.open()
         if self._alarm is None:
             self._set_alarm(self._deadline - monotonic())
@@ -105,7 +104,9 @@ class Connection:
             self.close()
             raise
         self._busy = False
-        self._used = now
+        if self._more:
+            self._body += self._more
+            self._more.clear()
         if self._expired or not self._keep:
             self.close()
         return Response(self._status, self._body)
@@ -120,18 +121,22 @@ class Connection:
         late = NotSentError(f"connect: no connection in {self.timeout_s:g} s")
         try:
             with gevent.Timeout(self.timeout_s, late):
-                self._sock = self._connected()
+                self._sock = dialled(self.where, self.timeout_s)
         except OSError as error:
             raise NotSentError(f"connect: {_reason(error)}") from None
         if not self.where.tls:
             self._readable = self._hub.loop.io(self._sock.fileno(), 1)
-        self._parser = httptools.HttpResponseParser(self)
+            self._readable.start(self._wake)
+        poller = POLL()
+        poller.register(self._sock.fileno(), select.POLLIN)
+        self._poll = poller.poll
+        self._parser = self._new_parser()
         self._expired = False
-        self._used = monotonic()
 
     def close(self) -> None:
         """Closes the connection; it may be opened again."""
         self._busy = False
+        self._more.clear()
         for watcher in (self._readable, self._alarm):
             if watcher is not None:
                 watcher.stop()
@@ -148,7 +153,10 @@ class Connection:
             raise BadAnswerError("more than one answer to one request")
 
     def on_body(self, data: bytes) -> None:
-        self._body = self._body + data if self._body else data
+        if self._body:
+            self._more += data
+        else:
+            self._body = data
 
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -156,45 +164,72 @@ class Connection:
             self._status = status
             self._keep = self._parser.should_keep_alive()
 
-    # Bytes in and out. TLS keeps gevent's socket; a plain one is used as it is, which saves a third of the time.
+    def on_head(self, closes: bool) -> None:
+        """An answer to HEAD is complete. It need not tell a length: the parser's word on keep-alive is about bodies."""
+        status = self._parser.get_status_code()
+        if status >= 200:
+            self._status = status
+            self._keep = not closes and self._parser.get_http_version() == "1.1"
 
-    def _connected(self) -> Any:
-        sock = socket.create_connection((self.where.host, self.where.port))
+    def _new_parser(self) -> Any:
+        return httptools.HttpResponseParser(HeadOnly(self) if self._bodyless else self)
+
+    def _exchange_head(self, request: bytes) -> Response:
+        """An exchange whose answer ends with its head, whatever length it tells: a parser of its own reads it."""
+        self._bodyless = True
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.where.tls:
-                return self.where.tls.wrap_socket(sock, server_hostname=self.where.host)
-        except BaseException:
-            sock.close()
-            raise
-        plain = _socket.socket(fileno=sock.detach())
-        plain.setblocking(False)
-        return plain
+            if self._sock is not None:
+                self._parser = self._new_parser()
+            return self.exchange(request)
+        finally:
+            self._bodyless = False
+            if self._sock is not None:
+                self._parser = self._new_parser()
+
+    # Bytes in and out. TLS keeps gevent's socket; a plain one is used as it is, which saves a third of the time.
 
     def _send(self, request: bytes) -> None:
         if self._readable is None:
             self._sock.sendall(request)
             return
-        sent, length = 0, len(request)
-        while sent < length:
-            try:
-                sent += self._sock.send(request[sent:] if sent else request)
-            except BlockingIOError:
-                self._wait_writable()
-            except OSError as error:
-                if sent or self._expired:
-                    raise
-                raise NotSentError(f"send: {_reason(error)}") from None
+        try:
+            sent = self._sock.send(request)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise NotSentError(f"send: {_reason(error)}") from None
+        if sent < len(request):
+            self._send_rest(request, sent)
+
+    def _send_rest(self, request: bytes, sent: int) -> None:
+        while sent < len(request):
+            self._wait_writable()
+            with contextlib.suppress(BlockingIOError):
+                sent += self._sock.send(request[sent:])
 
     def _receive(self) -> bytes:
-        if self._readable is not None:
-            # Waiting first saves the system call that would only say "not yet".
-            self._hub.wait(self._readable)
+        if self._readable is None:
+            return self._sock.recv(RECV_BYTES)  # type: ignore[no-any-return]
         while True:
+            # Waiting first saves the system call that would only say "not yet". The watcher stays on between two waits,
+            # which saves two more; nobody else switches to a buyer who waits here, but a wait that ends early does no harm.
+            self._waiting = gevent.getcurrent()
+            try:
+                self._hub.switch()
+            finally:
+                self._waiting = None
             try:
                 return self._sock.recv(RECV_BYTES)  # type: ignore[no-any-return]
             except BlockingIOError:
-                self._hub.wait(self._readable)
+                continue
+
+    def _wake(self) -> None:
+        """Something has come: for the buyer who waits, or, when nobody does, the end of the connection or bytes unasked."""
+        if self._waiting is not None:
+            self._waiting.switch()
+        else:
+            self._readable.stop()
+            self._poll = _always
 
     def _receive_rest(self, data: bytes) -> None:
         """The rest of an answer of which `data` came first; an empty `data` is the end of the connection."""
@@ -204,44 +239,47 @@ class Connection:
                 self._end(head)
                 return
             received += len(data)
-            if len(head) < MAX_HEAD_BYTES:
-                head += data
-                if len(head) >= MAX_HEAD_BYTES and b"\r\n\r\n" not in head:
-                    raise BadAnswerError(f"headers over {MAX_HEAD_BYTES} bytes")
             if received > MAX_ANSWER_BYTES:
                 raise BadAnswerError(f"answer over {MAX_ANSWER_BYTES} bytes")
+            if not is_whole(head):
+                head = head_of(head + data)
+                if len(head) > MAX_HEAD_BYTES:
+                    raise BadAnswerError(f"headers over {MAX_HEAD_BYTES} bytes")
             data = self._receive()
             if data:
                 self._parser.feed_data(data)
 
     def _end(self, head: bytes) -> None:
         """The server closed. That ends an answer without a length; it breaks any other off."""
-        if self._expired or b"\r\n\r\n" not in head or FRAMED.search(head):
+        if self._expired or not is_whole(head) or FRAMED.search(head):
             raise DisconnectedError("closed before the answer was complete")
         self._status, self._keep = self._parser.get_status_code(), False
 
     def _wait_writable(self) -> None:
+        self._readable.stop()  # an answer that comes early keeps
         watcher = self._hub.loop.io(self._sock.fileno(), 2)
         try:
             self._hub.wait(watcher)
         finally:
             watcher.close()
+        self._readable.start(self._wake)
 
     def _stale(self) -> bool:
-        """Whether an idle connection was closed by the server, or holds bytes that nobody asked for."""
+        """Whether a connection on which something has come was closed, or holds bytes that nobody asked for.
+
+        TLS has messages of its own, such as session tickets: they do no harm.
+        """
+        if not self.where.tls:
+            return True
         try:
-            if self.where.tls:
-                self._sock.settimeout(0)
-                self._sock.recv(1)
-            else:
-                self._sock.recv(1, socket.MSG_PEEK)
+            self._sock.settimeout(0)
+            self._sock.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError, TimeoutError):
             return False
         except OSError:
             return True
         finally:
-            if self.where.tls:
-                self._sock.settimeout(None)
+            self._sock.settimeout(None)
         return True
 
     # The deadline: one timer a connection. When it rings early, it is set again for what is left.
@@ -275,6 +313,11 @@ class Connection:
         if isinstance(error, OSError):
             return DisconnectedError(_reason(error))
         return error
+
+
+def _always(_timeout_ms: int) -> bool:
+    """In place of a poll that has had its answer."""
+    return True
 
 
 def _reason(error: OSError) -> str:

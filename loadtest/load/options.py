@@ -12,16 +12,33 @@ from loadtest.shop import Shop
 DEFAULT_SHOP = "target/shop.toml"
 
 
-def add_options(parser: Any) -> None:
-    """Adds the options to Locust's `parser`."""
+def add_options(parser: Any, experiment: str = "rush") -> None:
+    """Adds the options to Locust's `parser`. `experiment` is the one whose numbers a scenario takes by default."""
 
     def add(flag: str, metavar: str, text: str, default: str = "", in_web_ui: bool = False) -> None:
         parser.add_argument(flag, default=default, metavar=metavar, help=text, include_in_web_ui=in_web_ui)
 
+    # Locust prints --help before it has imported the scenario: its own options only.
+    parser.add_argument("--help-sale", action="help", help="Show all options, with those of the sale, and exit")
     add("--run-dir", "<dir>", "Directory with experiment.toml and shop.toml; history and samples are written there")
     add("--shop", "<file>", "Without --run-dir: the manifest whose [http] says how to talk to the shop", DEFAULT_SHOP)
+    add(
+        "--experiment",
+        "<name>",
+        "Without --run-dir: the experiment whose [arrivals] and [traffic] to follow",
+        experiment,
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="<key=value>",
+        help="Without --run-dir: a key of the experiment with another value, such as traffic.retries=5; may be given often",
+        include_in_web_ui=False,
+    )
     add("--sale", "<id>", "Sale to buy from; default: the manifest's", in_web_ui=True)
     add("--shop-ca", "<file>", "PEM file of the authority that signed the shop's certificate")
+    add("--desk", "<dir>", "Set by loadtest run --web: where the sales of the web page are asked for")
     parser.add_argument(
         "--shop-insecure",
         action="store_true",
@@ -52,7 +69,10 @@ def read_setup(options: Any, host: str | None) -> Setup:
     if not host:
         raise UsageError("--host: required, the address of the shop, such as --host http://127.0.0.1:8000")
     run_dir = Path(options.run_dir) if options.run_dir else None
-    experiment = load_experiment(str(run_dir / "experiment.toml")) if run_dir else Experiment()
+    if run_dir:
+        experiment = load_experiment(str(run_dir / "experiment.toml"))
+    else:
+        experiment = load_experiment(options.experiment, options.set)
     path = run_dir / "shop.toml" if run_dir else find_file(options.shop)
     shop = parse(Shop, read_toml(path), str(path))
     where = endpoint(host, Path(options.shop_ca) if options.shop_ca else None, options.shop_insecure)

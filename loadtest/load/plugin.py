@@ -3,6 +3,7 @@
 import gc
 import logging
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
@@ -11,16 +12,20 @@ import gevent
 import locust.log
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtest.errors import HarnessError
-from loadtest.load.arrivals import offsets_ns
-from loadtest.load.buyer import Sale
+from loadtest.desk import Desk
+from loadtest.errors import HarnessError, UsageError
+from loadtest.experiment import Experiment
+from loadtest.load.arrivals import PLAN, plan_arrivals, read_times
 from loadtest.load.clock import Clock
 from loadtest.load.crew import Crew
 from loadtest.load.gate import COUNT, T0, Gate, Leader
 from loadtest.load.handout import Place
 from loadtest.load.locust_files import tick_faster, write_csv, write_html
 from loadtest.load.options import Setup, add_options, read_setup
+from loadtest.load.outcomes import Outcomes
 from loadtest.load.recorder import Recorder
+from loadtest.load.sale import Sale
+from loadtest.load.sales import Sales
 from loadtest.load.samples import Samples, write_t0
 from loadtest.load.worker import Worker
 from loadtest.traffic import Crowd
@@ -28,27 +33,47 @@ from loadtest.traffic import Crowd
 log = logging.getLogger(__name__)
 
 
-def install(events: Any) -> None:
-    """Adds the listeners of a sale to Locust's `events`. Installing twice does nothing."""
+def install(events: Any, experiment: str = "rush") -> None:
+    """Adds the listeners of a sale to Locust's `events`. Installing twice does nothing.
+
+    Run bare, the scenario follows the numbers of `experiment`, a shipped one or a file, unless told another.
+    """
     if getattr(events, "sale_installed", False):
         return
     events.sale_installed = True
     tick_faster()
-    events.init_command_line_parser.add_listener(add_options)
+    events.init_command_line_parser.add_listener(lambda parser: add_options(parser, experiment))
     events.init.add_listener(on_init)
 
 
-def on_init(environment: Any, runner: Any, **_: Any) -> None:
+def on_init(environment: Any, runner: Any, web_ui: Any = None, **_: Any) -> None:
     """Checks the options while the user is still looking, and wires one `Plugin` to this process."""
     # In the web UI the host may still be to come.
     known = environment.parsed_options.headless or environment.host
     if known and not isinstance(runner, WorkerRunner):
         try:
             read_setup(environment.parsed_options, environment.host)
+            _check_tags(environment)
         except HarnessError as error:
             print(f"Error: {error}", file=sys.stderr)
             sys.exit(error.exit_code)
-    Plugin(environment, runner)
+    plugin = Plugin(environment, runner)
+    if web_ui is not None:
+        plugin.show_on(web_ui)
+    elif isinstance(runner, WorkerRunner) and not environment.parsed_options.run_dir:
+        plugin.outcomes = Outcomes(environment, runner)  # for the master's page
+
+
+def _check_tags(environment: Any) -> None:
+    """A buyer without a task is no buyer: Locust would say so with a traceback for each of them."""
+    options = environment.parsed_options
+    wanted, unwanted = set(options.tags or ()), set(options.exclude_tags or ())
+    stories: list[set[str]] = [
+        getattr(story, "locust_tag_set", set()) for user in environment.user_classes for story in user.tasks
+    ]
+    if not any((not wanted or wanted & tags) and not unwanted & tags for tags in stories):
+        known = ", ".join(sorted(set().union(*stories))) or "none"
+        raise UsageError(f"--tags, --exclude-tags: they leave buyers nothing to do; tags of this scenario: {known}")
 
 
 class Plugin:
@@ -66,6 +91,10 @@ class Plugin:
         self.crew = Crew(runner) if isinstance(runner, MasterRunner) else None
         self.worker = Worker(environment, runner) if isinstance(runner, WorkerRunner) else None
         self._quits = False
+        self._ended: Leader | None = None
+        self.outcomes: Outcomes | None = None
+        desk = environment.parsed_options.desk
+        self.sales = Sales(Desk(Path(desk)), environment, runner) if desk else None
         runner.register_message(COUNT, self.on_count)
         runner.register_message(T0, self.on_t0)
         events = environment.events
@@ -75,13 +104,27 @@ class Plugin:
         events.quitting.add_listener(self.on_quitting)
         events.quit.add_listener(self.on_quit)
 
+    def show_on(self, web_ui: Any) -> None:
+        """Add the sale's own page to Locust's."""
+        from loadtest.load.page import add_page
+        from loadtest.load.show import Show
+
+        self.outcomes = Outcomes(self.environment, self.runner)
+        t0_ns: Callable[[], int | None] = lambda: self.leader.t0_ns if self.leader else None  # noqa: E731
+        show = Show(self.environment, self.runner, self.outcomes, self.sales, t0_ns)
+        add_page(web_ui, self.environment.parsed_options, show)
+
     def on_start(self, **_: Any) -> None:
         """A new sale: closed gate, fresh counters."""
         try:
+            if self.sales:
+                self.sales.prepare()
             self._start()
         except HarnessError as error:
             log.critical("%s", error)
             self.environment.process_exit_code = error.exit_code
+            if self.sales:
+                self.sales.give_up()
             gevent.spawn(self.runner.quit if self._headless else self.runner.stop)
 
     def on_spawned(self, **_: Any) -> None:
@@ -105,15 +148,22 @@ class Plugin:
 
     def on_stop(self, **_: Any) -> None:
         """The sale is over here: the buyers are gone, the files are closed. A worker delivers, its master collects."""
-        ended, self.leader = self.leader, None
-        for part in (ended, self.gate, self.samples, self.recorder):
+        self._close()
+        if self.crew and self.leader and self.leader is not self._ended:
+            self._ended = self.leader
+            gevent.spawn(self._finish, self.leader)
+        if self.sales and (run_dir := self.sales.under_way):
+            write_html(self.environment, run_dir / "locust" / "locust.html")
+            write_csv(self.environment, str(run_dir / "locust" / "stats"))
+            self.sales.gone()
+
+    def _close(self) -> None:
+        for part in (self.leader, self.gate, self.samples, self.recorder):
             if part is not None:
                 part.close()
         self.gate = self.samples = self.recorder = None
         if self.worker:
             self.worker.end()
-        if self.crew and ended:
-            gevent.spawn(self._finish, ended)
 
     def on_quitting(self, **_: Any) -> None:
         """All reports must be in before Locust says good-bye. What buyers met is no failure of this process; a crash in it is."""
@@ -141,28 +191,31 @@ class Plugin:
         return bool(self.environment.parsed_options.headless)
 
     def _start(self) -> None:
-        self.on_stop()
+        self._close()
         setup, place = self._begin()
-        # What was imported stays: a full collection that walks it would hold up the herd.
+        # What the last sale froze may go. What was imported stays: a full collection that walks it would hold up the herd.
+        gc.unfreeze()
         gc.collect()
         gc.freeze()
+        if self.outcomes:
+            self.outcomes.expect(setup.shop.http, setup.sale)
         experiment, run_dir = setup.experiment, setup.run_dir
         if self.leads:
             self.leader = Leader(
                 self.runner, experiment.arrivals.gather_s, experiment.drain.deadline_s,
                 on_t0=lambda t0_ns: self._on_t0(run_dir, t0_ns), on_end=self._end,
                 is_gone=self.crew.is_gone if self.crew else lambda _: False,
+                buyers=experiment.buyers if self.environment.shape_class else None,
+                at_once=experiment.arrivals.kind != "spawned",
             )  # fmt: skip
         if self.crew:
-            self.crew.begin(setup)
+            self.crew.begin(setup, _plan(run_dir, experiment) if experiment.arrivals.kind == "replay" else None)
         if self.buys:
             clock = self.worker.clock if self.worker else Clock()
-            self.gate = Gate(
-                self.runner, clock, lambda: (sale.buyers, sale.planned), bool(self.worker and self.worker.ships)
-            )
+            self.gate = Gate(self.runner, clock, lambda: sale.share, bool(self.worker and self.worker.ships))
             sale = Sale(
                 setup.sale, setup.shop.http, setup.where, experiment, self.gate,
-                offsets_ns(experiment.arrivals, experiment.buyers, experiment.seed),
+                (self.worker and self.worker.offsets_ns) or _plan(run_dir, experiment),
                 Crowd(experiment.traffic, experiment.buyers, experiment.seed),
                 process=place.process, processes=place.processes,
             )  # fmt: skip
@@ -179,18 +232,20 @@ class Plugin:
         return read_setup(self.environment.parsed_options, self.environment.host), Place(0, 1)
 
     def _end(self, why: str) -> None:
-        """A headless run ends by itself; in the web UI the user decides."""
+        """A headless run ends by itself, and so does one that the harness judges; in the bare web UI the user decides."""
         log.info("The sale is over: %s", why)
-        if self._headless:
+        if self._headless or self.sales:
             gevent.spawn(self._finish, self.leader)
 
     def _finish(self, leader: Leader | None) -> None:
-        """Ends a headless run, once all is collected."""
+        """Ends a headless run, once all is collected, or the sale of a page."""
         if leader:
             self._collect(leader)
         if self._headless and not self._quits:
             self._quits = True
             self.runner.quit()
+        elif self.sales:
+            self.runner.stop()
 
     def _collect(self, leader: Leader) -> None:
         if self.crew:
@@ -211,9 +266,16 @@ def _readings(sale: Sale, place: Place) -> dict[str, float]:
     used = getrusage(RUSAGE_SELF)
     own = {"cpu_s": used.ru_utime + used.ru_stime, **sale.gate.clock.reading()}
     return {
-        "sent": sale.sent, "answered": sale.answered, "waiting": sale.gate.waiting,
+        "sent": sale.sent, "answered": sale.answered, "waiting": sale.gate.waiting, "dropped": sale.dropped,
         **{f"{place.name}.{metric}": value for metric, value in own.items()},
     }  # fmt: skip
+
+
+def _plan(run_dir: Path | None, experiment: Experiment) -> Sequence[int]:
+    """The arrivals as the run has planned them; made here where nobody has."""
+    if run_dir and (run_dir / PLAN).is_file():
+        return read_times(run_dir / PLAN)
+    return plan_arrivals(experiment)
 
 
 def _made(path: Path) -> Path:

@@ -3,6 +3,7 @@
 import logging
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ class Worker:
     def __init__(self, environment: Any, runner: Any) -> None:
         self.clock: Clock = Clock()
         self.ships = False
+        self.offsets_ns: Sequence[int] | None = None
         self._environment = environment
         self._runner = runner
         self._handout: Any = None
@@ -46,6 +48,7 @@ class Worker:
             HarnessError: the master handed out nothing.
         """
         setup, place = take(self._handout, self._environment.parsed_options, self._environment.host)
+        self.offsets_ns = self._handout["offsets_ns"]
         self.ships = self._handout["run_dir"] is not None and setup.run_dir is None
         self._sells, self._shipper = True, None
         self.clock = MeasuredClock(self._runner)

@@ -1,4 +1,4 @@
-"""Processor time and memory of every process that the harness started, with its children, by role."""
+"""Processor time and memory of every process that the harness started, with its children, by role; where a role has several, by name too."""
 
 import contextlib
 import json
@@ -20,12 +20,12 @@ class ProcessesProbe:
 
     def __init__(self, subject: Subject) -> None:
         self._journal: Path = subject.processes
-        self._roles: dict[int, str] = {}
+        self._roles: dict[int, tuple[str, ...]] = {}  # by process: its role, and its name if that is one of several
         self._read_to = 0
         self._turn = -1
 
     def read(self) -> Reading:
-        """<role>.cpu_s (a counter, user and system) and <role>.rss_bytes."""
+        """<role>.cpu_s (a counter, user and system) and <role>.rss_bytes; the same of worker-1, worker-2 … where there are several."""
         self._turn += 1
         if self._turn % EVERY:
             return {}
@@ -39,18 +39,18 @@ class ProcessesProbe:
                 used[process.pid] = cpu.user + cpu.system, float(process.memory_info().rss)
         totals: dict[str, float] = defaultdict(float)
         for pid, (cpu_s, rss) in used.items():
-            if role := self._role(pid, parents):
-                totals[f"{role}.cpu_s"] += cpu_s
-                totals[f"{role}.rss_bytes"] += rss
+            for name in self._names(pid, parents):
+                totals[f"{name}.cpu_s"] += cpu_s
+                totals[f"{name}.rss_bytes"] += rss
         return totals
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _role(self, pid: int, parents: dict[int, int]) -> str | None:
+    def _names(self, pid: int, parents: dict[int, int]) -> tuple[str, ...]:
         while pid not in self._roles:
             if pid not in parents:
-                return None
+                return ()
             pid = parents[pid]
         return self._roles[pid]
 
@@ -61,5 +61,6 @@ class ProcessesProbe:
             journal.seek(self._read_to)
             while (line := journal.readline()).endswith("\n"):
                 entry = json.loads(line)
-                self._roles[entry["pid"]] = entry["role"]
+                role, name = entry["role"], entry["name"]
+                self._roles[entry["pid"]] = (role, name) if name.startswith(f"{role}-") else (role,)
                 self._read_to = journal.tell()

@@ -13,3 +13,4 @@ class Services:
     postgres: str
     redis: str
     broker: str
+    broker_admin: str = ""  # RabbitMQ's management, where it was given

@@ -1,29 +1,55 @@
 """Services that the user runs. They are looked at before anything starts, and refused when they are not for a test."""
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
+import amqp
 import kombu
 import psycopg2
 import redis
 
 from loadtest.errors import UsageError
+from loadtest.rabbitmq import controllable
 from loadtest.stack import TEST_SALE, Services
 from loadtest.stack.embedded import embedded_postgres, embedded_redis
 from loadtest.stack.process import Supervisor
 
 CONNECT_S = 3
 
+Kind = Literal["redis", "rabbitmq"]
+EMBEDDED: tuple[Kind, ...] = ("redis",)
+# What RabbitMQ answers to a user or a vhost that it does not know; `prepare` may make them.
+UNKNOWN_HERE = (amqp.AccessRefused, amqp.NotAllowed)
+
 
 @dataclass(frozen=True)
 class Given:
-    """The addresses that the user gave; None for a service that is to be embedded."""
+    """The addresses that the user gave; None for a service that is to be embedded.
+
+    Of `brokers` there may be one of each kind. `broker_admin` is RabbitMQ's management, ``http://user:password@host:15672``.
+    """
 
     postgres: str | None = None
     redis: str | None = None
-    broker: str | None = None
+    brokers: tuple[str, ...] = ()
+    broker_admin: str | None = None
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kind of each broker."""
+        return tuple(kind_of(url) for url in self.brokers)
+
+    def broker(self, kind: Kind) -> str | None:
+        """The broker of that kind."""
+        return next((url for url in self.brokers if kind_of(url) == kind), None)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every address."""
+        return tuple(url for url in (self.postgres, self.redis, *self.brokers, self.broker_admin) if url)
 
     def check(self) -> None:
         """Connect to each once.
@@ -35,17 +61,36 @@ class Given:
             _check_postgres(self.postgres)
         if self.redis:
             _check_redis(self.redis)
-        if self.broker:
-            _check_broker(self.broker)
+        for url in self.brokers:
+            _check_broker(url, makeable=bool(self.broker_admin) or controllable(url))
+        if len(set(self.kinds)) < len(self.kinds):
+            raise UsageError(
+                f"--broker: found two of one kind ({' and '.join(map(without_password, self.brokers))}); give one of each at most"
+            )
+
+
+def kind_of(url: str) -> Kind:
+    """What listens there."""
+    return "rabbitmq" if urlsplit(url).scheme in ("amqp", "amqps", "pyamqp") else "redis"
 
 
 @contextlib.contextmanager
-def open_services(given: Given, supervisor: Supervisor) -> Iterator[Services]:
-    """Every service: the given ones as they are, the others embedded while the context lasts."""
+def open_services(given: Given, supervisor: Supervisor, kinds: Collection[Kind] = EMBEDDED) -> Iterator[Services]:
+    """Every service: the given ones as they are, the others embedded while the context lasts.
+
+    The broker is a Redis if that is among `kinds`; `with_broker` gives the other.
+    """
     with contextlib.ExitStack() as stack:
         postgres = given.postgres or stack.enter_context(embedded_postgres(supervisor))
-        own = "" if given.redis and given.broker else stack.enter_context(embedded_redis(supervisor))
-        yield Services(postgres=postgres, redis=given.redis or f"{own}/0", broker=given.broker or f"{own}/1")
+        enough = given.redis and all(given.broker(kind) for kind in kinds)
+        own = "" if enough else stack.enter_context(embedded_redis(supervisor))
+        services = Services(postgres, given.redis or f"{own}/0", f"{own}/1", given.broker_admin or "")
+        yield with_broker(services, given, "redis" if "redis" in kinds else "rabbitmq")
+
+
+def with_broker(services: Services, given: Given, kind: Kind) -> Services:
+    """`services` with the broker of that kind; Redis is embedded where none was given."""
+    return replace(services, broker=given.broker(kind) or services.broker)
 
 
 def without_password(url: str) -> str:
@@ -85,12 +130,18 @@ def _check_redis(url: str) -> None:
         raise _unreachable("redis", url, error) from None
 
 
-def _check_broker(url: str) -> None:
+def _check_broker(url: str, makeable: bool) -> None:
     _expect_scheme("broker", url, ("redis", "rediss", "amqp", "amqps", "pyamqp"))
     try:
         with kombu.Connection(url, connect_timeout=CONNECT_S) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_S)
             connection.default_channel  # noqa: B018 - the Redis transport connects only here
+    except UNKNOWN_HERE as error:
+        if not makeable:
+            raise UsageError(
+                f"--broker {without_password(url)}: refuses this user or vhost ({_first_line(error)}); "
+                "give --broker-admin, so that they can be made, or see docs/brokers.md"
+            ) from None
     except Exception as error:
         raise _unreachable("broker", url, error) from None
 
@@ -103,7 +154,10 @@ def _expect_scheme(option: str, url: str, schemes: tuple[str, ...]) -> None:
 
 
 def _unreachable(option: str, url: str, error: Exception) -> UsageError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return UsageError(
-        f"--{option} {without_password(url)}: does not answer ({reason}); start it, or leave --{option} away for the embedded one"
+        f"--{option} {without_password(url)}: does not answer ({_first_line(error)}); start it, or leave --{option} away for the embedded one"
     )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

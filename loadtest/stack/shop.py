@@ -12,6 +12,7 @@ from functools import partial
 from loadtest.errors import ServiceError, UsageError
 from loadtest.experiment import Experiment
 from loadtest.names import fill
+from loadtest.redelivery import visibility_s
 from loadtest.shop import Process as ProcessEntry
 from loadtest.shop import Shop
 from loadtest.stack import Services
@@ -108,6 +109,9 @@ class ShopStack:
             **self.experiment.flat(),
             "limiter.kind": self.experiment.limiter.kind if self.experiment.limited else "none",
             "limiter.burst": self.experiment.limiter.allowed_burst,
+            "broker.visibility_s": visibility_s(self.experiment),
+            "workers.prefetch": self.experiment.prefetch,
+            "workers.concurrency": self.experiment.workers.at_once,
             "sale": self.shop.sale,
             "port": self.port,
             "base_url": self.base_url,
@@ -115,6 +119,7 @@ class ShopStack:
             "stack.postgres": self.services.postgres,
             "stack.redis": self.services.redis,
             "stack.broker": self.services.broker,
+            "stack.broker_admin": self.services.broker_admin,
             **(more or {}),
         }
         return fill(text, values, where)

@@ -40,7 +40,7 @@ def commits(run: RunData) -> Chart:
 def _caption(found: Commits, bin_s: float) -> str:
     peak, commits = found.requests.max(initial=0), found.rows.max(initial=0)
     width = f"{bin_s * 1000:.0f} ms" if bin_s < 1 else f"{bin_s:g} s"
-    limit = "" if found.configured_per_s is None else f", where W·L allows {found.configured_per_s:,.0f}/s"
+    limit = f", where W·L allows {', then '.join(f'{per_s:,.0f}' for per_s in found.limits)}/s" if found.limits else ""
     fullest = f"The fullest second held {found.fullest_1s:,} rows{limit}."
     if not peak or not commits:
         return fullest if commits else "No row carries a time; write transactions are Postgres's own count."
@@ -52,7 +52,7 @@ def _caption(found: Commits, bin_s: float) -> str:
 
 def _draw(found: Commits, canvas: Canvas) -> None:
     written = found.transactions.peak if found.transactions else 0
-    top = max(found.rows.max(initial=0), found.fullest_1s, found.configured_per_s or 0, written, 1) * 1.15
+    top = max(found.rows.max(initial=0), found.fullest_1s, *found.limits, written, 1) * 1.15
     peak = found.requests.max(initial=0)
     cut = peak > CUT * top
     heights = (70, 190) if cut else (230,)
@@ -90,6 +90,8 @@ def _draw_commits(found: Commits, canvas: Canvas, axes: Axes, top: float) -> Non
     if found.fullest_1s:
         canvas.name(axes, found.fullest_1s, f"fullest 1 s: {found.fullest_1s:,}", BLUE)
         axes.plot(found.fullest_s, found.fullest_1s, "o", color=BLUE.mark, markersize=5)
-    if found.configured_per_s is not None:
-        axes.axhline(found.configured_per_s, color=RED.mark, linewidth=1.2, linestyle=(0, (5, 2)))
-        canvas.name(axes, found.configured_per_s - 0.01, f"W·L = {found.configured_per_s:,.0f}/s", RED)
+    if found.limits:
+        since = [found.edges[0], *(at_s for at_s, _ in found.changed), found.edges[-1]]
+        allowed = [*found.limits, found.limits[-1]]
+        axes.plot(since, allowed, color=RED.mark, linewidth=1.2, linestyle=(0, (5, 2)), drawstyle="steps-post")
+        canvas.name(axes, allowed[-1] - 0.01, f"W·L = {allowed[-1]:,.0f}/s", RED)

@@ -34,7 +34,7 @@ FLOW = """
     WITH places AS (
         SELECT number, 1 AS seeded, 0 AS promised, 0 AS rows, 0 AS queued, 0 AS claimed, 0 AS rejected,
                0 AS left_over FROM seeded
-        UNION ALL SELECT number, 0, 1, 0, 0, 0, 0, 0 FROM ops WHERE kind = 'buy' AND outcome = 'won'
+        UNION ALL SELECT number, 0, 1, 0, 0, 0, 0, 0 FROM asks WHERE outcome = 'won'
         UNION ALL SELECT number, 0, 0, 1, 0, 0, 0, 0 FROM orders
         UNION ALL SELECT number, 0, 0, 0, 1, 0, 0, 0 FROM queue
         UNION ALL SELECT number, 0, 0, 0, 0, 1, 0, 0 FROM claims

@@ -36,7 +36,7 @@ def latency(run: RunData) -> Chart:
     rows: list[tuple[object, ...]] = [
         (each.outcome, each.count, *(round(ms, 2) for ms in (*each.scheduled_ms, *each.raw_ms[:2]))) for each in found
     ]
-    ((silent,),) = run.rows("SELECT count(*) FROM ops WHERE kind = 'buy' AND end_ns IS NULL")
+    ((silent,),) = run.rows("SELECT count(*) FROM asks WHERE end_ns IS NULL")
     caption = _caption(found, silent)
     table = Table(header, rows)
     return Chart(

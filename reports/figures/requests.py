@@ -38,7 +38,9 @@ def _caption(found: Requests, bin_s: float) -> str:
     if len(busy):
         text += f"; the last answer came {found.edges[busy[-1] + 1]:.3g} s after T0"
     polls = (
-        f" Looks at an order's status, up to {found.polls.max():,.0f}/s, are not stacked." if found.polls.any() else ""
+        f" Looks at the page or at an order's status, up to {found.polls.max():,.0f}/s, are not stacked."
+        if found.polls.any()
+        else ""
     )
     return f"{text}. Bins of {width}.{polls}"
 
@@ -58,7 +60,7 @@ def _draw(found: Requests, canvas: Canvas) -> None:
     axes.stairs(found.sent, found.edges, color=INK.mark, linewidth=1.3)
     if found.polls.any():
         axes.stairs(found.polls, found.edges, color=MUTED.mark, linewidth=0.9, zorder=0.9)
-        canvas.name(axes, 0, "status polls", MUTED)
+        canvas.name(axes, 0, "looks", MUTED)
     peak_per_s = float(max(found.scheduled.max(), found.sent.max(), 1))
     top = peak_per_s if peak_per_s < CUT * total.max() or not total.any() else float(total.max()) * 1.5
     canvas.name(axes, peak_per_s, f"sent, peak {short(found.sent.max())}/s", INK)

@@ -1,5 +1,6 @@
 """Is the tester the bottleneck? How late requests were sent, and how busy the generator was."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -13,6 +14,7 @@ from reports.metrics import Lag, Series
 from reports.style import BLUE, INK, PURPLE, RED, SKY
 from reports.timeline import timeline
 
+ON_TIME_MS = 20  # as the verdict counts them
 FULL = 100  # % of one core, which is all that a gevent process can use
 
 
@@ -22,16 +24,21 @@ def tester(run: RunData) -> Chart:
     lag = metrics.lag(run, time)
     cpu = metrics.rate(run, time, "processes", "generator.cpu_s")
     percent = cpu.times(100)
-    caption = _caption(lag, run.verdict.load.get("generator_cpu"), percent)
+    caption = _caption(lag, run.verdict.load, percent)
     table = columns(time_s=lag.time_s, lag_p50_ms=lag.p50_ms, lag_p99_ms=lag.p99_ms, lag_max_ms=lag.max_ms)
     alt = f"Lateness of requests and the generator's CPU over time. {caption}"
     return Chart("Was the tester the bottleneck?", caption, alt, table, partial(_draw, lag, percent), time)
 
 
-def _caption(lag: Lag, cores: float | None, cpu: Series) -> str:
+def _caption(lag: Lag, load: Mapping[str, float], cpu: Series) -> str:
     if not len(lag.time_s):
         return "No request was sent."
-    late = f"From the first to the last buyer the herd took {lag.fire_spread_ms:,.0f} ms to fire; "
+    cores = load.get("generator_cpu")
+    if "on_time" in load:
+        late = f"{load['on_time'] * 100:,.1f} % of the planned orders were sent within {ON_TIME_MS} ms of their time"
+        late += f", and {load.get('dropped', 0):,.0f} were dropped because no connection was free; "
+    else:
+        late = f"From the first to the last buyer the herd took {lag.fire_spread_ms:,.0f} ms to fire; "
     late += f"no request was sent more than {np.max(lag.max_ms):,.0f} ms after it was due."
     if cores is not None:
         return (

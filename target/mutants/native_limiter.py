@@ -11,9 +11,7 @@ from target.mutants import Mutant
 
 def natively_limited(config: Config) -> Celery:
     """Celery's own consumer and prefetch. See `target.limiter` for what becomes of the rate."""
-    celery = create_celery(config)
-    celery.conf.update(worker_consumer="celery.worker.consumer:Consumer", worker_prefetch_multiplier=4)
-    return celery
+    return create_celery(replace(config, limiter="native", prefetch=4))
 
 
 MUTANT = Mutant(

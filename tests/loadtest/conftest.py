@@ -29,7 +29,9 @@ class History:
         self.samples: list[dict[str, Any]] = []
         self.faults: list[dict[str, Any]] = []
         self.generators: list[Generator] = []
+        self.changes: list[dict[str, Any]] = []
         self.thresholds: list[str] = []
+        self.plan: list[float] = []
         self.absent: set[str] = set()
         self.sale = {
             "sale": "s", "scheme": "tokens", "dispatch": "queued", "limiter_kind": "none", "stock": stock, "buyers": 0,
@@ -80,7 +82,7 @@ class History:
         """A claim that the shop gave up, and said so."""
         return self._add("rejected", number=number, buyer=buyer)
 
-    def queued(self, number: str, state: str = "ready") -> Self:
+    def queued(self, number: str | None, state: str = "ready") -> Self:
         """A message that still waits at the end."""
         return self._add("queue", number=number, state=state)
 
@@ -109,6 +111,17 @@ class History:
         """A process that buyers ran in; the times of its operations are by its own clock, which the master's is ahead of."""
         clock = round(ahead_s * 1e9), round(within_s * 1e9)
         self.generators.append(Generator(f"g{process}", process, planned, planned, whole, *clock))
+        return self
+
+    def limit(self, rate_per_s: float, at: float, answered: int = 1) -> Self:
+        """A change of the limit while the sale runs."""
+        change = {"time_ns": _ns(at), "rate_per_s": rate_per_s, "together_per_s": rate_per_s, "answered": answered}
+        self.changes.append(change)
+        return self
+
+    def due(self, *times: float) -> Self:
+        """The plan of open arrivals: seconds after T0, each with one order."""
+        self.plan += times
         return self
 
     def undrained(self) -> Self:
@@ -141,17 +154,26 @@ class History:
         if self.generators:
             write_generators(run_dir, self.generators)
         _write_lines(run_dir / "samples" / "sampler.jsonl", self.samples)
-        if self.faults:
-            _write_lines(run_dir / "faults.jsonl", self.faults)
+        self._write_where_any(run_dir)
         buyers = len({op["b"] for op in self.ops})
         asked = sum(op["k"] == "buy" for op in self.ops)
         sale = self.sale | {"buyers": self.sale["buyers"] or buyers, "planned": self.sale["planned"] or asked}
         with duckdb.connect() as db:
             for name, rows in (self.tables | {"sale": [sale]}).items():
                 if name not in self.absent:
-                    columns = COLUMNS[name].replace(", redelivery_s DOUBLE", "")
+                    columns = COLUMNS[name]
+                    if name == "sale" and "redelivery_s" not in self.sale:
+                        columns = columns.replace(", redelivery_s DOUBLE", "")
                     _write_parquet(db, run_dir / FILES[name], columns, rows)
         return run_dir
+
+    def _write_where_any(self, run_dir: Path) -> None:
+        if self.plan:
+            lines = [f"{at:.9f},1\n" for at in self.plan]
+            (run_dir / "arrivals.csv").write_text("".join(["time_s,clicks\n", *lines]))
+        for name, lines_of in (("faults", self.faults), ("limits", self.changes)):
+            if lines_of:
+                _write_lines(run_dir / f"{name}.jsonl", lines_of)
 
     def _add(self, table: str, **row: Any) -> Self:
         self.tables[table].append(row)

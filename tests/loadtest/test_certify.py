@@ -1,11 +1,14 @@
 """Certification, but for the sales themselves, which take minutes: `loadtest certify` holds those."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from loadtest import certificate
 from loadtest.checks import CHECKS
+from loadtest.cli import main
 from loadtest.experiment import Experiment
 from loadtest.forgeries import FORGERIES, Forgery
 from loadtest.shop import load_shop
@@ -45,3 +48,20 @@ def test_a_certificate_covers_the_checks_as_they_are_and_no_others(
     assert certificate.certified(run_dir)
     monkeypatch.setattr(certificate, "fingerprint", lambda: "another")
     assert not certificate.certified(run_dir)
+
+
+def test_a_check_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["certify", "--only", "oversel", "--out", str(tmp_path)])
+    assert (done.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert "--only 'oversel': no such check; nearest valid: 'oversell'" in done.output
+
+
+@pytest.mark.alone
+def test_a_blinded_check_is_named_and_certifies_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blind = replace(CHECKS["oversell"], witnesses="SELECT 'nothing' AS text WHERE false")
+    monkeypatch.setitem(CHECKS, "oversell", blind)
+    done = CliRunner().invoke(main, ["certify", "--only", "oversell", "--out", str(tmp_path)])
+    assert done.exit_code == 1, done.output
+    assert "NOT CERTIFIED" in done.output
+    assert "check oversell did not trip on control naive" in done.output
+    assert not (tmp_path / "certificate.json").exists()

@@ -101,6 +101,11 @@ def test_a_slow_drain_is_told_and_does_not_decide(fair, judged):
     assert "drain took" not in texts(judged(limited(fair, last_row=2.4)))
 
 
+def test_without_a_limiter_no_drain_is_slow(fair, judged):
+    told = limited(fair, last_row=9.0).with_sale(limiter_kind="none", configured_per_s=None)
+    assert None not in [doubt.text for doubt in judged(told).doubts]
+
+
 def test_unacked_messages_before_the_redelivery_time(fair, judged):
     told = fair().undrained()
     told.tables["orders"].pop()
@@ -115,3 +120,41 @@ def test_each_doubt_has_a_remedy_and_is_told_once(history, judged):
     doubts = judged(history().without("tokens", "claims", "orders", "ops", "sale")).doubts
     assert all(doubt.remedy for doubt in doubts)
     assert len(set(doubts)) == len(doubts)
+
+
+def open_sale(fair, *, sent, late=0.0, planned=100):
+    told = fair(stock=1, buyers=2, planned=planned).due(*(n / 10 for n in range(planned)))
+    for n in range(2, sent):
+        told.buys(f"b-{n + 10}", at=n / 10, late=late)
+    return told
+
+
+def test_dropped_arrivals_are_off_the_plan(fair, judged):
+    verdict = judged(open_sale(fair, sent=94))
+    assert ("UNKNOWN", True) == (verdict.verdict, "sent 94 of 100 planned orders" in texts(verdict))
+    verdict = judged(open_sale(fair, sent=96))
+    assert ("VALID", True) == (verdict.verdict, "the generator was the bottleneck: 96.0 % of 100" in texts(verdict))
+    assert "4 were dropped" in texts(verdict)
+    assert any("raise arrivals.connections" in doubt.remedy for doubt in verdict.doubts)
+
+
+def test_open_arrivals_that_are_late_by_more_than_20_ms_are_told(fair, judged):
+    assert "bottleneck" not in texts(judged(open_sale(fair, sent=100, late=0.020)))
+    verdict = judged(open_sale(fair, sent=100, late=0.021))
+    assert "2.0 % of 100 planned orders were sent within 20 ms of their time" in texts(verdict)
+
+
+def test_retries_do_not_make_up_for_orders_that_were_not_sent(fair, judged):
+    told = open_sale(fair, sent=90)
+    for n in range(20):
+        told.buys(f"b-{n + 12}", kind="retry", at=9 + n / 100)
+    assert "sent 90 of 100 planned orders" in texts(judged(told))
+
+
+def test_a_plan_that_does_not_parse(fair, tmp_path):
+    from loadtest.verdict import judge
+
+    run_dir = fair().write(tmp_path)
+    (run_dir / "arrivals.csv").write_text("time_s,clicks\nsoon,1\n")
+    verdict = judge(run_dir)
+    assert ("UNKNOWN", True) == (verdict.verdict, "plan missing: arrivals.csv does not parse" in texts(verdict))

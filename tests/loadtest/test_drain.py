@@ -1,4 +1,5 @@
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,19 +12,27 @@ FINAL = Final(seeded=Source(pattern="s-{n}"), rows=Source(sql="SELECT 1"))
 
 
 class Scripted:
-    """A queue and a table that give one scripted look after the other, then the last for ever. An exception is raised."""
+    """A queue and a table that give one scripted look after the other, then the last for ever. An exception is raised.
 
-    def __init__(self, *looks: tuple[object, object]) -> None:
+    With `holds` it is RabbitMQ: workers hold so many of them one after the other, None is not told, and the answer is `late_s` old.
+    """
+
+    def __init__(self, *looks: tuple[object, object], holds: Sequence[int | None] = (), late_s: float = 0.0) -> None:
         self.looks = list(looks)
+        self.holds = list(holds)
+        self.late_s = late_s
         self.taken = 0
 
-    def count(self, _source: Source | None) -> int:
-        return self._give(0)
+    def count(self, source: Source | None) -> int:
+        return self._give(0) if source else 0
+
+    def held(self) -> int | None:
+        return self.holds.pop(0) if len(self.holds) > 1 else self.holds[0]
 
     def depth(self) -> Depth:
         waiting = self._give(1)
         self.taken += 1
-        return Depth(waiting, 0)
+        return Depth(waiting, None if self.holds else 0)
 
     def _give(self, part: int) -> int:
         value = self.looks[min(self.taken, len(self.looks) - 1)][part]
@@ -35,7 +44,7 @@ class Scripted:
 
 
 def drain(script: Scripted) -> Drain:
-    return Drain(script, script, FINAL, settle_s=0.001)  # type: ignore[arg-type]
+    return Drain(script, script, FINAL, settle_s=0.001, stock=10)  # type: ignore[arg-type]
 
 
 def later(seconds: float) -> int:
@@ -70,6 +79,33 @@ def test_a_wait_that_begins_past_the_deadline_sees_that_nothing_goes_on() -> Non
 def test_past_the_deadline_growing_rows_end_it() -> None:
     script = Scripted((3, 0), (4, 0), (4, 0), (4, 0))
     assert drain(script).wait(later(-1), lambda: None).at_ns is None
+
+
+def test_what_workers_hold_is_waited_for() -> None:
+    script = Scripted((5, 0), holds=(3, 3, 1, 0))
+    drain(script).wait(later(5), lambda: None)
+    assert script.taken == 5
+
+
+def test_a_broker_that_tells_late_must_say_nothing_is_held_for_as_long() -> None:
+    began = time.monotonic()
+    assert drain(Scripted((5, 0), holds=(0,), late_s=0.2)).wait(later(5), lambda: None).at_ns is not None
+    assert time.monotonic() - began >= 0.2
+
+
+def test_work_that_shows_up_late_begins_the_wait_anew() -> None:
+    script = Scripted((5, 0), holds=(0,) * 20 + (2,) * 5 + (0,), late_s=0.1)
+    began = time.monotonic()
+    drain(script).wait(later(5), lambda: None)
+    assert (script.holds, time.monotonic() - began >= 0.12) == ([0], True)
+
+
+def test_once_every_unit_has_its_row_nobody_need_be_asked() -> None:
+    assert drain(Scripted((10, 0), holds=(None,), late_s=60)).wait(later(5), lambda: None).at_ns is not None
+
+
+def test_what_nobody_tells_is_not_drained() -> None:
+    assert drain(Scripted((9, 0), holds=(None,))).wait(later(0.05), lambda: None).at_ns is None
 
 
 def test_an_interruption_goes_through() -> None:

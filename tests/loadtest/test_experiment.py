@@ -36,14 +36,14 @@ def test_an_override_is_read_as_toml_would() -> None:
     ("override", "parts"),
     [
         ("stok=10", ["'stok'", "nearest valid: 'stock'"]),
-        ("rate_per_s=10", ["nearest valid: 'limiter.rate_per_s'"]),
+        ("rate_per_s=10", ["nearest valid: 'arrivals.rate_per_s' or 'limiter.rate_per_s'"]),
         ("limiter.rate=10", ["nearest valid: 'limiter.rate_per_s'"]),
         ("stock=0", ["stock = 0", "greater than or equal to 1"]),
         ("stock=-3", ["stock = -3"]),
         ("stock=ten", ["stock = 'ten'", "valid integer"]),
         ("limiter.rate_per_s=-1", ["limiter.rate_per_s = -1", "greater than 0", "orders a second"]),
         ('limiter.rate_per_s="50/m"', ["'50/m'", "valid number", "orders a second"]),
-        ("limiter.kind=flatt", ["'flatt'", "'none' or 'flat'"]),
+        ("limiter.kind=flatt", ["'flatt'", "'none', 'native', 'flat' or 'shared'"]),
         ("stock", ["expected key=value"]),
         ("=5", ["expected key=value"]),
         ("seed=1.5", ["seed = 1.5"]),
@@ -54,6 +54,24 @@ def test_a_bad_override_names_key_value_and_what_was_expected(override: str, par
     message = refused(override)
     for part in parts:
         assert part in message
+
+
+def test_what_all_workers_are_allowed_together() -> None:
+    four = {"count": 4}
+    assert Experiment(limiter={"kind": "flat", "rate_per_s": 100}, workers=four).configured_per_s == 400
+    assert Experiment(limiter={"kind": "shared", "rate_per_s": 100}, workers=four).configured_per_s == 100
+    assert Experiment(limiter={"kind": "none"}, workers=four).configured_per_s is None
+
+
+def test_celerys_own_limiter_comes_with_its_own_prefetch() -> None:
+    assert (Experiment().prefetch, Experiment(limiter={"kind": "native"}).prefetch) == (1, 4)
+    assert Experiment(limiter={"kind": "native"}, workers={"prefetch": 1}).prefetch == 1
+
+
+def test_a_shared_limit_needs_a_burst() -> None:
+    message = refused("limiter.kind=shared", "limiter.burst=1")
+    assert "limiter.burst = 1: expected 2 or more" in message
+    assert load_experiment("rush", ["limiter.kind=flat", "limiter.burst=1"]).limiter.allowed_burst == 1
 
 
 def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ def test_a_row_for_a_buyer_of_a_dead_generator_is_no_phantom(history, judged):
     assert "40 unknown replies, 40 unresolved" in verdict.sentence
 
 
+def test_a_retry_is_none_of_the_orders_that_it_was_to_send(history, judged):
+    told = dead(history, 40).buys("b-1000001", at=1, took=None, kind="retry")
+    assert "39 of its 40 orders" in texts(judged(told))
+
+
 def test_nor_for_an_account_that_it_shared(history, judged):
     assert 0 == judged(dead(history, 40).row("s-2", "s-000001")).counts.phantom
 

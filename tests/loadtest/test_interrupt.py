@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -23,6 +24,32 @@ def test_the_first_signal_raises_and_no_broad_except_swallows_it(number: signal.
     with pytest.raises(RunInterrupted, match=number.name), interruptible():
         careless()
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_was_taken_for_an_ordinary_error_is_not_lost() -> None:
+    def as_duckdb_does() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except RunInterrupted:
+            raise RuntimeError("Query interrupted") from None
+
+    with pytest.raises(RunInterrupted), interruptible():
+        as_duckdb_does()
+    with pytest.raises(RunInterrupted), interruptible(), contextlib.suppress(RuntimeError):
+        as_duckdb_does()
+
+
+def test_who_goes_on_after_a_swallowed_signal_can_ask() -> None:
+    def goes_on() -> None:
+        with interruptible() as check:
+            check()
+            with contextlib.suppress(BaseException):
+                os.kill(os.getpid(), signal.SIGINT)
+            check()
+            pytest.fail("went on")
+
+    with pytest.raises(RunInterrupted):
+        goes_on()
 
 
 def test_the_second_signal_ends_it_at_once() -> None:

@@ -53,6 +53,22 @@ def test_an_axis_that_is_no_key_is_refused(tmp_path: Path) -> None:
         list(plan_cells(Experiment(matrix={"schem": ["naive"]}), Given(), tmp_path, repeat=1))
 
 
+def test_named_cells_are_an_axis_of_their_own(tmp_path: Path) -> None:
+    shaving = load_experiment("shaving")
+    cells = list(plan_cells(shaving, Given(), tmp_path, repeat=1))
+    assert [(cell.label, cell.expected, cell.skipped) for cell in cells] == [
+        ("inline", "valid", None), ("unlimited", "valid", None), ("native", "invalid:flatness", None),
+        ("flat", "valid", None), ("shared", "valid", None),
+    ]  # fmt: skip
+    allowed = [cell.planned.experiment.configured_per_s for cell in cells if cell.planned]
+    assert allowed == [None, None, 400, 400, 400]
+
+
+def test_a_wrong_key_of_a_cell_names_the_cell(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cells.slow: unknown key 'limiter.rate'; nearest valid: 'limiter"):
+        list(plan_cells(Experiment(cells={"slow": {"limiter": {"rate": 5}}}), Given(), tmp_path, repeat=1))
+
+
 def test_laying_over_checks_the_whole() -> None:
     assert lay_over(Experiment(), {"limiter.rate_per_s": 7}, "test").limiter.rate_per_s == 7
     with pytest.raises(UsageError, match="stock = 0"):

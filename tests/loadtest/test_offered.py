@@ -41,3 +41,19 @@ def test_latencies_by_outcome_from_the_schedule(history, judged):
         "sold_out": {"p50": 500, "p99": 990, "p999": 999, "max": 1000},
         "won": {"p50": 105, "p99": 105, "p999": 105, "max": 105},
     } == judged(told).latency_ms
+
+
+def test_the_load_of_open_arrivals_is_the_plans_sent_or_not(history, judged):
+    told = history().due(*(n // 2 / 50 for n in range(200)))  # two at T0, and every 20 ms
+    for n in range(150):
+        told.buys(f"b-{n}", at=n // 2 / 50, late=0.03 if n >= 120 else 0.01)
+    told.buys("b-1", "throttled", kind="retry", at=1.995)
+    load = judged(told).load
+    assert (101, 100) == (load.offered_per_s, load.achieved_per_s)
+    assert (120 / 200, 50, 1) == (load.on_time, load.dropped, load.retries)
+    assert load.fire_spread_ms is None
+
+
+def test_a_herd_is_neither_on_time_nor_dropped(history, judged):
+    load = judged(history().due(0, 0).buys("b-1").buys("b-2", late=0.5)).load
+    assert (None, None, 0, 500) == (load.on_time, load.dropped, load.retries, load.fire_spread_ms)

@@ -148,7 +148,7 @@ def test_what_is_written_is_read_back(fair, tmp_path):
     verdict = conclude(fair().row("t-1", "b-9").holds("sold > 3").write(tmp_path))
     assert verdict == read_verdict(tmp_path)
     assert {
-        "schema_version", "verdict", "exit_code", "sentence", "counts", "checks", "thresholds", "drain_s", "rate", "load",
+        "schema_version", "verdict", "exit_code", "sentence", "counts", "checks", "thresholds", "drain_s", "rate", "shaving", "load",
         "latency_ms", "fairness", "doubts", "mutants", "certified", "name", "run_dir",
     } == set(json.loads((tmp_path / "verdict.json").read_text()))  # fmt: skip
 

@@ -1,8 +1,6 @@
 """Run directories made of thin air: what the harness would leave behind, written by DuckDB alone."""
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -224,6 +222,7 @@ def verdict(sale: Sale) -> dict[str, Any]:
         "checks": checks, "thresholds": [{"expression": "p99_ms < 400", "observed": 231.4, "passed": True}],
         "drain_s": sale.drained_s, "name": "rush", "run_dir": "runs/rush/x",
         "rate": {"configured_per_s": sale.rate_per_s, "steady_per_s": 49.8, "max_1s": 52, "flatness": 1.04},
+        "shaving": {"requests_max_per_s": 1200, "commits_max_per_s": 52, "factor": 23.1, "lock_waits_max": 0},
         "load": {"offered_per_s": 25000, "achieved_per_s": 5400, "fire_spread_ms": 39.6, "schedule_lag_p99_ms": 39.2, "generator_cpu": 0.71},
         "latency_ms": {"won": {"p50": 60, "p99": 80, "p999": 82, "max": 83}},
         "doubts": [{"text": "The generator and the shop shared 2 cores.", "remedy": "Give the generator a machine of its own."}],
@@ -304,23 +303,6 @@ def _entry(directory: Path, place: int, axes: dict[str, list[object]], cell: dic
         "counts": {}, "headline": {}, "skipped": None, "error": None,
     }  # fmt: skip
     return entry | {key: value for key, value in cell.items() if key not in ("at", "sale")}
-
-
-# Not for the session: while Playwright runs, its event loop does, and nobody else may have one in this thread.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium. Without one the tests are skipped here, and fail where CI is set."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        path = None
-    if path is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("needs playwright and a chromium on PATH")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from reports import metrics
 from reports.data import Missing, RunData, open_run
+from reports.figures.commits import commits as draw_commits
 from reports.timeline import Timeline, timeline
 
 MakeRun = Callable[..., Path]
@@ -109,3 +110,35 @@ def test_what_was_for_sale_at_the_opening_counts_though_it_went_at_once(make_run
     resample(run, "(-0.4, 200), (-0.3, 200), (-0.2, 200), (-0.1, 200), (0, 0), (0.1, 0)")
     with opened(run) as (data, time):
         assert metrics.gauge(data, time, "postgres", "write_xids").peak == 200
+
+
+def test_a_limit_that_was_changed_is_drawn_as_it_held(make_run: MakeRun) -> None:
+    run = make_run("valid")
+    with opened(run) as (data, time):
+        t0_ns, before = time.t0_ns, metrics.commits(data, time)
+    change = '{{"time_ns": {}, "rate_per_s": 20.0, "together_per_s": 20.0, "answered": {}}}\n'
+    (run / "limits.jsonl").write_text(change.format(t0_ns + 2 * 10**9, 1) + change.format(t0_ns, 0) + "half a li")
+    with opened(run) as (data, time):
+        found = metrics.commits(data, time)
+        chart = draw_commits(data)
+    assert before.changed == ()
+    assert found.changed == ((2.0, 20.0),)
+    assert found.limits == (before.configured_per_s, 20.0)
+    assert "then 20/s" in chart.caption
+
+
+def test_open_arrivals_are_drawn_as_planned(make_run: MakeRun) -> None:
+    run = make_run("valid")
+    (run / "arrivals.csv").write_text("time_s,clicks\n0.05,1\n0.15,2\n0.16,1\n")
+    duckdb.sql(
+        f"CREATE OR REPLACE TEMP TABLE changed AS SELECT * REPLACE (CASE WHEN op_id % 100 = 7 AND kind = 'buy' THEN 'retry' ELSE kind END AS kind) "
+        f"FROM '{run / 'history.parquet'}'; COPY changed TO '{run / 'history.parquet'}' (FORMAT parquet)"
+    )
+    with opened(run) as (data, time):
+        found = metrics.requests(data, time)
+        ((retries,),) = data.rows("SELECT count(*) FROM ops WHERE kind = 'retry'")
+    first = int(np.searchsorted(time.edges, -1e-9))
+    assert retries > 0
+    assert found.scheduled[first + 1] * time.bin_s == 3
+    assert round(found.scheduled.sum() * time.bin_s) == 4 + retries
+    assert round(found.sent.sum() * time.bin_s) == 1000, "a retry is a request like another"

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from reports.data import open_run
+from reports.figures.tester import tester as drawn
 from reports.summary import summary
 from reports.verdict import read_verdict
 
@@ -19,6 +21,7 @@ def test_says_verdict_counts_rates_and_doubts(make_run: MakeRun) -> None:
     assert "| stock | promised | sold |" in text
     assert "| 200 | 200 | 200 |" in text
     assert "configured 50/s, steady 49.8/s, fullest second 52/s" in text
+    assert "1,200 requests became 52 commits" in text
     assert "Drained 4.2 s after T0." in text
     assert "- The generator and the shop shared 2 cores. Give the generator" in text
     assert "oversell**" not in text
@@ -40,3 +43,13 @@ def test_what_comes_from_outside_cannot_be_markup(make_run: MakeRun) -> None:
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
     assert "\x1b" not in text
+
+
+def test_open_arrivals_are_told_as_on_time_and_dropped(make_run: MakeRun) -> None:
+    run = make_run("valid")
+    path = run / "verdict.json"
+    path.write_text(path.read_text().replace('"offered_per_s"', '"on_time": 0.9987, "dropped": 51, "offered_per_s"'))
+    assert "Load offered: 25,000 requests/s, 99.9 % of them on time, 51 dropped." in written(run)
+    with open_run(run) as data:
+        chart = drawn(data)
+    assert "99.9 % of the planned orders were sent within 20 ms of their time, and 51 were dropped" in chart.caption

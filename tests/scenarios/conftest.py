@@ -52,6 +52,7 @@ class Shop(ThreadingHTTPServer):
         self.stock = stock
         self.lock = threading.Lock()
         self.asked: list[str] = []
+        self.cookies: dict[str, str | None] = {}
         self.sold: dict[str, str] = {}
         self.looks: dict[str, int] = {}
         self.queued_looks = 1
@@ -86,18 +87,20 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.reply(*self.server.order(json.loads(body)["buyer"]))
+        buyer = json.loads(body)["buyer"]
+        self.server.cookies[buyer] = self.headers["Cookie"]
+        self.reply(*self.server.order(buyer))
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if "/orders/" in path:
             self.reply(*self.server.status(path.rsplit("/", 1)[1]))
         else:
-            self.reply(200, {"stock": self.server.stock})
+            self.reply(200, {"stock": self.server.stock}, f"Set-Cookie: seat={self.client_address[1]}; Path=/\r\n")
 
-    def reply(self, status: int, content: dict[str, Any]) -> None:
+    def reply(self, status: int, content: dict[str, Any], headers: str = "") -> None:
         body = json.dumps(content).encode()
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
         self.wfile.write(head.encode() + body)
 
     def log_message(self, *_: Any) -> None:
@@ -114,13 +117,14 @@ def shop() -> Iterator[Shop]:
 
 @dataclass
 class Rush:
-    """A Locust process over scenarios/rush.py, its run directory, and what it wrote."""
+    """A Locust process over scenarios/rush.py or another file, its run directory, and what it wrote."""
 
     run_dir: Path
+    scenario: str = "scenarios/rush.py"
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *options: str, host: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "locust", "-f", "scenarios/rush.py", "--host", host, *options]
+        command = [sys.executable, "-m", "locust", "-f", self.scenario, "--host", host, *options]
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL
         )

@@ -127,3 +127,19 @@ def test_a_number_from_outside_is_quoted_in_the_url(rush: Rush, shop: Shop) -> N
     rush.run(1, shop.url)
     assert paths == ["a%20b%0D%0AX%3A%20%C3%A9%00%22"]
     assert [op["n"] for op in rush.ops("buy")] == ['a b\r\nX: é\u0000"']
+
+
+def test_buyers_that_do_as_browsers_do(rush: Rush, shop: Shop) -> None:
+    manifest = rush.run_dir / "shop.toml"
+    options = "[http]\ncookies = true\nfollow_redirects = true\ncompressed = true\n"
+    manifest.write_text(manifest.read_text().replace("[http]\n", options))
+    rush.run(10, shop.url)
+    assert outcomes(rush.ops("buy")) == {"won": 5, "sold_out": 5}
+    seats = list(shop.cookies.values())
+    assert all(seat and seat.startswith("seat=") for seat in seats)
+    assert len(set(seats)) == 10  # each buyer's own
+
+
+def test_buyers_keep_no_cookies_unless_asked_to(rush: Rush, shop: Shop) -> None:
+    rush.run(2, shop.url)
+    assert shop.cookies == {"b-000001": None, "b-000002": None}

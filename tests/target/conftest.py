@@ -287,11 +287,13 @@ def environment(config: Config) -> dict[str, str]:
 
 
 @contextmanager
-def running_worker(config: Config, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running_worker(
+    config: Config, log: Path, pool: str = "prefork", concurrency: int = 2
+) -> Iterator[subprocess.Popen[bytes]]:
     """A Celery worker, as the manifest starts it, until the block ends."""
     command = [
-        sys.executable, "-m", "celery", "-A", "target.celery", "worker", "-n", f"{log.stem}-{config.sale}@%h", "-P", "prefork", "-c", "2",
-        "-l", "warning", "--without-gossip", "--without-mingle", "--without-heartbeat",
+        sys.executable, "-m", "celery", "-A", "target.celery", "worker", "-n", f"{log.stem}-{config.sale}@%h", "-P", pool,
+        "-c", str(concurrency), "-l", "warning", "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=environment(config), stdout=out, stderr=out, start_new_session=True)
@@ -311,7 +313,7 @@ def running_worker(config: Config, log: Path) -> Iterator[subprocess.Popen[bytes
 @pytest.fixture
 def worker(tmp_path: Path) -> Callable[[Config], Any]:
     """A context manager that runs a worker."""
-    return lambda config, name="worker": running_worker(config, tmp_path / f"{name}.log")
+    return lambda config, name="worker", **how: running_worker(config, tmp_path / f"{name}.log", **how)
 
 
 def eventually(holds: Callable[[], bool], within_s: float) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -12,13 +14,24 @@ import pytest
 import redis
 import sqlalchemy as sa
 
+from loadtest.experiment import Experiment
+from loadtest.limits import asking, changes, open_limits
+from loadtest.run_dir import RunDir
+from loadtest.shop import load_shop
 from target.celery import create_celery
 from target.claims import Claim, Keys
-from target.config import Config
+from target.config import Config, load
 from target.dispatch import Queued
 from target.schemes.tokens import Tokens
 
 Prepare = Callable[[Config], Config]
+NEEDED = {
+    "SHOP_DATABASE_URL": "postgresql://d",
+    "SHOP_REDIS_URL": "redis://r",
+    "SHOP_BROKER_URL": "redis://b",
+    "SHOP_SALE": "s",
+    "SHOP_STOCK": "1",
+}
 
 
 def buy(config: Config, count: int) -> list[str]:
@@ -50,6 +63,53 @@ def test_a_backlog_drains_at_the_rate_and_never_faster(
     times = rows.times()
     assert 0.95 * 20 <= (len(times) - 1) / (times[-1] - times[0]) <= 1.02 * 20
     assert most_in_1s(times) <= 22
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize(
+    ("pool", "concurrency", "kind"), [("threads", 4, "flat"), ("gevent", 4, "shared"), ("solo", 1, "flat")]
+)
+def test_every_pool_meets_the_rate(
+    queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any, pool: str, concurrency: int, kind: Any
+) -> None:
+    sale = prepare(replace(queued, stock=60, limiter=kind, rate_per_s=40.0, burst=2))
+    with worker(sale, pool=pool, concurrency=concurrency):
+        buy(sale, 60)
+        eventually(lambda: len(rows.all()) == 60, 10)
+    times = rows.times()
+    assert 0.9 * 40 <= (len(times) - 1) / (times[-1] - times[0]) <= 1.05 * 40
+    assert most_in_1s(times) <= 42
+
+
+@pytest.mark.alone
+def test_a_limit_of_all_workers_changes_for_all_of_them_and_for_what_they_hold(
+    queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any, tmp_path: Path
+) -> None:
+    sale = prepare(replace(queued, stock=200, limiter="shared", rate_per_s=10.0, burst=2, workers=2))
+    experiment = Experiment(limiter={"kind": "shared", "rate_per_s": 10}, workers={"count": 2})
+    with worker(sale, "one"), worker(sale, "two"), told(tmp_path, experiment, sale) as limits:
+        buy(sale, 200)
+        eventually(lambda: len(rows.all()) >= 10, 5)
+        asking(tmp_path).write_text("60")
+        limits.tick()
+        time.sleep(2)
+    [change] = changes(tmp_path)
+    assert (change.rate_per_s, change.together_per_s, change.answered) == (60, 60, 2)
+    before = [t for t in rows.times() if t < change.time_ns / 1e9]
+    after = [t for t in rows.times() if change.time_ns / 1e9 + 0.5 < t < change.time_ns / 1e9 + 2]
+    assert (len(before) - 1) / (before[-1] - before[0]) <= 1.05 * 10
+    assert 0.9 * 60 <= (len(after) - 1) / (after[-1] - after[0]) <= 1.05 * 60
+
+
+def told(run: Path, experiment: Experiment, sale: Config) -> Any:
+    """The harness's hand on the limit of this sale."""
+    return open_limits(RunDir(run), experiment, load_shop(Experiment())[0], sale.broker_url)
+
+
+def test_native_is_celery_as_it_is_shipped(queued: Config) -> None:
+    conf = create_celery(load({**NEEDED, "SHOP_LIMITER": "native"})).conf
+    assert (conf.worker_consumer, conf.worker_prefetch_multiplier) == ("celery.worker.consumer:Consumer", 4)
+    assert conf.task_annotations["target.tasks.place_order"]["rate_limit"] == "50.0/s"
 
 
 def test_every_winner_is_confirmed_and_no_claim_is_left(

@@ -54,7 +54,14 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("SHOP_SALE", "a b", "SHOP_SALE: expected 1 to 64 letters, digits, _ or -, found 'a b'"),
         ("SHOP_RATE_PER_S", "nan", "SHOP_RATE_PER_S: expected orders a second above 0, found 'nan'"),
         ("SHOP_DISPATCH", "later", "SHOP_DISPATCH: expected queued or inline, found 'later'"),
-        ("SHOP_LIMITER", "native", "SHOP_LIMITER: expected none or flat, found 'native'"),
+        ("SHOP_ACK", "never", "SHOP_ACK: expected early or late, found 'never'"),
+        ("SHOP_QUEUE_TYPE", "stream", "SHOP_QUEUE_TYPE: expected classic or quorum, found 'stream'"),
+        (
+            "SHOP_QUEUE_TYPE",
+            "quorum",
+            "SHOP_QUEUE_TYPE: expected classic with a SHOP_BROKER_URL of Redis, found 'quorum'",
+        ),
+        ("SHOP_LIMITER", "global", "SHOP_LIMITER: expected none or native or flat or shared, found 'global'"),
         (
             "SHOP_OPENS_AT",
             "2030-01-01",

@@ -1,6 +1,8 @@
 """The limiter's laws: never more than rate·t + burst, and the rate met by a timer that is late within the burst."""
 
 import heapq
+import threading
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.limiter import Bucket, Consumer, Gcra
+from target.limiter import Consumer, Gcra
 
 
 class Clock:
@@ -108,7 +110,6 @@ class Timer:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(Bucket.__init__, "__defaults__", None)
     monkeypatch.setattr(Gcra.__init__, "__defaults__", (made,))
     return made
 
@@ -118,7 +119,9 @@ def consumer(clock: Clock) -> Any:
     """The consumer without a worker around it."""
     made = Consumer.__new__(Consumer)
     made.timer = Timer(clock)
+    made.pool = made.hub = None
     made.task_buckets = {}
+    made.pool = SimpleNamespace(info={})
     made.app = SimpleNamespace(
         tasks={"place": SimpleNamespace(rate_limit="50/s", burst=2), "other": SimpleNamespace(rate_limit=None)}
     )
@@ -152,6 +155,22 @@ def test_held_tasks_start_in_order_at_the_rate_though_the_timer_is_late(consumer
     assert consumer.timer.armed == 0
 
 
+def test_the_clock_starts_when_every_child_is_up(consumer: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("target.limiter.monotonic", clock)
+    up = {"total": 1}
+    consumer.pool = SimpleNamespace(info={"writes": {"inqueues": up}}, num_processes=2)
+    start = clock.now
+    hold(consumer, "r0", "r1", "r2")
+    consumer.timer.advance(start + 0.1)
+    assert (consumer.started, consumer.timer.armed) == ([], 1)
+    up["total"] = 2
+    consumer.timer.advance(start + 1)
+    assert [round(at - start, 2) for _, at in consumer.started] == pytest.approx([0.11, 0.13, 0.15], abs=0.011)
+    up["total"] = 1
+    hold(consumer, "r3")
+    assert len(consumer.started) == 4, "a child that is replaced holds up nobody"
+
+
 def test_a_lost_connection_leaves_no_timer_and_no_task_behind(consumer: Any, clock: Clock) -> None:
     hold(consumer, "old1", "old2", "old3")
     consumer.task_buckets["place"].clear_pending()
@@ -170,6 +189,82 @@ def test_a_new_limit_takes_over_what_the_old_one_held(consumer: Any, clock: Cloc
     consumer.timer.advance(clock.now + 1)
     assert [request for request, _ in consumer.started] == ["r0", "r1", "r2", "r3"]
     assert consumer.started[3][1] - consumer.started[2][1] == pytest.approx(0.1)
+
+
+@given(st.lists(st.tuples(st.sampled_from([5.0, 20.0, 100.0]), st.floats(0.01, 0.4)), min_size=2, max_size=8))
+def test_a_change_of_the_limit_gives_no_unit_away(spans: list[tuple[float, float]]) -> None:
+    clock = Clock()
+    pace, taken = Gcra(spans[0][0], 2, clock), []
+    for rate, length_s in spans:
+        earlier, pace = pace, Gcra(rate, 2, clock)
+        pace.follow(earlier)
+        until = clock.now + length_s
+        while clock.now < until:
+            while pace.take():
+                taken.append(clock.now)
+            clock.now += 0.002
+    highest = max(rate for rate, _ in spans)
+    assert most_in(taken, 0.5) <= highest * 0.5 + 2
+
+
+def test_a_change_of_another_tasks_limit_leaves_the_bucket_alone(consumer: Any) -> None:
+    hold(consumer, "r0", "r1", "r2")
+    bucket = consumer.task_buckets["place"]
+    consumer.app.tasks["other"].rate_limit = "10/s"
+    consumer.reset_rate_limits()
+    assert consumer.task_buckets["place"] is bucket
+    assert (len(bucket.contents), consumer.timer.armed) == (2, 1)
+
+
+def test_no_limit_any_more_starts_what_was_held(consumer: Any) -> None:
+    hold(consumer, "r0", "r1", "r2")
+    consumer.app.tasks["place"].rate_limit = None
+    consumer.reset_rate_limits()
+    assert ["r0", "r1", "r2"] == [request for request, _ in consumer.started]
+    assert consumer.timer.armed == 0
+
+
+def test_a_task_on_its_way_to_a_replaced_bucket_goes_to_the_new_one(consumer: Any, clock: Clock) -> None:
+    hold(consumer, "r0", "r1")
+    old = consumer.task_buckets["place"]
+    consumer.app.tasks["place"].rate_limit = "10/s"
+    consumer.reset_rate_limits()
+    consumer._limit_task(SimpleNamespace(name="place"), old, 1)
+    assert (len(old.contents), len(consumer.task_buckets["place"].contents)) == (0, 2)
+    assert consumer.timer.armed == 1
+
+
+def test_timers_and_messages_of_different_threads_start_each_task_once(consumer: Any, clock: Clock) -> None:
+    consumer.app.tasks["place"].rate_limit = "1000000/s"
+    consumer.reset_rate_limits()
+    bucket = consumer.task_buckets["place"]
+
+    take = bucket.pace.take
+
+    def slowly(waiting: int = 1) -> bool:
+        time.sleep(0.0001)  # others have their turn
+        return take(waiting)
+
+    bucket.pace.take = slowly
+
+    def come(name: str) -> None:
+        for n in range(50):
+            clock.now += 1e-5
+            consumer._limit_task(f"{name}{n}", bucket, 1)
+            consumer._release(bucket)
+
+    threads = [threading.Thread(target=come, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    clock.now += 1
+    while bucket.contents:
+        consumer._release(bucket)
+        clock.now += 1
+    assert sorted(request for request, _ in consumer.started) == sorted(
+        f"{name}{n}" for name in "abcd" for n in range(50)
+    )
 
 
 def test_a_task_that_fails_to_start_does_not_stop_the_rest(consumer: Any, clock: Clock) -> None:

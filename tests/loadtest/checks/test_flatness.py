@@ -111,3 +111,64 @@ def test_while_a_fault_goes_on_no_rate_is_asked_for(history, found):
     killed = history(**LIMITED).backlog(0, 11).fault("kill worker", observed=3.0, recovered=7.0)
     assert found("flatness", rows(killed, stopped)).finding.verdict == "VALID"
     assert found("flatness", rows(history(**LIMITED).backlog(0, 11), stopped)).finding.verdict == "INVALID"
+
+
+def test_one_limit_of_all_workers_has_one_burst(history, found):
+    shared = LIMITED | {"limiter_kind": "shared", "workers": 4}
+    assert found("flatness", rows(history(**shared), [0.5] * 12)).finding.verdict == "VALID"
+    result = found("flatness", rows(history(**shared), [0.5] * 13))
+    assert ("13 rows in the second from T0 +0.500 s; at most 12",) == result.finding.witnesses
+
+
+@pytest.fixture
+def lowered(history):
+    """10/s until T0 + 5 s, and then 4/s, under a backlog that stands all the time."""
+    return history(**LIMITED).backlog(0, 11).limit(4.0, at=5.0)
+
+
+def test_each_span_is_held_against_the_limit_that_held_in_it(lowered, found):
+    result = found("flatness", rows(lowered, [*steps(0.1, 5, 10), *steps(5.25, 11, 4)]))
+    assert "VALID" == result.finding.verdict, result.finding.witnesses
+    assert (
+        "≤ 12 in any second, ≥ 9/s under a backlog; ≤ 6 in any second, ≥ 3.6/s under a backlog from T0 +5.000 s"
+        == result.finding.bound
+    )
+
+
+def test_the_steady_rate_of_a_changed_limit_stands_beside_what_was_allowed_meanwhile(lowered, judged):
+    rate = judged(rows(lowered, [*steps(0.1, 5, 10), *steps(5.25, 11, 4)])).rate
+    assert 4 < rate.configured_per_s < 10
+    assert rate.steady_per_s == pytest.approx(rate.configured_per_s, rel=0.05)
+
+
+def test_a_lowered_limit_that_is_not_kept(lowered, found):
+    result = found("flatness", rows(lowered, steps(0.1, 11, 10)))
+    assert (
+        "11 rows in the second from T0 +6.000 s; at most 6",
+    ) == result.finding.witnesses or "at most 6" in result.finding.witnesses[0]
+
+
+def test_a_second_of_grace_around_a_change_is_held_against_the_higher_limit(lowered, found):
+    late = [*steps(0.1, 5.9, 10), *steps(6.95, 11, 4)]
+    assert found("flatness", rows(lowered, late)).finding.verdict == "VALID"
+    lowered.row("s-x", "b-x", at=5.5).row("s-y", "b-y", at=5.5).row("s-z", "b-z", at=5.5)
+    assert "at most 12" in found("flatness", lowered).finding.witnesses[0]
+
+
+def test_a_raised_limit_must_be_met(history, found):
+    raised = history(**LIMITED).backlog(0, 11).limit(20.0, at=5.0)
+    result = found("flatness", rows(raised, steps(0.1, 11, 10)))
+    assert ("10.0/s during the backlog of 4.9 s from T0 +6.100 s; at least 18/s",) == result.finding.witnesses
+
+
+def test_a_change_that_nobody_took_changes_nothing(history, found, judged):
+    told = rows(history(**LIMITED).backlog(0, 8).limit(4.0, at=4.0, answered=0), steps(0.1, 8, 10))
+    assert found("flatness", told).finding.verdict == "VALID"
+    assert any("0 of 1 workers said that they took the limit of 4/s" in doubt.text for doubt in judged(told).doubts)
+
+
+def test_changes_that_do_not_parse_leave_the_limit_unknown(history, found, tmp_path):
+    told = rows(history(**LIMITED), [0.5]).limit("a few", at=1.0)
+    result = found("flatness", told)
+    assert result.finding.verdict == "UNKNOWN"
+    assert "limits.jsonl does not parse" in result.doubts[0].text

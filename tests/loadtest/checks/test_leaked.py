@@ -82,3 +82,11 @@ def test_a_run_stopped_before_its_deadline_cannot_tell(history, found):
 
 def test_the_sets_are_judged_though_the_history_is_gone(history, found):
     assert found("leaked", history(stock=1).without("ops")).finding.verdict == "INVALID"
+
+
+def test_before_it_drained_a_number_may_be_held_by_a_worker_that_nobody_can_name(history, found):
+    told = history(stock=2).sells("b-1", "s-1").queued(None, "unacked")
+    assert found("leaked", told).units == 1
+    result = found("leaked", told.undrained())
+    assert ("UNKNOWN", None) == (result.finding.verdict, result.units)
+    assert "1 numbers were in none" in result.doubts[0].text

@@ -72,3 +72,13 @@ def test_wins_without_a_number_need_as_many_rows(history, found):
 
 def test_an_unknown_order_without_a_row_is_not_lost(history, found):
     assert found("lost", history().buys("b-1", "unknown")).finding.verdict == "VALID"
+
+
+def test_before_it_drained_an_order_may_be_held_by_a_worker_that_nobody_can_name(history, found):
+    for state in ("unacked", "unknown"):
+        told = history().buys("b-1", won="s-1").queued(None, state)
+        assert found("lost", told).finding.verdict == "INVALID", "rows decide once everything has drained"
+        result = found("lost", told.undrained())
+        assert ("UNKNOWN", None) == (result.finding.verdict, result.units)
+        assert "1 promises had no row at the deadline; workers may hold their orders" in result.doubts[0].text
+    assert found("lost", history().undrained().sells("b-1", "s-1").queued(None, "unknown")).finding.verdict == "VALID"

@@ -1,15 +1,24 @@
 """Servers of few lines, on real sockets in threads, for the client's tests."""
 
 import contextlib
+import os
+import shutil
 import socket
 import struct
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from loadtest.load.cookies import Jar
 from loadtest.load.endpoint import endpoint
 from loadtest.load.http import Connection
+from loadtest.load.session import HeadedConnection, Session
+from loadtest.stack.embedded import free_port
 
 Talk = Callable[[socket.socket], None]
 
@@ -60,6 +69,17 @@ class Serve:
         """A connection to a new server of `talks`."""
         return Connection(endpoint(f"http://127.0.0.1:{self(*talks).port}"), timeout_s)
 
+    def session(self, *talks: Talk, timeout_s: float = 5) -> Session:
+        """The same with all that a browser does."""
+        return session(f"http://127.0.0.1:{self(*talks).port}", timeout_s)
+
+
+def session(url: str, timeout_s: float = 5, ca: Path | None = None) -> Session:
+    """A session with cookies, redirects and compressed bodies."""
+    where = endpoint(url, ca)
+    jar = Jar(where.host, where.tls is not None)
+    return Session(HeadedConnection(where, timeout_s), jar, follows=True, compressed=True)
+
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
@@ -82,3 +102,59 @@ def answer(*parts: bytes, end: str = "keep") -> Talk:
                 return
 
     return talk
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-made certificate of localhost, and its key."""
+    directory = tmp_path_factory.mktemp("tls")
+    cert, key = directory / "cert.pem", directory / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    return cert, key
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """A running nginx: its addresses, and the certificate that its TLS address shows."""
+
+    http: str
+    http6: str
+    https: str
+    cert: Path
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]) -> Iterator[Nginx]:
+    """An nginx of our own, as a plain process. Where there is none: skipped, and failed in CI."""
+    if not shutil.which("nginx"):
+        reason = "these tests need nginx"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    home, port, tls_port = tmp_path_factory.mktemp("nginx"), free_port(), free_port()
+    settings = (Path(__file__).parent / "nginx.conf").read_text()
+    for name, value in {"PORT": port, "TLS": tls_port, "CERT": certificate[0], "KEY": certificate[1]}.items():
+        settings = settings.replace(f"@{name}@", str(value))
+    (home / "nginx.conf").write_text(settings)
+    (home / "page.txt").write_text("queue " * 1000)
+    with (home / "out.log").open("w") as log:
+        process = subprocess.Popen(["nginx", "-p", str(home), "-c", "nginx.conf"], stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 10
+        while not listens(port):
+            assert process.poll() is None, (home / "out.log").read_text()
+            assert time.monotonic() < deadline, "nginx does not listen after 10 s"
+            time.sleep(0.02)
+        at = f"127.0.0.1:{port}", f"[::1]:{port}", f"localhost:{tls_port}"
+        yield Nginx(f"http://{at[0]}", f"http://{at[1]}", f"https://{at[2]}", certificate[0])
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True

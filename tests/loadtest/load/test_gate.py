@@ -8,23 +8,33 @@ import pytest
 
 from loadtest.load import gate as module
 from loadtest.load.clock import Clock
-from loadtest.load.gate import COUNT, T0, Gate, Leader
+from loadtest.load.gate import COUNT, T0, Gate, Leader, Share
 
 
 class Cluster:
     """A leader and the gates of some processes, joined as Locust's messages would join them."""
 
     def __init__(
-        self, processes: int, buyers: int, gather_s: float = 5, deadline_s: float = 5, clock: Clock | None = None
-    ) -> None:
+        self, processes: int, buyers: int, gather_s: float = 5, deadline_s: float = 5, clock: Clock | None = None,
+        at_once: bool = True,
+    ) -> None:  # fmt: skip
         self.target_user_count = buyers
         self.t0s: list[int] = []
         self.ends: list[str] = []
         self.dead: set[str] = set()
         each = buyers // processes
-        self.gates = [Gate(self.messenger(f"g{index}"), clock, lambda: (each, each)) for index in range(processes)]
+        self.gates = [
+            Gate(self.messenger(f"g{index}"), clock, lambda: Share(each, 3 * each, 3 * each))
+            for index in range(processes)
+        ]
         self.leader = Leader(
-            self, gather_s, deadline_s, self.t0s.append, self.ends.append, lambda node: node in self.dead
+            self,
+            gather_s,
+            deadline_s,
+            self.t0s.append,
+            self.ends.append,
+            lambda node: node in self.dead,
+            at_once=at_once,
         )
 
     def messenger(self, node: str) -> Any:
@@ -186,6 +196,30 @@ def test_nobody_is_told_t0_before_the_clocks_are_known() -> None:
     buyer.get(timeout=2)
 
 
+def test_where_nobody_waits_for_others_the_first_sets_t0() -> None:
+    cluster = Cluster(2, buyers=30, at_once=False)
+    first = cluster.arrive(cluster.gates[1], 1)
+    gevent.joinall(first, timeout=5, raise_error=True)
+    assert len(cluster.t0s) == 1
+
+
+class Settling(Elsewhere):
+    """A clock that turns out to be another when it is measured for the last time."""
+
+    def freeze(self) -> None:
+        super().freeze()
+        self.offset_ns += 20_000_000
+
+
+def test_t0_is_announced_only_when_the_clock_is_set() -> None:
+    clock = Settling(behind_s=0.01)
+    cluster = Cluster(1, buyers=1, clock=clock)
+    [gate] = cluster.gates
+    told = gevent.spawn(gate.announced)
+    gevent.joinall(cluster.arrive(gate, 1), timeout=5, raise_error=True)
+    assert told.get(timeout=1) == gate.t0_ns == cluster.t0s[0] - clock.offset_ns
+
+
 def test_nobody_waits_for_a_process_that_died() -> None:
     cluster = Cluster(2, buyers=20)
     living = cluster.arrive(cluster.gates[0], 10)
@@ -194,7 +228,10 @@ def test_nobody_waits_for_a_process_that_died() -> None:
     assert cluster.t0s == []
     cluster.dead.add("g1")
     gevent.joinall(living, timeout=3, raise_error=True)
-    for _ in range(10):
+    for _ in range(9):
         cluster.gates[0].leave()
+    gevent.sleep(0.1)
+    assert cluster.ends == []
+    cluster.gates[0].leave()
     gevent.sleep(0.1)
     assert cluster.ends == ["every buyer has an answer; 1 of the generators died"]

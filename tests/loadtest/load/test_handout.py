@@ -34,11 +34,16 @@ def test_a_worker_has_what_the_master_has(setup: Setup) -> None:
     assert (taken.experiment.buyers, taken.sale) == (7, "night")
 
 
+def test_a_plan_that_takes_a_file_comes_along(setup: Setup) -> None:
+    assert hand_out(setup, Place(0, 1))["offsets_ns"] is None
+    assert hand_out(setup, Place(0, 1), (0, 5))["offsets_ns"] == [0, 5]
+
+
 def test_only_plain_values_are_sent(setup: Setup) -> None:
     def plain(value: Any) -> bool:
         if isinstance(value, dict):
             return all(plain(inner) for inner in value.values())
-        return all(map(plain, value)) if isinstance(value, list) else isinstance(value, str | int)
+        return all(map(plain, value)) if isinstance(value, list) else isinstance(value, str | int | None)
 
     assert plain(hand_out(setup, Place(0, 1)))
 

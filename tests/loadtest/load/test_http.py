@@ -1,9 +1,11 @@
+import contextlib
 import socket
 import ssl
-import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,8 +54,7 @@ def test_one_connection_serves_many_exchanges(serve: Serve) -> None:
     ],
 )  # fmt: skip
 def test_answers_in_every_form(serve: Serve, parts: list[bytes], end: str, expected: Response) -> None:
-    pieces = [piece for part in parts for piece in (part,)]
-    assert serve.connection(slowly(pieces, end)).exchange(REQUEST) == expected
+    assert serve.connection(slowly(parts, end)).exchange(REQUEST) == expected
 
 
 def slowly(parts: list[bytes], end: str) -> Talk:
@@ -156,25 +157,29 @@ def test_the_exchange_after_an_error_opens_another_connection(serve: Serve) -> N
     assert connection.exchange(REQUEST).status == 202
 
 
-def test_a_connection_closed_while_idle_is_opened_anew_before_the_send(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http, "IDLE_S", 0.05)
+def test_a_connection_found_closed_is_opened_anew_before_the_send(serve: Serve) -> None:
     server = serve(answer(WON, end="close"), answer(WON))
     connection = Connection(endpoint(f"http://127.0.0.1:{server.port}"), 5)
     assert connection.exchange(REQUEST).status == 202
-    time.sleep(0.2)
+    time.sleep(0.05)
     assert connection.exchange(REQUEST).status == 202
     assert server.accepted == 2
 
 
-def test_a_connection_closed_between_two_exchanges_tells_whether_the_request_left(serve: Serve) -> None:
-    connection = serve.connection(answer(WON, end="close"))
+def test_a_connection_that_is_closed_on_the_request_leaves_it_unknown(serve: Serve) -> None:
+    seen: list[bytes] = []
+
+    def leave(peer: socket.socket) -> None:
+        seen.append(peer.recv(65_536))
+        peer.sendall(WON)
+        seen.append(peer.recv(65_536))
+
+    connection = serve.connection(leave)
     assert connection.exchange(REQUEST).status == 202
-    time.sleep(0.1)
-    with pytest.raises(DisconnectedError) as raised:  # the kernel took the bytes: nobody knows
+    with pytest.raises(DisconnectedError) as raised:
         connection.exchange(REQUEST)
     assert raised.value.may_have_left
+    assert seen == [REQUEST, REQUEST]
 
 
 def test_refused_means_that_nothing_left() -> None:
@@ -185,21 +190,49 @@ def test_refused_means_that_nothing_left() -> None:
     assert not raised.value.may_have_left
 
 
-def test_no_connection_in_time_means_that_nothing_left() -> None:
-    with socket.socket() as full:
+@pytest.fixture
+def full_port() -> Iterator[int]:
+    """A port that takes no more connections."""
+    with contextlib.ExitStack() as open_until_the_end:
+        full = open_until_the_end.enter_context(socket.socket())
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
+        for _ in range(4):
+            filler = open_until_the_end.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
         time.sleep(0.1)
-        start = time.monotonic()
-        with pytest.raises(NotSentError, match=r"no connection in 0\.3 s"):
-            Connection(endpoint(f"http://127.0.0.1:{full.getsockname()[1]}"), 0.3).exchange(REQUEST)
-        assert time.monotonic() - start < 2
-        for filler in fillers:
-            filler.close()
+        yield full.getsockname()[1]
+
+
+def test_no_connection_in_time_means_that_nothing_left(full_port: int) -> None:
+    start = time.monotonic()
+    with pytest.raises(NotSentError, match=r"no connection in 0\.3 s"):
+        Connection(endpoint(f"http://127.0.0.1:{full_port}"), 0.3).exchange(REQUEST)
+    assert time.monotonic() - start < 2
+
+
+def test_every_address_of_a_name_is_tried(
+    serve: Serve, closed_port: int, full_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = [closed_port, full_port, serve(answer(WON)).port]
+
+    def addresses(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+
+    monkeypatch.setattr(http.socket, "getaddrinfo", addresses)
+    start = time.monotonic()
+    assert Connection(endpoint("http://shop.example"), 1.5).exchange(REQUEST).status == 202
+    assert 0.45 < time.monotonic() - start < 1.4  # a third of the time-out went to the one that is silent
+    del ports[2:]
+    with pytest.raises(NotSentError, match=r"no connection in 0\.2 s"):
+        Connection(endpoint("http://shop.example"), 0.2).exchange(REQUEST)
+
+
+def test_a_name_that_does_not_exist() -> None:
+    with pytest.raises(NotSentError, match="connect: ") as raised:
+        Connection(endpoint("http://shop.invalid"), 5).exchange(REQUEST)
+    assert not raised.value.may_have_left
 
 
 def test_a_large_request_is_sent_whole(serve: Serve) -> None:
@@ -223,17 +256,6 @@ def test_ipv6(serve: Serve) -> None:
     assert Connection(endpoint(f"http://[::1]:{server.port}"), 5).exchange(REQUEST).status == 202
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-made certificate of localhost, and its key."""
-    directory = tmp_path_factory.mktemp("tls")
-    cert, key = directory / "cert.pem", directory / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(command, check=True, capture_output=True)
-    return cert, key
-
-
 def over_tls(talk: Talk, certificate: tuple[Path, Path]) -> Talk:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
@@ -252,24 +274,42 @@ def test_tls_verified_by_a_given_authority(serve: Serve, certificate: tuple[Path
     assert server.accepted == 1
 
 
-def test_an_idle_tls_connection_is_kept(
-    serve: Serve, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http, "IDLE_S", 0.05)
+def test_an_idle_tls_connection_is_kept(serve: Serve, certificate: tuple[Path, Path]) -> None:
     server = serve(over_tls(answer(WON), certificate))
     connection = Connection(endpoint(f"https://localhost:{server.port}", ca=certificate[0]), 5)
     for _ in range(3):
         assert connection.exchange(REQUEST).status == 202
-        time.sleep(0.1)
+        time.sleep(0.05)
     assert server.accepted == 1
 
 
-def test_tls_that_does_not_verify_means_that_nothing_left(serve: Serve, certificate: tuple[Path, Path]) -> None:
+def test_what_comes_between_two_exchanges_over_tls_is_not_the_answer_to_the_next(
+    serve: Serve, certificate: tuple[Path, Path]
+) -> None:
+    def chatty(peer: socket.socket) -> None:
+        peer.recv(65_536)
+        peer.sendall(WON)
+        peer.sendall(WON.replace(b"won", b"odd"))
+        peer.recv(65_536)
+
+    server = serve(over_tls(chatty, certificate), over_tls(answer(WON), certificate))
+    connection = Connection(endpoint(f"https://localhost:{server.port}", ca=certificate[0]), 5)
+    assert connection.exchange(REQUEST).body == b"won"
+    time.sleep(0.05)
+    assert connection.exchange(REQUEST).body == b"won"
+    assert server.accepted == 2
+
+
+def test_tls_that_does_not_verify_means_that_nothing_left(
+    serve: Serve, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = serve(over_tls(answer(WON), certificate))
     with pytest.raises(NotSentError, match="certificate verify failed"):
         Connection(endpoint(f"https://localhost:{server.port}"), 5).exchange(REQUEST)
     insecure = endpoint(f"https://localhost:{server.port}", insecure=True)
     assert Connection(insecure, 5).exchange(REQUEST).status == 202
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    assert Connection(endpoint(f"https://localhost:{server.port}"), 5).exchange(REQUEST).status == 202
 
 
 def test_a_silent_server_meets_the_deadline_over_tls(serve: Serve, certificate: tuple[Path, Path]) -> None:
@@ -286,7 +326,8 @@ def test_a_server_that_never_shakes_hands(serve: Serve) -> None:
         Connection(endpoint(f"https://localhost:{server.port}", insecure=True), 0.3).exchange(REQUEST)
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:80", "ftp://x", "http://", "http://x:notaport", "http://u@x"])
+@pytest.mark.parametrize("url", ["", "127.0.0.1:80", "ftp://x", "http://", "http://x:notaport", "http://u@x", "http://.x", "http://a b",
+                                 "http://" + "x" * 64 + ".example", "http://[::1"])  # fmt: skip
 def test_addresses_that_are_none(url: str) -> None:
     with pytest.raises(UsageError, match="--host"):
         endpoint(url)
@@ -298,6 +339,19 @@ def test_the_bytes_of_a_request() -> None:
     assert where.request("POST", "/orders", {"X": "y"}, b"{}") == expected
 
 
-def test_a_line_break_gets_into_no_request() -> None:
+@pytest.mark.parametrize("path", ["/orders/1\r\nX: y", "/a b", "/\x00"])
+def test_a_path_stays_in_its_line(path: str) -> None:
+    with pytest.raises(UsageError, match="control character in the path"):
+        endpoint("http://shop").request("GET", path, {})
+
+
+def test_a_header_stays_in_its_line() -> None:
     with pytest.raises(UsageError, match="line break"):
-        endpoint("http://shop").request("GET", "/orders/1\r\nX: y", {})
+        endpoint("http://shop").request("GET", "/", {"X": "y\r\nZ: z"})
+
+
+def test_names_in_other_scripts() -> None:
+    where = endpoint("https://b\xfccher.example:8443/kasse/")
+    assert (where.host, where.port) == ("xn--bcher-kva.example", 8443)
+    assert where.url == "https://xn--bcher-kva.example:8443/kasse"
+    assert b"\r\nHost: xn--bcher-kva.example:8443\r\n" in where.request("GET", "/", {})

@@ -1,0 +1,17 @@
+"""The long tail: most come at once, and buyers keep coming long after the last unit is sold.
+
+Bare, with Locust's web UI::
+
+    locust -f scenarios/long_tail.py --host http://127.0.0.1:8000
+"""
+
+from locust import events
+
+from loadtest.load.personas import Shopper
+from loadtest.load.plugin import install
+
+install(events, "long_tail")
+
+
+class LateBuyer(Shopper):
+    """Comes early or late; the late must be told sold-out at once, and must not disturb the orders that still wait."""

@@ -1,0 +1,88 @@
+"""Who is next: buyers of a herd without end, buyers of a plan once each, shared by the processes."""
+
+from pathlib import Path
+from time import time_ns
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtest.experiment import Experiment, Traffic
+from loadtest.generators import own_name
+from loadtest.load.gate import Share
+from loadtest.load.plugin import _plan
+from loadtest.load.sale import Sale, Turn
+from loadtest.traffic import Crowd
+
+NS = 10**9
+
+
+class Opened:
+    """A gate of which only T0 matters."""
+
+    def __init__(self, t0_ns: int | None = None) -> None:
+        self.t0_ns = t0_ns
+
+
+def sale(
+    offsets_ns: list[int], process: int = 0, processes: int = 1, t0_ns: int | None = None, kind: str = "replay"
+) -> Sale:
+    arrivals = {"kind": kind} | ({"file": "x.csv"} if kind == "replay" else {})
+    experiment = Experiment.model_validate({"buyers": max(1, len(offsets_ns)), "arrivals": arrivals})
+    crowd = Crowd(experiment.traffic, experiment.buyers, 1)
+    http: Any = None
+    gate: Any = Opened(t0_ns)
+    return Sale("sale", http, http, experiment, gate, offsets_ns, crowd, process, processes)
+
+
+def turns(of: Sale) -> list[Turn]:
+    found = []
+    while turn := of.next_turn():
+        found.append(turn)
+    return found
+
+
+@given(st.lists(st.integers(0, NS), max_size=60).map(sorted), st.integers(1, 5))
+def test_processes_share_a_plan_without_rest(offsets_ns: list[int], processes: int) -> None:
+    shares = [turns(sale(offsets_ns, process, processes)) for process in range(processes)]
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    together = sorted((turn for share in shares for turn in share), key=lambda turn: turn.ordinal)
+    names = [own_name(n % processes, n // processes) for n in range(len(offsets_ns))]
+    assert together == [Turn(name, n, at) for n, (name, at) in enumerate(zip(names, offsets_ns, strict=True))]
+
+
+def test_the_share_of_a_plan_is_known_before_anybody_comes() -> None:
+    shares = [sale([0, 1, 2, 3, 4], process, 2).share for process in (0, 1)]
+    assert shares == [Share(0, 3, 3), Share(0, 2, 2)]
+    impatient = sale([0, 1, 2], process=1, processes=2)
+    impatient.crowd = Crowd(Traffic(double_click=1), 3, 1)
+    impatient.__post_init__()
+    assert impatient.share == Share(0, 1, 2)
+
+
+def test_the_share_of_a_herd_grows_with_it() -> None:
+    herd = sale([0, 0], process=1, processes=2, kind="herd")
+    assert herd.share == Share()
+    herd.next_turn()
+    assert herd.share == Share(0, 1, 0)
+
+
+def test_a_herd_has_as_many_as_are_asked_for() -> None:
+    herd = sale([0, 0], process=1, processes=2, kind="herd")
+    assert [herd.next_turn() for _ in range(3)] == [
+        Turn("b-1000001", 1, 0), Turn("b-1000002", 3, 0), Turn("b-1000003", 5, 0),
+    ]  # fmt: skip
+
+
+def test_who_is_more_than_a_second_late_is_dropped_and_counted() -> None:
+    late = sale([0, NS, 2 * NS, 9 * NS], t0_ns=time_ns() - 5 * NS // 2)
+    assert [turn.ordinal for turn in turns(late)] == [2, 3]
+    assert late.dropped == 2
+    assert [turn.ordinal for turn in turns(sale([0, NS, 2 * NS, 9 * NS]))] == [0, 1, 2, 3], "nobody is late before T0"
+
+
+def test_the_plan_that_a_run_wrote_is_the_plan(tmp_path: Path) -> None:
+    experiment = Experiment.model_validate({"arrivals": {"kind": "uniform", "rate_per_s": 2, "for_s": 1}})
+    assert list(_plan(tmp_path, experiment)) == list(_plan(None, experiment)) == [0, NS // 2]
+    (tmp_path / "arrivals.csv").write_text("time_s,clicks\n0.100000001,1\n0.3,2\n")
+    assert list(_plan(tmp_path, experiment)) == [100_000_001, 300_000_000]

@@ -1,0 +1,48 @@
+"""Sales on RabbitMQ: one on each type of queue, on one warm stack."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+pytestmark = pytest.mark.alone
+SMALL = ("stock=30", "buyers=90", "limiter.rate_per_s=30", "broker.kind=rabbitmq")
+
+
+@pytest.fixture(scope="module")
+def cells(rabbitmq: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The verdict of each cell of a small `brokers`, by type of queue."""
+    out = tmp_path_factory.mktemp("runs")
+    matrix = 'matrix={"broker.queue"=["classic","quorum"]}'
+    told = [part for key in (*SMALL, matrix) for part in ("--set", key)]
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtest", "run", "brokers", *told, "--broker", rabbitmq, "--out", str(out)],
+        capture_output=True, text=True, timeout=180, check=False, cwd=out,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = sorted((out / "latest").resolve().glob("cells/*/verdict.json"))
+    return {path.parent.name.partition("-")[2]: json.loads(path.read_text()) for path in found}
+
+
+@pytest.mark.parametrize("queue", ["classic", "quorum"])
+def test_a_sale_is_valid_on_either_type_of_queue_and_at_its_rate(queue: str, cells: dict[str, dict[str, Any]]) -> None:
+    verdict = cells[queue]
+    assert verdict["verdict"] == "VALID", verdict["sentence"]
+    assert verdict["counts"] == dict.fromkeys(verdict["counts"], 0) | {"stock": 30, "promised": 30, "sold": 30}
+    assert verdict["drain_s"] == pytest.approx(30 / 30, abs=0.5)
+
+
+def test_a_run_records_how_long_its_broker_is_patient(cells: dict[str, dict[str, Any]]) -> None:
+    for verdict in cells.values():
+        sale = duckdb.sql(f"SELECT redelivery_s FROM '{verdict['run_dir']}/sale.parquet'")
+        assert sale.fetchall() == [(1800.0,)]
+
+
+def test_the_password_of_the_broker_is_nowhere_in_a_run(cells: dict[str, dict[str, Any]]) -> None:
+    for verdict in cells.values():
+        for path in Path(verdict["run_dir"]).rglob("*"):
+            assert not path.is_file() or b"guest:guest" not in path.read_bytes(), path
