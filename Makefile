@@ -36,7 +36,7 @@ lint: $(VENV)/installed ## Style, types and import rules.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-BENCHMARKS := client herd arrivals recorder claim_path verify limiter batching plan
+BENCHMARKS := client herd arrivals recorder claim_path verify limiter batching plan buyers sampler
 bench: $(VENV)/installed ## Measure every performance claim; prints both sides of each.
 	@for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 

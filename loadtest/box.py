@@ -64,6 +64,11 @@ def _figures(verdict: Verdict) -> Table:
         Text("buyers", style="dim"),
         f"offered {_number(load.offered_per_s, '/s')} · {_fired(load)}"
         + (
+            f" (clocks agree within {_number(load.clocks_within_ms, ' ms')})"
+            if load.clocks_within_ms is not None
+            else ""
+        )
+        + (
             f" · answer to a winner p50 {_number(latency['p50'], ' ms')}, p99 {_number(latency['p99'], ' ms')}"
             if latency
             else ""

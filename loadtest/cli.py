@@ -17,6 +17,7 @@ from loadtest.certify import certify
 from loadtest.errors import HarnessError, RunInterrupted, UsageError
 from loadtest.experiment import Experiment, load_experiment
 from loadtest.experiment import shipped as shipped_experiments
+from loadtest.fleet import PORT, Fleet
 from loadtest.limits import ask
 from loadtest.matrix import load_started, run_matrix, start_directory
 from loadtest.names import nearest
@@ -96,6 +97,18 @@ def _given(options: dict[str, Any]) -> Given:
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: limiter.rate_per_s=400.")
 @out_option
 @click.option("--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Run so many times.")
+@click.option(
+    "--processes", type=click.IntRange(1, 256), default=1, show_default=True, help="Generators on this machine."
+)
+@click.option(
+    "--expect-workers",
+    type=click.IntRange(1, 10_000),
+    default=None,
+    metavar="N",
+    help="Generators that are started elsewhere: locust -f SCENARIO --worker --master-host …; see docs/scaling.md.",
+)
+@click.option("--master-bind-host", default="127.0.0.1", show_default=True, help="Address on which they find this run.")
+@click.option("--master-bind-port", type=click.IntRange(1, 65_535), default=PORT, show_default=True, help="Its port.")
 @click.option("--resume", type=existing_directory, metavar="DIR", help="Go on with the matrix that was begun in DIR.")
 @click.option("--web", is_flag=True, help="Hold sales from a web page, as many as you like, until Ctrl-C.")
 @click.option("--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="Port of that page.")
@@ -107,6 +120,10 @@ def run_command(
     overrides: tuple[str, ...],
     out: Path,
     repeat: int,
+    processes: int,
+    expect_workers: int | None,
+    master_bind_host: str,
+    master_bind_port: int,
     resume: Path | None,
     web: bool,
     web_port: int,
@@ -124,15 +141,26 @@ def run_command(
     given = _given(services)
     chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
     chosen = follow_given(chosen, given)
+    fleet = Fleet(processes, expect_workers or 0, master_bind_host, master_bind_port)
     if web:
+        if fleet != Fleet():
+            raise UsageError(
+                "--web: its buyers run in the page's own process; leave --processes, --expect-workers and --master-… away"
+            )
         if chosen.matrix or chosen.cells or repeat > 1:
             raise UsageError("--web: holds one sale after the other; leave the matrix, --resume and --repeat away")
         page = Page(web_port, web_base_path, web_login)
         serve(chosen, given, out, page, _repeatable(given), console, _report, partial(show_verdict, console))
         return
     if chosen.matrix or chosen.cells:
+        if fleet != Fleet():
+            raise UsageError(
+                "--processes and --expect-workers: a matrix runs in one generator; run its cells one by one, with --set"
+            )
         sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat))
-    planned = plan(chosen, given)
+    planned = plan(chosen, given, fleet)
+    if invitation := fleet.invitation(chosen.scenario):
+        click.echo(invitation, err=True)
     codes = []
     for _ in range(repeat):
         with showing(console) as progress:

@@ -26,7 +26,10 @@ class Counts:
 COUNTS = tuple(field.name for field in fields(Counts))
 
 # An order without an answer is resolved when its buyer has a row; without one it may, legally, never have arrived.
-UNRESOLVED = "SELECT count(*) FROM asks ANTI JOIN orders USING (buyer) WHERE outcome = 'unknown'"
+UNRESOLVED = """
+    SELECT (SELECT count(*) FROM asks ANTI JOIN orders USING (buyer) WHERE outcome = 'unknown')
+        + (SELECT coalesce(sum(missing), 0)::BIGINT FROM generators)
+"""
 ANSWERED = "('won', 'already_bought', 'sold_out', 'throttled')"
 
 
@@ -48,8 +51,9 @@ def count(tables: Tables, units: Mapping[str, int | None]) -> Counts:
 
 
 def count_unanswered(tables: Tables) -> int | None:
-    """Orders whose fate no answer told."""
-    return _count(tables, "SELECT count(*) FROM asks WHERE outcome = 'unknown'", "ops")
+    """Orders whose fate no answer told, with those that a generator took along when it died."""
+    sql = "SELECT count(*) FROM asks WHERE outcome = 'unknown'"
+    return _count(tables, f"SELECT ({sql}) + (SELECT coalesce(sum(missing), 0)::BIGINT FROM generators)", "ops")
 
 
 def _count(tables: Tables, sql: str, *needs: str) -> int | None:

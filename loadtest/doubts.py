@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.checks import Doubt, lack
-from loadtest.offered import CORES, FIRED, LAG_P99_MS, ON_TIME_MS
+from loadtest.offered import CLOCKS_WITHIN_MS, CORES, FIRED, LAG_P99_MS, ON_TIME_MS
 from loadtest.rates import BACKLOGS
 from loadtest.shards import find_shards
 from loadtest.tables import Tables
@@ -79,9 +79,9 @@ CPU_BOUND = Rule(
         FROM (
             SELECT max(busy_s) AS busy_s, ({LAG_P99_MS}) AS lag_ms FROM (
                 SELECT (max(time_ns) - min(time_ns)) / 1e9 + 1 AS busy_s FROM (
-                    SELECT *, count(*) FILTER (WHERE cores < 0.95) OVER (ORDER BY time_ns) AS episode FROM ({CORES})
+                    SELECT *, count(*) FILTER (WHERE cores < 0.95) OVER (PARTITION BY process ORDER BY time_ns) AS episode FROM ({CORES})
                     WHERE time_ns <= (SELECT max(coalesce(end_ns, start_ns)) + 1000000000 FROM asks)
-                ) WHERE cores >= 0.95 GROUP BY episode)
+                ) WHERE cores >= 0.95 GROUP BY process, episode)
         ) WHERE busy_s >= 2 AND lag_ms > 250""",
 )
 UNOBSERVED_FAULT = Rule(
@@ -124,6 +124,36 @@ UNTESTED_LIMITER = Rule(
     decides=False,
 )
 
+DEAD_GENERATOR = Rule(
+    ("ops",),
+    """SELECT format('generator {} died before it had delivered its history: {:,} of its {:,} orders may have been sent or not, and '
+                  'count as unknown', generator, missing, planned), 'see the log of that generator; run again'
+       FROM generators WHERE NOT whole ORDER BY generator""",
+    decides=False,
+)
+# Half a bin of the report's time axis.
+LOOSE_CLOCKS = Rule(
+    ("ops",),
+    f"""SELECT format('the clocks of the generators agree within {{:.0f}} ms only: they may have fired so far apart', within_ms),
+               'use generators that are nearer to the master, in round-trip time'
+        FROM ({CLOCKS_WITHIN_MS.replace("1e6", "1e6 AS within_ms")}) WHERE within_ms > 50""",
+    decides=False,
+)
+MOVED_CLOCK = Rule(
+    ("ops", "samples"),
+    """SELECT format('the clock of generator {} moved by {:.0f} ms during the sale: its times are wrong by as much', generator, moved_ms),
+              'let the clocks be slewed, not stepped, during a run'
+       FROM (
+           SELECT generator, max(abs(o.value - offset_ms) - uncertainty_ms - u.value) AS beyond_ms, max(abs(o.value - offset_ms)) AS moved_ms
+           FROM (SELECT *, offset_ns / 1e6 AS offset_ms, coalesce(uncertainty_ns, 0) / 1e6 AS uncertainty_ms FROM generators) g
+           JOIN samples o ON o.probe = 'generator' AND o.metric = generator || '.clock_offset_ms'
+               AND o.time_ns > (SELECT t0_ns FROM sale)
+           JOIN samples u ON u.probe = 'generator' AND u.metric = generator || '.clock_uncertainty_ms' AND u.time_ns = o.time_ns
+           GROUP BY generator
+       ) WHERE beyond_ms > 5""",
+    decides=False,
+)
+
 NO_SAMPLES = Rule(
     (),
     """SELECT 'there are no samples: backlog, commits and the generator''s CPU were not seen', 'see logs/ for why the sampler failed'
@@ -133,7 +163,7 @@ NO_SAMPLES = Rule(
 
 RULES = (
     NO_WIN, NO_SOLD_OUT, LOW_DEMAND, OTHER_STOCK, OFF_PLAN, UNPUNCTUAL, CPU_BOUND, UNOBSERVED_FAULT, IDLE_FAULT,
-    SLOW_DRAIN, UNANSWERED_LIMIT, UNTESTED_LIMITER, NO_SAMPLES,
+    SLOW_DRAIN, UNANSWERED_LIMIT, UNTESTED_LIMITER, NO_SAMPLES, DEAD_GENERATOR, LOOSE_CLOCKS, MOVED_CLOCK,
 )  # fmt: skip
 
 

@@ -7,14 +7,16 @@ fate nobody knows, and reads as `unknown`.
     {"op":17,"b":"b-000017","k":"buy","s":<scheduled_ns>,"t":<start_ns>}
     {"op":17,"e":<end_ns>,"o":"won","n":"sale-000001","h":202,"x":null}
 
-All times are wall-clock nanoseconds since the epoch. `load_history` joins the shards into ``history.parquet``, whose columns are
-the fields of `Op`.
+All times are wall-clock nanoseconds since the epoch, by the generator's own clock. `load_history` joins the shards into
+``history.parquet``, whose columns are the fields of `Op`, and whose times are by the clock of the master: see `generators`.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from loadtest.errors import HarnessError
+from loadtest.generators import read_generators
 from loadtest.shards import Form, ShardError, database, find_shards, read_lines, replace_parquet
 
 # A `retry` is an order, too: a buy that the same buyer sends again because no answer came.
@@ -63,10 +65,12 @@ SELECT writer, op, count(k) AS intents, count(*) - count(k) AS completions FROM 
 GROUP BY writer, op HAVING intents <> 1 OR completions > 1 ORDER BY writer, op LIMIT 1
 """
 JOIN = """
-SELECT i.op AS op_id, i.writer AS generator, i.b AS buyer, i.k AS kind, i.s AS scheduled_ns, i.t AS start_ns, c.e AS end_ns,
+SELECT i.op AS op_id, i.writer AS generator, i.b AS buyer, i.k AS kind,
+       i.s + coalesce(offset_ns, 0) AS scheduled_ns, i.t + coalesce(offset_ns, 0) AS start_ns, c.e + coalesce(offset_ns, 0) AS end_ns,
        coalesce(c.o, 'unknown') AS outcome, c.n AS number, c.h AS http_status,
        CASE WHEN c.op IS NULL THEN 'no completion recorded' ELSE c.x END AS error
 FROM (FROM lines WHERE k IS NOT NULL) i LEFT JOIN (FROM lines WHERE k IS NULL) c USING (writer, op)
+LEFT JOIN clocks USING (writer)
 ORDER BY start_ns, generator, op_id
 """
 
@@ -75,8 +79,8 @@ def load_history(run_dir: Path) -> Path:
     """Joins ``history/*.jsonl`` to ``history.parquet``, one row an operation in the order they were sent, and gives its path.
 
     Raises:
-        ShardError: there is no shard, a line does not parse, or intents and completions do not pair. Only the trailing NUL
-            bytes and the torn last line of a killed generator are let pass.
+        ShardError: there is no shard, a line does not parse, intents and completions do not pair, or the clocks of the
+            generators cannot be read. Only the trailing NUL bytes and the torn last line of a killed generator are let pass.
     """
     shards = find_shards(run_dir / "history")
     if not shards:
@@ -87,8 +91,18 @@ def load_history(run_dir: Path) -> Path:
     with database() as db:
         read_lines(db, shards, Form("history", COLUMNS, GOOD, _fault))
         _refuse_strays(db)
+        _read_clocks(db, run_dir)
         replace_parquet(db, JOIN, target)
     return target
+
+
+def _read_clocks(db: Any, run_dir: Path) -> None:
+    db.execute("CREATE TEMP TABLE clocks (writer VARCHAR, offset_ns BIGINT)")
+    try:
+        for each in read_generators(run_dir):
+            db.execute("INSERT INTO clocks VALUES (?, ?)", [each.generator, each.offset_ns])
+    except HarnessError as error:
+        raise ShardError(str(error)) from None
 
 
 def _refuse_strays(db: Any) -> None:

@@ -14,14 +14,17 @@ SCHEDULED_BUYS = busiest("""
 """)
 SENT_BUYS = busiest("SELECT start_ns AS t FROM asks, sale WHERE start_ns >= t0_ns")
 
-# Cores that the generator used in the second before each sample.
+# Cores that each generator process used in the second before each sample. It knows best itself, on whatever machine it is.
 CORES = """
-    SELECT now.time_ns, (now.value - ago.value) / ((now.time_ns - ago.time_ns) / 1e9) AS cores
-    FROM (FROM samples WHERE probe = 'processes' AND metric = 'generator.cpu_s') now
-    ASOF JOIN (FROM samples WHERE probe = 'processes' AND metric = 'generator.cpu_s') ago
-        ON now.time_ns - 1000000000 >= ago.time_ns
+    WITH own AS (FROM samples WHERE probe = 'generator' AND ends_with(metric, '.cpu_s')), used AS (
+        FROM own UNION ALL FROM samples
+        WHERE probe = 'processes' AND metric = 'generator.cpu_s' AND NOT EXISTS (FROM own)
+    )
+    SELECT now.time_ns, now.metric AS process, (now.value - ago.value) / ((now.time_ns - ago.time_ns) / 1e9) AS cores
+    FROM used now ASOF JOIN used ago ON now.metric = ago.metric AND now.time_ns - 1000000000 >= ago.time_ns
     WHERE now.time_ns >= (SELECT t0_ns FROM sale)
 """
+CLOCKS_WITHIN_MS = "SELECT max(apart_ns) / 1e6 FROM apart WHERE one <> other"
 LAG_P99_MS = "SELECT quantile_disc((start_ns - scheduled_ns) / 1e6, 0.99) FROM asks"
 # Buyers of the herd are scheduled at T0 itself; arrivals of an open plan are not, nor are retries.
 FIRE_SPREAD_MS = """
@@ -40,7 +43,8 @@ FIRED = f"""
 
 @dataclass(frozen=True)
 class Load:
-    """Orders a second in the busiest second, how far they lay from their schedule, and the generator's share of one core.
+    """Orders a second in the busiest second, how far they lay from their schedule, the busiest generator's share of one core, and
+    within how many milliseconds the clocks of any two generators agree.
 
     Of open arrivals also: the share of the planned orders that were sent within ON_TIME_MS of their time, and how many were never sent,
     because no connection was free. `retries` come on top of what was planned.
@@ -54,6 +58,7 @@ class Load:
     on_time: float | None = None
     dropped: int | None = None
     retries: int | None = None
+    clocks_within_ms: float | None = None
 
 
 def measure_load(tables: Tables) -> Load:
@@ -67,4 +72,5 @@ def measure_load(tables: Tables) -> Load:
         tables.figure(f"SELECT max(on_time / planned) FROM ({FIRED})"),
         tables.row(f"SELECT max(greatest(planned - sent, 0)) FROM ({FIRED})")[0],
         tables.row("SELECT count(*) FROM asks WHERE kind = 'retry'")[0],
+        tables.figure(CLOCKS_WITHIN_MS),
     )

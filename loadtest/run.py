@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from loadtest.environment import describe
 from loadtest.errors import RunInterrupted, ServiceError
 from loadtest.experiment import Experiment, find_file
 from loadtest.faults.schedule import Schedule, check_faults
+from loadtest.fleet import Fleet
 from loadtest.interrupt import interruptible
 from loadtest.ledger import Ledger
 from loadtest.limits import Limits, open_limits
@@ -57,6 +58,7 @@ class Plan:
     scenario: Path
     given: Given
     offsets_ns: Sequence[int]
+    fleet: Fleet = field(default_factory=Fleet)
 
     @property
     def crowd(self) -> Crowd:
@@ -64,7 +66,7 @@ class Plan:
         return Crowd(self.experiment.traffic, self.experiment.buyers, self.experiment.seed)
 
 
-def plan(experiment: Experiment, given: Given) -> Plan:
+def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan:  # noqa: B008 (frozen)
     """Check everything that can be checked beforehand.
 
     Raises:
@@ -79,9 +81,10 @@ def plan(experiment: Experiment, given: Given) -> Plan:
     check_batch(experiment, shop)
     check_broker(experiment, shop, given)
     scenario = find_file(experiment.scenario)
+    fleet.check()
     offsets_ns = plan_arrivals(experiment)
     given.check()
-    return Plan(experiment, shop, shop_file, scenario, given, offsets_ns)
+    return Plan(experiment, shop, shop_file, scenario, given, offsets_ns, fleet)
 
 
 def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tuple[RunDir, Verdict]:
@@ -194,7 +197,8 @@ class Sale:
         self._begin("gathering")
         experiment = self.plan.experiment
         with self.loading(self, base_url) as load:
-            last_moment = time.monotonic() + experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
+            allowed_s = experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
+            last_moment = time.monotonic() + self.plan.fleet.wait_s + allowed_s
             selling = False
             while load.exit_code() is None and time.monotonic() < last_moment:
                 self._tick()
@@ -278,6 +282,7 @@ def load_command(planned: Plan, run_dir: RunDir, base_url: str) -> Command:
         sys.executable, "-m", "locust", "-f", str(planned.scenario), "--headless", "-u", str(users), "-r", str(spawn_rate),
         "--host", base_url, "--run-dir", str(run_dir.path), "--only-summary",
         "--csv", str(run_dir.path / "locust" / "stats"), "--html", str(run_dir.path / "locust" / "locust.html"),
+        *planned.fleet.arguments(),
     ]  # fmt: skip
     return Command("generator", "locust", argv)
 

@@ -8,7 +8,11 @@ planned; empty in a run that has none). What follows from it, defined here once:
     scheduled  the part of the plan that comes after T0: empty unless arrivals were open
     promises   A: one row for each (buyer, number) that a buyer was told is theirs; `won` without a number counts one each.
                `withdrawn` where it was explicitly rejected, in the final read or to the buyer's face
-    explained  for each buyer, rows that no promise names but an unanswered order, or a win without a number, may have made
+    explained  for each buyer, rows that no promise names but an unanswered order, or a win without a number, may have made. A
+               buyer of a generator that is not whole may have asked any number of times: any row of theirs is explained
+    generators a row for each process that buyers ran in, where there were several. Where one died before it had delivered its
+               history (it is not `whole`), so many planned buy requests are `missing`: sent or not, nobody knows
+    apart      by how many nanoseconds the clocks of two generators may differ
     held       C: claims whose number is neither a row, nor queued, nor rejected
     limits     the orders a second that all workers together were allowed, from one change to the next; NULL without a limiter
     clock      T0, and whether the harness stopped waiting before its own deadline (`cut_short`), and whether workers may hold
@@ -23,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtest.errors import HarnessError
+from loadtest.generators import BUYERS_EACH, read_generators
 from loadtest.shards import database
 
 Row = tuple[Any, ...]
@@ -81,9 +87,21 @@ CREATE TEMP TABLE promises AS
         UNION ALL
         SELECT NULL, buyer, end_ns, op_name(generator, op_id) FROM asks WHERE outcome = 'won' AND number IS NULL
     ) p LEFT JOIN told_rejected r ON r.number = p.number AND r.buyer = p.buyer;
+CREATE TEMP TABLE generators AS
+    SELECT c.*, if(whole, 0, greatest(0, planned - (SELECT count(*) FROM asks a WHERE a.generator = c.generator AND kind = 'buy'))) AS missing
+    FROM crew c;
+CREATE VIEW apart AS
+    SELECT a.generator AS one, b.generator AS other, if(one = other, 0,
+        coalesce((SELECT sum(uncertainty_ns) FROM crew WHERE crew.generator IN (a.generator, b.generator)), 0)) AS apart_ns
+    FROM (SELECT DISTINCT generator FROM asks) a, (SELECT DISTINCT generator FROM asks) b;
 CREATE TEMP TABLE explained AS
-    SELECT buyer, count(*) AS rows FROM asks
-    WHERE outcome = 'unknown' OR (outcome IN ('won', 'already_bought') AND number IS NULL) GROUP BY buyer;
+    SELECT buyer, sum(rows)::BIGINT AS rows FROM (
+        SELECT buyer, count(*) AS rows FROM asks
+        WHERE outcome = 'unknown' OR (outcome IN ('won', 'already_bought') AND number IS NULL) GROUP BY buyer
+        UNION ALL
+        SELECT DISTINCT buyer, 1000000 FROM orders, crew WHERE NOT whole AND (starts_with(buyer, 's-')
+            OR try_cast(ltrim(buyer, 'b-') AS BIGINT) BETWEEN first_buyer AND last_buyer)
+    ) GROUP BY buyer;
 CREATE VIEW held AS
     SELECT DISTINCT c.number, c.buyer FROM claims c
     ANTI JOIN orders USING (number) ANTI JOIN queue USING (number) ANTI JOIN rejected USING (number, buyer);
@@ -141,6 +159,9 @@ def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> I
         reason = _open_plan(db, run_dir / "arrivals.csv")
         if reason:
             missing["plan"] = reason
+        reason = _open_crew(db, run_dir)
+        if reason:
+            missing["ops"] = reason
         db.execute(DERIVED)
         yield Tables(db, missing)
 
@@ -194,6 +215,22 @@ def _open_plan(db: Any, path: Path) -> str | None:
         db.execute(f"{form} (SELECT 0.0 AS time_s, 0 AS clicks WHERE false)")
         return f"arrivals.csv does not parse: {str(error).splitlines()[0]}"
     db.execute(f"{form} (SELECT 0.0 AS time_s, 0 AS clicks WHERE false)")
+    return None
+
+
+def _open_crew(db: Any, run_dir: Path) -> str | None:
+    """The table ``crew``, with the range of the buyers' names that each generator may have made."""
+    columns = (
+        "generator VARCHAR, process BIGINT, planned BIGINT, whole BOOLEAN, offset_ns BIGINT, uncertainty_ns BIGINT"
+    )
+    db.execute(f"CREATE TEMP TABLE crew ({columns}, first_buyer BIGINT, last_buyer BIGINT)")
+    try:
+        for each in read_generators(run_dir):
+            names = each.process * BUYERS_EACH + 1, (each.process + 1) * BUYERS_EACH
+            row = [each.generator, each.process, each.planned, each.whole, each.offset_ns, each.uncertainty_ns, *names]
+            db.execute("INSERT INTO crew VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    except HarnessError as error:
+        return str(error)
     return None
 
 

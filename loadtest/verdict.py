@@ -15,6 +15,7 @@ from loadtest.doubts import find_doubts, imbalance, killed_generators, lacks
 from loadtest.errors import HarnessError, UsageError
 from loadtest.fairness import Fairness
 from loadtest.figures import Figures, measure
+from loadtest.generators import FILE as GENERATORS
 from loadtest.history import load_history
 from loadtest.offered import Load
 from loadtest.rates import Rate
@@ -152,7 +153,7 @@ def _join(run_dir: Path) -> dict[str, str]:
     unreadable = {}
     for table, (shards, joined, load) in loads.items():
         try:
-            if _stale(run_dir / joined, (run_dir / shards).glob("*.jsonl")):
+            if _stale(run_dir / joined, [*(run_dir / shards).glob("*.jsonl"), *run_dir.glob(GENERATORS)]):
                 load(run_dir)
         except ShardError as error:
             unreadable[table] = str(error)

@@ -93,10 +93,11 @@ class Plain:
         self._logs = logs
 
     def start(self, name: str) -> "subprocess.Popen[bytes]":
+        """One more of a service."""
         service = self._services[name]
         env = {**os.environ, **service.get("environment", {})}
         env = {key: self._here(self._environment.get(key, value)) for key, value in env.items()}
-        with (self._logs / f"{name}.log").open("wb") as log:
+        with (self._logs / f"{name}.log").open("ab") as log:
             return subprocess.Popen(self._argv(service["command"]), cwd=ROOT, env=env, stdout=log, stderr=log)
 
     def healthy(self, name: str) -> bool:
@@ -178,12 +179,12 @@ def test_its_commands_sell_out_from_the_locust_page(
     assert plain.start("prepare").wait(60) == 0, plain.log("prepare")
     running = []
     try:
-        for name in ("api", "worker", "locust-master", "locust-worker"):
+        for name in ("api", "worker", "locust-master", "locust-worker", "locust-worker"):
             running.append(plain.start(name))
             wait(lambda name=name: plain.healthy(name), 60, lambda name=name: plain.log(name))  # type: ignore[misc]
         # A worker is well before it has reported to its master, and a master without workers starts nothing.
         wait(
-            lambda: bool(json.loads(get(f"http://127.0.0.1:{web}/stats/requests"))["workers"]),
+            lambda: len(json.loads(get(f"http://127.0.0.1:{web}/stats/requests"))["workers"]) == 2,
             60,
             lambda: plain.log("locust-master"),
         )

@@ -63,6 +63,7 @@ class Buyer(User):  # type: ignore[misc]
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.sale = sale_of(environment)
+        self.sale.users += 1
         self._connections: list[Line] = []
         self._arrived = self._warmed = False
         self._fire = environment.events.request.fire
@@ -157,6 +158,8 @@ class Buyer(User):  # type: ignore[misc]
         self._turn = turn
         name, self._ordinal, _ = turn or Turn("nobody", 0, 0)
         self._persona = self.sale.crowd.persona(self._ordinal)
+        if not self.sale.experiment.arrivals.open:  # of a plan it is known beforehand
+            self.sale.planned += self._persona.clicks
         self.name = self._persona.account or name
         self._values = {"sale": self.sale.name, "buyer": self.name}
         if self.sale.http.cookies:  # they are the buyer's, who is another now

@@ -50,13 +50,14 @@ def add_options(parser: Any, experiment: str = "rush") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What the options say."""
+    """What the options say. `manifest` is the text that `shop` was read from."""
 
     experiment: Experiment
     shop: Shop
     sale: str
     where: Endpoint
     run_dir: Path | None
+    manifest: str
 
 
 def read_setup(options: Any, host: str | None) -> Setup:
@@ -75,4 +76,4 @@ def read_setup(options: Any, host: str | None) -> Setup:
     path = run_dir / "shop.toml" if run_dir else find_file(options.shop)
     shop = parse(Shop, read_toml(path), str(path))
     where = endpoint(host, Path(options.shop_ca) if options.shop_ca else None, options.shop_insecure)
-    return Setup(experiment, shop, options.sale or shop.sale, where, run_dir)
+    return Setup(experiment, shop, options.sale or shop.sale, where, run_dir, path.read_text())

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 import gevent
@@ -15,7 +16,10 @@ from loadtest.desk import Desk
 from loadtest.errors import HarnessError, UsageError
 from loadtest.experiment import Experiment
 from loadtest.load.arrivals import PLAN, plan_arrivals, read_times
+from loadtest.load.clock import Clock
+from loadtest.load.crew import Crew
 from loadtest.load.gate import COUNT, T0, Gate, Leader
+from loadtest.load.handout import Place
 from loadtest.load.locust_files import tick_faster, write_csv, write_html
 from loadtest.load.options import Setup, add_options, read_setup
 from loadtest.load.outcomes import Outcomes
@@ -23,6 +27,7 @@ from loadtest.load.recorder import Recorder
 from loadtest.load.sale import Sale
 from loadtest.load.sales import Sales
 from loadtest.load.samples import Samples, write_t0
+from loadtest.load.worker import Worker
 from loadtest.traffic import Crowd
 
 log = logging.getLogger(__name__)
@@ -83,6 +88,10 @@ class Plugin:
         self.leader: Leader | None = None
         self.recorder: Recorder | None = None
         self.samples: Samples | None = None
+        self.crew = Crew(runner) if isinstance(runner, MasterRunner) else None
+        self.worker = Worker(environment, runner) if isinstance(runner, WorkerRunner) else None
+        self._quits = False
+        self._ended: Leader | None = None
         self.outcomes: Outcomes | None = None
         desk = environment.parsed_options.desk
         self.sales = Sales(Desk(Path(desk)), environment, runner) if desk else None
@@ -110,8 +119,7 @@ class Plugin:
         try:
             if self.sales:
                 self.sales.prepare()
-            setup = read_setup(self.environment.parsed_options, self.environment.host)
-            self._start(setup)
+            self._start()
         except HarnessError as error:
             log.critical("%s", error)
             self.environment.process_exit_code = error.exit_code
@@ -121,13 +129,17 @@ class Plugin:
 
     def on_spawned(self, **_: Any) -> None:
         """All buyers exist; the leader starts the clock of `gather_s`."""
+        if self.crew and self.environment.shape_class is None:  # a shape has not done with Locust's dispatcher
+            self.crew.hold()
         if self.leader:
             self.leader.spawned()
+        if self.gate:
+            self.gate.report()
 
     def on_count(self, msg: Any, **_: Any) -> None:
         """A process reports its gate."""
         if self.leader:
-            self.leader.count(str(msg.node_id), msg.data["arrived"], msg.data["done"], msg.data["knows_t0"])
+            self.leader.count(str(msg.node_id), msg.data)
 
     def on_t0(self, msg: Any, **_: Any) -> None:
         """The leader has set T0."""
@@ -135,8 +147,11 @@ class Plugin:
             self.gate.open_at(msg.data["t0_ns"])
 
     def on_stop(self, **_: Any) -> None:
-        """The sale is over here: the buyers are gone, the files are closed."""
+        """The sale is over here: the buyers are gone, the files are closed. A worker delivers, its master collects."""
         self._close()
+        if self.crew and self.leader and self.leader is not self._ended:
+            self._ended = self.leader
+            gevent.spawn(self._finish, self.leader)
         if self.sales and (run_dir := self.sales.under_way):
             write_html(self.environment, run_dir / "locust" / "locust.html")
             write_csv(self.environment, str(run_dir / "locust" / "stats"))
@@ -146,11 +161,19 @@ class Plugin:
         for part in (self.leader, self.gate, self.samples, self.recorder):
             if part is not None:
                 part.close()
-        self.leader = self.gate = self.samples = self.recorder = None
+        self.gate = self.samples = self.recorder = None
+        if self.worker:
+            self.worker.end()
 
     def on_quitting(self, **_: Any) -> None:
-        """What buyers met is no failure of this process; a crash in it is."""
+        """All reports must be in before Locust says good-bye. What buyers met is no failure of this process; a crash in it is."""
         options = self.environment.parsed_options
+        self._quits = True
+        if self.crew and self.leader:
+            self._collect(self.leader)
+        if self.worker:
+            self.runner.stop()
+            self.worker.wait()
         if options.html_file and self.leads:
             write_html(self.environment, Path(options.html_file))
         if options.run_dir and self.environment.process_exit_code is None:
@@ -158,7 +181,7 @@ class Plugin:
             self.environment.process_exit_code = 2 if crashed else 0
 
     def on_quit(self, **_: Any) -> None:
-        """The last moment: all reports are in."""
+        """The last moment."""
         self.on_stop()
         if self.environment.parsed_options.csv_prefix and self.leads:
             write_csv(self.environment, self.environment.parsed_options.csv_prefix)
@@ -167,8 +190,9 @@ class Plugin:
     def _headless(self) -> bool:
         return bool(self.environment.parsed_options.headless)
 
-    def _start(self, setup: Setup) -> None:
+    def _start(self) -> None:
         self._close()
+        setup, place = self._begin()
         # What the last sale froze may go. What was imported stays: a full collection that walks it would hold up the herd.
         gc.unfreeze()
         gc.collect()
@@ -179,42 +203,72 @@ class Plugin:
         if self.leads:
             self.leader = Leader(
                 self.runner, experiment.arrivals.gather_s, experiment.drain.deadline_s,
-                on_t0=lambda t0_ns: self._write_t0(run_dir, t0_ns), on_end=self._end,
+                on_t0=lambda t0_ns: self._on_t0(run_dir, t0_ns), on_end=self._end,
+                is_gone=self.crew.is_gone if self.crew else lambda _: False,
                 buyers=experiment.buyers if self.environment.shape_class else None,
                 at_once=experiment.arrivals.kind != "spawned",
             )  # fmt: skip
+        if self.crew:
+            self.crew.begin(setup, _plan(run_dir, experiment) if experiment.arrivals.kind == "replay" else None)
         if self.buys:
-            index = self.runner.worker_index
-            name = f"g{index}"
-            self.gate = Gate(self.runner)
+            clock = self.worker.clock if self.worker else Clock()
+            self.gate = Gate(self.runner, clock, lambda: sale.share, bool(self.worker and self.worker.ships))
             sale = Sale(
                 setup.sale, setup.shop.http, setup.where, experiment, self.gate,
-                _plan(run_dir, experiment),
+                (self.worker and self.worker.offsets_ns) or _plan(run_dir, experiment),
                 Crowd(experiment.traffic, experiment.buyers, experiment.seed),
-                process=index, processes=max(1, self.environment.parsed_options.processes or 1),
+                process=place.process, processes=place.processes,
             )  # fmt: skip
             if run_dir:
-                sale.recorder = self.recorder = Recorder(_made(run_dir / "history") / f"{name}.jsonl")
-                path = _made(run_dir / "samples") / f"generator-{name}.jsonl"
-                self.samples = Samples(path, experiment.sampler.hz, lambda: _readings(sale))
+                history, samples = (_made(path) for path in place.shards(run_dir).values())
+                sale.recorder = self.recorder = Recorder(history)
+                self.samples = Samples(samples, experiment.sampler.hz, lambda: _readings(sale, place), clock.now_ns)
             self.environment.sale = sale
+
+    def _begin(self) -> tuple[Setup, Place]:
+        """The sale: from the options, or from the master."""
+        if self.worker:
+            return self.worker.begin()
+        return read_setup(self.environment.parsed_options, self.environment.host), Place(0, 1)
 
     def _end(self, why: str) -> None:
         """A headless run ends by itself, and so does one that the harness judges; in the bare web UI the user decides."""
         log.info("The sale is over: %s", why)
         if self._headless or self.sales:
-            gevent.spawn(self.runner.quit if self._headless else self.runner.stop)
+            gevent.spawn(self._finish, self.leader)
 
-    @staticmethod
-    def _write_t0(run_dir: Path | None, t0_ns: int) -> None:
+    def _finish(self, leader: Leader | None) -> None:
+        """Ends a headless run, once all is collected, or the sale of a page."""
+        if leader:
+            self._collect(leader)
+        if self._headless and not self._quits:
+            self._quits = True
+            self.runner.quit()
+        elif self.sales:
+            self.runner.stop()
+
+    def _collect(self, leader: Leader) -> None:
+        if self.crew:
+            self.crew.collect()
+            self.crew.write(leader.counts)
+
+    def _on_t0(self, run_dir: Path | None, t0_ns: int) -> None:
+        """T0 is set, and nobody knows it yet: what comes now may be the last that is heard of a generator."""
+        if self.crew and self.leader:
+            self.crew.write(self.leader.counts)
         if run_dir:
-            write_t0(_made(run_dir / "samples") / "gate.jsonl", t0_ns)
+            write_t0(_made(run_dir / "samples" / "gate.jsonl"), t0_ns)
 
 
-def _readings(sale: Sale) -> dict[str, float]:
+def _readings(sale: Sale, place: Place) -> dict[str, float]:
     if sale.recorder:
         sale.recorder.flush()
-    return {"sent": sale.sent, "answered": sale.answered, "waiting": sale.gate.waiting, "dropped": sale.dropped}
+    used = getrusage(RUSAGE_SELF)
+    own = {"cpu_s": used.ru_utime + used.ru_stime, **sale.gate.clock.reading()}
+    return {
+        "sent": sale.sent, "answered": sale.answered, "waiting": sale.gate.waiting, "dropped": sale.dropped,
+        **{f"{place.name}.{metric}": value for metric, value in own.items()},
+    }  # fmt: skip
 
 
 def _plan(run_dir: Path | None, experiment: Experiment) -> Sequence[int]:
@@ -224,6 +278,7 @@ def _plan(run_dir: Path | None, experiment: Experiment) -> Sequence[int]:
     return plan_arrivals(experiment)
 
 
-def _made(directory: Path) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
+def _made(path: Path) -> Path:
+    """A path, whose directory is there now."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

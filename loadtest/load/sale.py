@@ -9,16 +9,15 @@ from gevent.lock import BoundedSemaphore
 
 from loadtest.errors import HarnessError
 from loadtest.experiment import Experiment
+from loadtest.generators import own_name
 from loadtest.load.endpoint import Endpoint
-from loadtest.load.gate import Gate
+from loadtest.load.gate import Gate, Share
 from loadtest.load.recorder import Recorder
 from loadtest.shop import Http
 from loadtest.traffic import Crowd
 
 # Buyers of one process that open their connections at the same time: a listener's backlog is often 128.
 CONNECTING = 100
-# Names of buyers stay apart when several processes make them.
-BUYERS_PER_PROCESS = 1_000_000
 # An arrival for which no connection was free for so long is dropped: it is not sent, and counted.
 PATIENCE_NS = 1_000_000_000
 
@@ -33,7 +32,7 @@ class Turn(NamedTuple):
 
 @dataclass(slots=True)
 class Sale:
-    """What the buyers of one process share while one test runs."""
+    """What the buyers of one process share while one test runs. `planned` counts the buy requests that are to come of them."""
 
     name: str
     http: Http
@@ -49,8 +48,20 @@ class Sale:
     answered: int = 0
     dropped: int = 0
     turns: int = 0
+    users: int = 0
+    planned: int = 0
     followed: set[tuple[str, str]] = field(default_factory=set)
     connecting: Any = field(default_factory=lambda: BoundedSemaphore(CONNECTING))
+
+    def __post_init__(self) -> None:
+        """The share of an open plan is known before anybody comes."""
+        if self.experiment.arrivals.open:
+            self.planned = sum(self.crowd.persona(ordinal).clicks for ordinal in self._own)
+
+    @property
+    def share(self) -> Share:
+        """What this process was given so far."""
+        return Share(self.users, len(self._own) if self.experiment.arrivals.open else self.turns, self.planned)
 
     def next_turn(self) -> Turn | None:
         """One more buyer. There are as many as are asked for, but with open arrivals only those of the plan."""
@@ -58,12 +69,17 @@ class Sale:
             turn, ordinal = self.turns, self._next_ordinal()
             self.turns += 1
             if not self.experiment.arrivals.open:
-                return Turn(f"b-{self.process * BUYERS_PER_PROCESS + turn + 1:06d}", ordinal, 0)
+                return Turn(own_name(self.process, turn), ordinal, 0)
             offset_ns = self.offsets_ns[ordinal]
             if self.gate.t0_ns is None or time_ns() - self.gate.t0_ns - offset_ns <= PATIENCE_NS:
-                return Turn(f"b-{ordinal + 1:06d}", ordinal, offset_ns)
+                return Turn(own_name(self.process, turn), ordinal, offset_ns)
             self.dropped += 1
         return None
+
+    @property
+    def _own(self) -> range:
+        """The ordinals of an open plan that are this process's."""
+        return range(self.process, len(self.offsets_ns), self.processes)
 
     def _next_ordinal(self) -> int:
         """Every process takes its turn."""

@@ -9,11 +9,14 @@ import gevent
 
 
 class Samples:
-    """Appends readings to a samples file, `hz` times a second, until closed."""
+    """Appends readings to a samples file, `hz` times a second, until closed. `now_ns` tells the run's time."""
 
-    def __init__(self, path: Path, hz: float, read: Callable[[], dict[str, float]]) -> None:
+    def __init__(
+        self, path: Path, hz: float, read: Callable[[], dict[str, float]], now_ns: Callable[[], int] = time_ns
+    ) -> None:
         self._file = path.open("a", encoding="utf-8", buffering=1)
         self._read = read
+        self._now_ns = now_ns
         self._greenlet = gevent.spawn(self._run, 1 / hz)
 
     def close(self) -> None:
@@ -28,7 +31,7 @@ class Samples:
             gevent.sleep(step_s)
 
     def _sample(self) -> None:
-        now_ns = time_ns()
+        now_ns = self._now_ns()
         self._file.write("".join(line(now_ns, "generator", *reading) for reading in self._read().items()))
 
 

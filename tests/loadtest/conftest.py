@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from loadtest.checks import CHECKS, Result, find
+from loadtest.generators import Generator, write_generators
 from loadtest.history import load_history
 from loadtest.samples import load_samples
 from loadtest.tables import COLUMNS, FILES, open_tables
@@ -27,6 +28,7 @@ class History:
         }
         self.samples: list[dict[str, Any]] = []
         self.faults: list[dict[str, Any]] = []
+        self.generators: list[Generator] = []
         self.changes: list[dict[str, Any]] = []
         self.thresholds: list[str] = []
         self.plan: list[float] = []
@@ -42,12 +44,13 @@ class History:
     def buys(
         self, buyer: str, outcome: str | None = None, *, won: str | None = None, again: str | None = None, at: float = 0.0,
         took: float | None = 0.01, late: float = 0.0, error: str | None = None, kind: str = "buy", number: str | None = None,
+        generator: str = "g1",
     ) -> Self:  # fmt: skip
         """An order: won a number, told `again` that it has one, or any `outcome` (sold_out). Never answered if `took` is None."""
         told = outcome or ("won" if won else "already_bought" if again else "sold_out")
         self.ops.append({
             "b": buyer, "k": kind, "s": _ns(at), "t": _ns(at + late), "e": None if took is None else _ns(at + late + took),
-            "o": told, "n": won or again or number, "x": error,
+            "o": told, "n": won or again or number, "x": error, "generator": generator,
         })  # fmt: skip
         return self
 
@@ -102,6 +105,14 @@ class History:
         )
         return self
 
+    def generator(
+        self, process: int, planned: int = 0, *, whole: bool = True, ahead_s: float = 0, within_s: float = 0
+    ) -> Self:
+        """A process that buyers ran in; the times of its operations are by its own clock, which the master's is ahead of."""
+        clock = round(ahead_s * 1e9), round(within_s * 1e9)
+        self.generators.append(Generator(f"g{process}", process, planned, planned, whole, *clock))
+        return self
+
     def limit(self, rate_per_s: float, at: float, answered: int = 1) -> Self:
         """A change of the limit while the sale runs."""
         change = {"time_ns": _ns(at), "rate_per_s": rate_per_s, "together_per_s": rate_per_s, "answered": answered}
@@ -138,15 +149,12 @@ class History:
             (run_dir / part).mkdir(parents=True, exist_ok=True)
         (run_dir / "experiment.toml").write_text(f'name = "rush"\nthresholds = {json.dumps(self.thresholds)}\n')
         if "ops" not in self.absent:
-            _write_lines(run_dir / "history" / "g1.jsonl", self._lines())
+            for generator in {"g1", *(op["generator"] for op in self.ops)}:
+                _write_lines(run_dir / "history" / f"{generator}.jsonl", self._lines(generator))
+        if self.generators:
+            write_generators(run_dir, self.generators)
         _write_lines(run_dir / "samples" / "sampler.jsonl", self.samples)
-        if self.plan:
-            lines = [f"{at:.9f},1\n" for at in self.plan]
-            (run_dir / "arrivals.csv").write_text("".join(["time_s,clicks\n", *lines]))
-        if self.faults:
-            _write_lines(run_dir / "faults.jsonl", self.faults)
-        if self.changes:
-            _write_lines(run_dir / "limits.jsonl", self.changes)
+        self._write_where_any(run_dir)
         buyers = len({op["b"] for op in self.ops})
         asked = sum(op["k"] == "buy" for op in self.ops)
         sale = self.sale | {"buyers": self.sale["buyers"] or buyers, "planned": self.sale["planned"] or asked}
@@ -159,12 +167,22 @@ class History:
                     _write_parquet(db, run_dir / FILES[name], columns, rows)
         return run_dir
 
+    def _write_where_any(self, run_dir: Path) -> None:
+        if self.plan:
+            lines = [f"{at:.9f},1\n" for at in self.plan]
+            (run_dir / "arrivals.csv").write_text("".join(["time_s,clicks\n", *lines]))
+        for name, lines_of in (("faults", self.faults), ("limits", self.changes)):
+            if lines_of:
+                _write_lines(run_dir / f"{name}.jsonl", lines_of)
+
     def _add(self, table: str, **row: Any) -> Self:
         self.tables[table].append(row)
         return self
 
-    def _lines(self) -> Iterable[dict[str, Any]]:
+    def _lines(self, generator: str) -> Iterable[dict[str, Any]]:
         for op_id, op in enumerate(self.ops, 1):
+            if op["generator"] != generator:
+                continue
             yield {"op": op_id} | {key: op[key] for key in "bkst"}
             if op["e"] is not None:
                 yield {"op": op_id, "e": op["e"], "o": op["o"], "n": op["n"], "h": 200, "x": op["x"]}

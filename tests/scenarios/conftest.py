@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from loadtest.generators import read_generators
+
 ROOT = Path(__file__).parent.parent.parent
 MANIFEST = """
 name = "small"
@@ -150,11 +152,13 @@ class Rush:
             time.sleep(0.05)
 
     def ops(self, kind: str, generator: str = "g*") -> list[dict[str, Any]]:
-        """Operations of `kind`, each intent with its completion, if it has one."""
+        """Operations of `kind`, each intent with its completion, if it has one; times by the master's clock."""
+        ahead_ns = {each.generator: each.offset_ns for each in read_generators(self.run_dir)}
         joined: dict[tuple[str, int], dict[str, Any]] = {}
         for shard in sorted((self.run_dir / "history").glob(f"{generator}.jsonl")):
             for line in shard.read_bytes().rstrip(b"\0").splitlines():
                 part = json.loads(line)
+                part.update({key: part[key] + ahead_ns.get(shard.stem, 0) for key in ("s", "t", "e") if key in part})
                 joined.setdefault((shard.stem, part["op"]), {}).update(part)
         return [op for op in joined.values() if op["k"] == kind]
 

@@ -5,7 +5,9 @@ import subprocess
 import sys
 import time
 
-from .conftest import ROOT, Rush, Shop
+from loadtest.generators import own_name, read_generators
+
+from .conftest import ROOT, Rush, Shop, free_port
 
 NS = 10**9
 
@@ -29,6 +31,23 @@ def test_a_slow_shop_does_not_slow_the_arrivals(rush: Rush, shop: Shop) -> None:
     assert max(op["t"] - op["s"] for op in buys) < 0.4 * NS
     assert min(op["t"] - op["s"] for op in buys) >= 0
     assert all(op["e"] - op["s"] >= 0.5 * NS for op in buys)
+
+
+def test_two_processes_send_one_plan(rush: Rush, shop: Shop) -> None:
+    arrivals(rush, 30, 'kind = "uniform"', "rate_per_s = 30", "for_s = 1")
+    port = str(free_port())
+    rush.run(
+        10, shop.url, "--processes", "2", "--master-bind-host", "127.0.0.1", "--master-bind-port", port,
+        "--master-host", "127.0.0.1", "--master-port", port,
+    )  # fmt: skip
+    [t0] = rush.samples("t0")
+    for generator in (0, 1):
+        buys = sorted(rush.ops("buy", f"g{generator}"), key=lambda op: op["s"])
+        assert [op["b"] for op in buys] == [own_name(generator, turn) for turn in range(15)]
+        for turn, op in enumerate(buys):  # by the master's clock
+            assert abs(op["s"] - t0["t"] - round((2 * turn + generator) / 30 * NS)) < 0.01 * NS
+        assert max(op["t"] - op["s"] for op in buys) < 0.4 * NS
+    assert [(g.buyers, g.planned, g.whole) for g in read_generators(rush.run_dir)] == [(15, 15, True)] * 2
 
 
 def test_arrivals_that_find_no_connection_are_late_and_after_a_second_dropped(rush: Rush, shop: Shop) -> None:

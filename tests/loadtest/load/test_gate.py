@@ -7,23 +7,40 @@ import gevent
 import pytest
 
 from loadtest.load import gate as module
-from loadtest.load.gate import COUNT, T0, Gate, Leader
+from loadtest.load.clock import Clock
+from loadtest.load.gate import COUNT, T0, Gate, Leader, Share
 
 
 class Cluster:
     """A leader and the gates of some processes, joined as Locust's messages would join them."""
 
-    def __init__(self, processes: int, buyers: int, gather_s: float = 5, deadline_s: float = 5) -> None:
+    def __init__(
+        self, processes: int, buyers: int, gather_s: float = 5, deadline_s: float = 5, clock: Clock | None = None,
+        at_once: bool = True,
+    ) -> None:  # fmt: skip
         self.target_user_count = buyers
         self.t0s: list[int] = []
         self.ends: list[str] = []
-        self.gates = [Gate(self.messenger(f"g{index}")) for index in range(processes)]
-        self.leader = Leader(self, gather_s, deadline_s, self.t0s.append, self.ends.append)
+        self.dead: set[str] = set()
+        each = buyers // processes
+        self.gates = [
+            Gate(self.messenger(f"g{index}"), clock, lambda: Share(each, 3 * each, 3 * each))
+            for index in range(processes)
+        ]
+        self.leader = Leader(
+            self,
+            gather_s,
+            deadline_s,
+            self.t0s.append,
+            self.ends.append,
+            lambda node: node in self.dead,
+            at_once=at_once,
+        )
 
     def messenger(self, node: str) -> Any:
         def send_message(kind: str, data: dict[str, Any]) -> None:
             assert kind == COUNT
-            self.leader.count(node, data["arrived"], data["done"], data["knows_t0"])
+            self.leader.count(node, data)
 
         return SimpleNamespace(send_message=send_message)
 
@@ -135,3 +152,86 @@ def test_who_only_watches_passes_with_the_others_and_is_not_counted() -> None:
     assert gate.waiting == 1
     gevent.joinall(first + cluster.arrive(gate, 1) + second_clicks, timeout=5, raise_error=True)
     assert {click.value for click in second_clicks} == set(cluster.t0s)
+
+
+class Elsewhere(Clock):
+    """A clock that is so far behind the leader's, over a wire of so many seconds there and back."""
+
+    def __init__(self, behind_s: float, round_trip_s: float = 0, ready: bool = True) -> None:
+        self.offset_ns = round(behind_s * 1e9)
+        self.uncertainty_ns = round(round_trip_s / 2 * 1e9)
+        self.ready = ready
+        self.frozen_at_ns = 0
+
+    def freeze(self) -> None:
+        self.frozen_at_ns = self.now_ns()
+
+
+def test_who_has_another_clock_passes_when_that_shows_t0() -> None:
+    clock = Elsewhere(behind_s=-0.2)  # ahead
+    cluster = Cluster(1, buyers=1, clock=clock)
+    [buyer] = cluster.arrive(cluster.gates[0], 1)
+    due_ns, passed_ns = buyer.get(timeout=2)
+    [t0_ns] = cluster.t0s
+    assert due_ns == t0_ns + 200_000_000
+    assert 0 <= passed_ns - due_ns < 100_000_000
+    assert 0 < t0_ns - clock.frozen_at_ns < 50_000_000  # measured to the last moment
+
+
+def test_t0_is_far_enough_for_the_slowest_wire() -> None:
+    cluster = Cluster(1, buyers=1, clock=Elsewhere(0, round_trip_s=0.2))
+    [buyer] = cluster.arrive(cluster.gates[0], 1)
+    before_ns = time_ns()
+    buyer.get(timeout=3)
+    assert cluster.t0s[0] - before_ns > 4 * 0.2e9
+
+
+def test_nobody_is_told_t0_before_the_clocks_are_known() -> None:
+    clock = Elsewhere(0, ready=False)
+    cluster = Cluster(1, buyers=1, clock=clock)
+    [buyer] = cluster.arrive(cluster.gates[0], 1)
+    gevent.sleep(0.1)
+    assert cluster.t0s == []
+    clock.ready = True  # which the gate tells by itself
+    buyer.get(timeout=2)
+
+
+def test_where_nobody_waits_for_others_the_first_sets_t0() -> None:
+    cluster = Cluster(2, buyers=30, at_once=False)
+    first = cluster.arrive(cluster.gates[1], 1)
+    gevent.joinall(first, timeout=5, raise_error=True)
+    assert len(cluster.t0s) == 1
+
+
+class Settling(Elsewhere):
+    """A clock that turns out to be another when it is measured for the last time."""
+
+    def freeze(self) -> None:
+        super().freeze()
+        self.offset_ns += 20_000_000
+
+
+def test_t0_is_announced_only_when_the_clock_is_set() -> None:
+    clock = Settling(behind_s=0.01)
+    cluster = Cluster(1, buyers=1, clock=clock)
+    [gate] = cluster.gates
+    told = gevent.spawn(gate.announced)
+    gevent.joinall(cluster.arrive(gate, 1), timeout=5, raise_error=True)
+    assert told.get(timeout=1) == gate.t0_ns == cluster.t0s[0] - clock.offset_ns
+
+
+def test_nobody_waits_for_a_process_that_died() -> None:
+    cluster = Cluster(2, buyers=20)
+    living = cluster.arrive(cluster.gates[0], 10)
+    cluster.arrive(cluster.gates[1], 9)
+    gevent.sleep(0.1)
+    assert cluster.t0s == []
+    cluster.dead.add("g1")
+    gevent.joinall(living, timeout=3, raise_error=True)
+    for _ in range(9):
+        cluster.gates[0].leave()
+    gevent.sleep(0.1)
+    assert cluster.ends == []
+    cluster.gates[0].leave()
+    gevent.sleep(0.1)
+    assert cluster.ends == ["every buyer has an answer; 1 of the generators died"]

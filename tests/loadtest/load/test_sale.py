@@ -7,7 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.experiment import Experiment
+from loadtest.experiment import Experiment, Traffic
+from loadtest.generators import own_name
+from loadtest.load.gate import Share
 from loadtest.load.plugin import _plan
 from loadtest.load.sale import Sale, Turn
 from loadtest.traffic import Crowd
@@ -45,7 +47,24 @@ def test_processes_share_a_plan_without_rest(offsets_ns: list[int], processes: i
     shares = [turns(sale(offsets_ns, process, processes)) for process in range(processes)]
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
     together = sorted((turn for share in shares for turn in share), key=lambda turn: turn.ordinal)
-    assert together == [Turn(f"b-{n + 1:06d}", n, at) for n, at in enumerate(offsets_ns)]
+    names = [own_name(n % processes, n // processes) for n in range(len(offsets_ns))]
+    assert together == [Turn(name, n, at) for n, (name, at) in enumerate(zip(names, offsets_ns, strict=True))]
+
+
+def test_the_share_of_a_plan_is_known_before_anybody_comes() -> None:
+    shares = [sale([0, 1, 2, 3, 4], process, 2).share for process in (0, 1)]
+    assert shares == [Share(0, 3, 3), Share(0, 2, 2)]
+    impatient = sale([0, 1, 2], process=1, processes=2)
+    impatient.crowd = Crowd(Traffic(double_click=1), 3, 1)
+    impatient.__post_init__()
+    assert impatient.share == Share(0, 1, 2)
+
+
+def test_the_share_of_a_herd_grows_with_it() -> None:
+    herd = sale([0, 0], process=1, processes=2, kind="herd")
+    assert herd.share == Share()
+    herd.next_turn()
+    assert herd.share == Share(0, 1, 0)
 
 
 def test_a_herd_has_as_many_as_are_asked_for() -> None:
