@@ -195,7 +195,7 @@ def buckets(experiment: Experiment) -> int:
 def _overshoot(rate: Rate, experiment: Experiment) -> float | None:
     if rate.max_1s is None or rate.configured_per_s is None:
         return None
-    burst = buckets(experiment) * experiment.limiter.allowed_burst
+    burst = buckets(experiment) * experiment.burst
     return min(1.0, max(0.0, (rate.max_1s - rate.configured_per_s) / burst))
 
 
@@ -207,6 +207,10 @@ def _doubts(run: Path, experiment: Experiment) -> list[str]:
     if experiment.arrivals.kind != "herd":
         doubts.append(
             f"the buyers of {_name(run)} did not come all at once: the shop may answer faster than it was asked"
+        )
+    if experiment.workers.batch > 1:
+        doubts.append(
+            f"{_name(run)} placed orders in batches of up to {experiment.workers.batch}: one by one, workers and database take less"
         )
     if (run / "limits.jsonl").is_file():
         doubts.append(f"the limit was changed while {_name(run)} ran")

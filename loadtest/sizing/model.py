@@ -91,7 +91,7 @@ def capacity_per_s(experiment: Experiment, calibration: Calibration) -> float | 
 def bound_1s(experiment: Experiment) -> float | None:
     """Rows that the limiter lets into any second: W·(L + burst), or L + burst where all workers share one."""
     limit = experiment.configured_per_s
-    return None if limit is None else limit + buckets(experiment) * experiment.limiter.allowed_burst
+    return None if limit is None else limit + buckets(experiment) * experiment.burst
 
 
 def _busiest(experiment: Experiment, calibration: Calibration, sold: int, rate: float) -> float:

@@ -45,12 +45,17 @@ def test_of_a_queue_in_rabbitmq_the_memory_of_redis_tells_nothing(sale, written,
 
 def test_what_disturbed_the_run_is_said(sale, written, tmp_path: Path) -> None:
     sale.limit(50, at=1)
-    run = written(sale, tmp_path, '[arrivals]\nkind = "poisson"\nrate_per_s = 9\n[[faults]]\nkind = "kill"\n')
+    run = written(
+        sale,
+        tmp_path,
+        '[arrivals]\nkind = "poisson"\nrate_per_s = 9\n[workers]\nbatch = 5\n[[faults]]\nkind = "kill"\n',
+    )
     (run / "verdict.json").write_text('{"verdict": "INVALID", "sentence": "3 lost", "load": {"generator_cpu": 0.97}}')
     told = " ".join(calibrate(run).doubts)
     for part in (
         "had faults",
         "did not come all at once",
+        "in batches of up to 5",
         "the limit was changed",
         "INVALID: 3 lost",
         "used a whole core",

@@ -52,6 +52,8 @@ def test_no_second_holds_more_than_the_limit_and_the_bursts() -> None:
     )
     assert 100 + 4 == bound_1s(sale(kind="shared", rate=100, workers=2))
     assert bound_1s(sale(kind="none")) is None
+    batched = sale(kind="shared", rate=100).model_copy(update={"workers": Workers(batch=10)})
+    assert bound_1s(batched) == 100 + 4 + 9
 
 
 def test_the_backlog_is_what_came_less_what_went_and_what_is_held() -> None:
