@@ -9,7 +9,7 @@ import psutil
 
 from loadtest.probes import Reading, Subject
 
-EVERY = 5  # a walk over all processes costs milliseconds: one reading in so many
+EVERY = 5  # a look at some twenty processes costs milliseconds: one reading in so many
 
 
 class ProcessesProbe:
@@ -21,6 +21,8 @@ class ProcessesProbe:
     def __init__(self, subject: Subject) -> None:
         self._journal: Path = subject.processes
         self._roles: dict[int, tuple[str, ...]] = {}  # by process: its role, and its name if that is one of several
+        self._ours: dict[int, psutil.Process] = {}
+        self._strangers: set[int] = set()  # processes that are nobody's we know; looked at once
         self._read_to = 0
         self._turn = -1
 
@@ -30,29 +32,41 @@ class ProcessesProbe:
         if self._turn % EVERY:
             return {}
         self._learn_roles()
-        parents: dict[int, int] = {}
-        used: dict[int, tuple[float, float]] = {}
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error), process.oneshot():
-                parents[process.pid] = process.ppid()
-                cpu = process.cpu_times()
-                used[process.pid] = cpu.user + cpu.system, float(process.memory_info().rss)
+        self._find_ours()
         totals: dict[str, float] = defaultdict(float)
-        for pid, (cpu_s, rss) in used.items():
-            for name in self._names(pid, parents):
-                totals[f"{name}.cpu_s"] += cpu_s
-                totals[f"{name}.rss_bytes"] += rss
+        for pid, process in self._ours.items():
+            with contextlib.suppress(psutil.Error), process.oneshot():
+                cpu, rss = process.cpu_times(), float(process.memory_info().rss)
+                for name in self._roles[pid]:
+                    totals[f"{name}.cpu_s"] += cpu.user + cpu.system
+                    totals[f"{name}.rss_bytes"] += rss
         return totals
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _names(self, pid: int, parents: dict[int, int]) -> tuple[str, ...]:
-        while pid not in self._roles:
-            if pid not in parents:
-                return ()
-            pid = parents[pid]
-        return self._roles[pid]
+    def _find_ours(self) -> None:
+        """Take in who is new, and forget who is gone. Only they are looked at: the rest of the machine would cost more than we do."""
+        there = set(psutil.pids())
+        for gone in self._ours.keys() - there:
+            del self._ours[gone], self._roles[gone]
+        self._strangers &= there
+        for pid in sorted(there - self._ours.keys() - self._strangers):
+            self._place(pid)
+
+    def _place(self, pid: int) -> tuple[str, ...]:
+        """The names under which a process counts: its own in the journal, else its parent's; () for a stranger."""
+        if pid in self._strangers or pid in self._ours:
+            return self._roles.get(pid, ())
+        names: tuple[str, ...] = ()
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            names = self._roles.get(pid) or (self._place(process.ppid()) if process.ppid() else ())
+            if names:
+                self._ours[pid], self._roles[pid] = process, names
+        if not names:
+            self._strangers.add(pid)
+        return names
 
     def _learn_roles(self) -> None:
         if not self._journal.exists():
@@ -64,3 +78,4 @@ class ProcessesProbe:
                 role, name = entry["role"], entry["name"]
                 self._roles[entry["pid"]] = (role, name) if name.startswith(f"{role}-") else (role,)
                 self._read_to = journal.tell()
+                self._strangers.clear()  # a child of it may have been looked at before it was named
