@@ -1,4 +1,4 @@
-"""Sales on RabbitMQ: one on each type of queue, on one warm stack."""
+"""Sales on every broker: each type of RabbitMQ's queues at its rate, and all that acknowledge early, on warm stacks."""
 
 import json
 import subprocess
@@ -9,18 +9,14 @@ from typing import Any
 import duckdb
 import pytest
 
-pytestmark = pytest.mark.alone
-SMALL = ("stock=30", "buyers=90", "limiter.rate_per_s=30", "broker.kind=rabbitmq")
+SMALL = ("stock=30", "buyers=90", "limiter.rate_per_s=30")
 
 
-@pytest.fixture(scope="module")
-def cells(rabbitmq: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """The verdict of each cell of a small `brokers`, by type of queue."""
-    out = tmp_path_factory.mktemp("runs")
-    matrix = 'matrix={"broker.queue"=["classic","quorum"]}'
-    told = [part for key in (*SMALL, matrix) for part in ("--set", key)]
+def run_cells(out: Path, rabbitmq: str, *told: str) -> dict[str, dict[str, Any]]:
+    """The verdict of each cell of a small `brokers`, by its values."""
+    options = [part for key in (*SMALL, *told) for part in ("--set", key)]
     done = subprocess.run(
-        [sys.executable, "-m", "loadtest", "run", "brokers", *told, "--broker", rabbitmq, "--out", str(out)],
+        [sys.executable, "-m", "loadtest", "run", "brokers", *options, "--broker", rabbitmq, "--out", str(out)],
         capture_output=True, text=True, timeout=180, check=False, cwd=out,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -28,6 +24,22 @@ def cells(rabbitmq: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return {path.parent.name.partition("-")[2]: json.loads(path.read_text()) for path in found}
 
 
+@pytest.fixture(scope="module")
+def cells(rabbitmq: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Late acknowledgement on either type of queue."""
+    matrix = 'matrix={"broker.queue"=["classic","quorum"]}'
+    return run_cells(tmp_path_factory.mktemp("runs"), rabbitmq, "broker.kind=rabbitmq", matrix)
+
+
+def test_every_broker_that_acknowledges_early_sells_what_there_is(rabbitmq: str, tmp_path: Path) -> None:
+    matrix = 'matrix={"broker.kind"=["redis","rabbitmq"],"broker.queue"=["classic","quorum"]}'
+    found = run_cells(tmp_path, rabbitmq, "broker.ack=early", "limiter.kind=none", matrix)
+    assert {name: (verdict["verdict"], verdict["counts"]["sold"]) for name, verdict in found.items()} == {
+        "redis-classic": ("VALID", 30), "rabbitmq-classic": ("VALID", 30), "rabbitmq-quorum": ("VALID", 30),
+    }  # fmt: skip
+
+
+@pytest.mark.alone
 @pytest.mark.parametrize("queue", ["classic", "quorum"])
 def test_a_sale_is_valid_on_either_type_of_queue_and_at_its_rate(queue: str, cells: dict[str, dict[str, Any]]) -> None:
     verdict = cells[queue]
@@ -36,12 +48,14 @@ def test_a_sale_is_valid_on_either_type_of_queue_and_at_its_rate(queue: str, cel
     assert verdict["drain_s"] == pytest.approx(30 / 30, abs=0.5)
 
 
+@pytest.mark.alone
 def test_a_run_records_how_long_its_broker_is_patient(cells: dict[str, dict[str, Any]]) -> None:
     for verdict in cells.values():
         sale = duckdb.sql(f"SELECT redelivery_s FROM '{verdict['run_dir']}/sale.parquet'")
         assert sale.fetchall() == [(1800.0,)]
 
 
+@pytest.mark.alone
 def test_the_password_of_the_broker_is_nowhere_in_a_run(cells: dict[str, dict[str, Any]]) -> None:
     for verdict in cells.values():
         for path in Path(verdict["run_dir"]).rglob("*"):
