@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 import gevent
 from locust import User
+from msgspec.structs import replace
 
 from loadtest.history import Kind, Outcome
 from loadtest.load.http import HttpError, Response
 from loadtest.load.line import Line, lines
-from loadtest.load.recorder import Completion, tag
+from loadtest.load.recorder import Answer, tag
 from loadtest.load.sale import Turn, sale_of
 from loadtest.names import fill
 from loadtest.shop import Request, Status
@@ -25,20 +26,6 @@ DECODE = json.JSONDecoder().decode
 
 class BadStatusError(HttpError):
     """The shop answered with a status that the manifest calls `refused` or `unknown`."""
-
-
-class Answer(NamedTuple):
-    """What a buyer made of one answer. Without one, `sent` says whether the request can have left."""
-
-    outcome: Outcome
-    number: str | None = None
-    error: str | None = None
-    sent: bool = True
-
-    @property
-    def worth_a_retry(self) -> bool:
-        """Whether there was no answer, or one that asks for patience."""
-        return self.outcome in ("unknown", "throttled") or not self.sent
 
 
 class Asked(NamedTuple):
@@ -132,7 +119,7 @@ class Buyer(User):  # type: ignore[misc]
                 break
             sleep_until(due_ns)
             number = answer.number
-            answer = self.poll(number, due_ns)._replace(number=number)
+            answer = replace(self.poll(number, due_ns), number=number)
             now_ns = time_ns()
         return answer
 
@@ -203,17 +190,17 @@ class Buyer(User):  # type: ignore[misc]
         except HttpError as error:
             end_ns = time_ns()
             failure = error
-            left = error.may_have_left
-            answer = Answer("unknown" if left else "refused", None, str(error), left)
+            answer = Answer("unknown" if error.may_have_left else "refused", None, str(error))
         else:
             end_ns = time_ns()
             sale.answered += 1
             answer = self._read(asked.kind, response)
+            answer.http_status = response.status
             if answer.outcome in FAILED:
                 failure = BadStatusError(answer.error)
         if recorder:
-            status = response and response.status
-            recorder.completion(Completion(op, end_ns, answer.outcome, answer.number, status, answer.error))
+            answer.op, answer.end_ns = op, end_ns
+            recorder.completion(answer)
         self._fire(
             request_type=asked.method,
             name=asked.name,

@@ -6,7 +6,8 @@ from typing import Any
 import gevent
 from locust import tag, task
 
-from loadtest.load.buyer import Answer, Buyer, sleep_until
+from loadtest.load.buyer import Buyer, sleep_until
+from loadtest.load.recorder import Answer
 from loadtest.load.recorder import tag as op_tag
 
 GOLDEN = 0.618_033_988_749_895

@@ -27,17 +27,27 @@ POPULATE_WRITE = 23
 JSON_LINES = msgspec.json.Encoder().encode_lines
 
 
-class Completion(
-    msgspec.Struct, gc=False, rename={"end_ns": "e", "outcome": "o", "number": "n", "http_status": "h", "error": "x"}
+class Answer(
+    msgspec.Struct, gc=False, rename={"outcome": "o", "number": "n", "error": "x", "end_ns": "e", "http_status": "h"}
 ):
-    """What became of an operation. Its fields in the file have names of one letter. It holds no cycles, so no collection walks it."""
+    """What a buyer made of one answer, and the line of the history that says so: whoever records it fills in `op` and `end_ns`.
 
-    op: int
-    end_ns: int
+    `http_status` is None without an answer; `refused` then means that the request never left. Fields have names of one letter in
+    the file. It holds no cycles, so no collection walks it.
+    """
+
     outcome: Outcome
-    number: str | None
-    http_status: int | None
-    error: str | None
+    number: str | None = None
+    error: str | None = None
+    op: int = 0
+    end_ns: int = 0
+    http_status: int | None = None
+
+    @property
+    def worth_a_retry(self) -> bool:
+        """Whether there was no answer, or one that asks for patience."""
+        never_left = self.outcome == "refused" and self.http_status is None
+        return never_left or self.outcome in ("unknown", "throttled")
 
 
 def tag(buyer: str, kind: Kind) -> bytes:
@@ -64,9 +74,9 @@ class Recorder:
             raise HarnessError(f"{path}: the history cannot be written: {error.strerror}") from None
         self._size, self._closed = end, False
         self._map = self._mapped(end)
-        self._answered: list[Completion] = []
+        self._answered: list[Answer] = []
         # Records what became of an operation; it is written with the next flush. The list's own method is the fastest.
-        self.completion: Callable[[Completion], None] = self._answered.append
+        self.completion: Callable[[Answer], None] = self._answered.append
 
     def intent(self, tag: bytes, scheduled_ns: int, start_ns: int) -> int:
         """Records that the buyer of `tag` is about to send; returns the operation's number."""
@@ -131,17 +141,17 @@ class Recorder:
         return mapping
 
 
-def completion_lines(completions: Sequence[Completion]) -> bytes:
+def completion_lines(answers: Sequence[Answer]) -> bytes:
     """Lines of the history, encoded in one go. What is no Unicode in text from outside (a lone surrogate) becomes a question mark."""
     try:
-        return JSON_LINES(completions)
+        return JSON_LINES(answers)
     except UnicodeEncodeError:
-        return JSON_LINES([_in_unicode(completion) for completion in completions])
+        return JSON_LINES([_in_unicode(answer) for answer in answers])
 
 
-def _in_unicode(completion: Completion) -> Completion:
-    number, error = (text and text.encode(errors="replace").decode() for text in (completion.number, completion.error))
-    return msgspec.structs.replace(completion, number=number, error=error)
+def _in_unicode(answer: Answer) -> Answer:
+    number, error = (text and text.encode(errors="replace").decode() for text in (answer.number, answer.error))
+    return msgspec.structs.replace(answer, number=number, error=error)
 
 
 def _continued(path: Path) -> tuple[int, int]:

@@ -13,18 +13,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.errors import HarnessError
+from loadtest.history import Outcome
 from loadtest.load import recorder as module
 from loadtest.load.recorder import (
     BATCH,
     CHUNK_BYTES,
     POPULATE_WRITE,
-    Completion,
+    Answer,
     Recorder,
     completion_lines,
     tag,
 )
 
 BUY = tag("b-000001", "buy")
+
+
+def told(
+    op: int, end_ns: int, outcome: Outcome, number: str | None, status: int | None, error: str | None = None
+) -> Answer:
+    """An answer, as it is recorded."""
+    return Answer(outcome, number, error, op, end_ns, status)
 
 
 @pytest.fixture
@@ -39,11 +47,11 @@ def lines(shard: Path) -> list[dict[str, Any]]:
 def test_the_two_lines_of_an_operation(shard: Path) -> None:
     recorder = Recorder(shard)
     op = recorder.intent(BUY, 1_000, 1_001)
-    recorder.completion(Completion(op, 2_000, "won", "sale-000001", 202, None))
+    recorder.completion(told(op, 2_000, "won", "sale-000001", 202, None))
     recorder.close()
     assert shard.read_text().splitlines() == [
         '{"op":1,"b":"b-000001","k":"buy","s":1000,"t":1001}',
-        '{"op":1,"e":2000,"o":"won","n":"sale-000001","h":202,"x":null}',
+        '{"o":"won","n":"sale-000001","x":null,"op":1,"e":2000,"h":202}',
     ]
 
 
@@ -58,7 +66,7 @@ def test_completions_are_written_without_a_flush_with_every_so_many_intents(shar
     for _ in range(BATCH):
         assert shard.read_bytes().count(b'"o":') == 0
         op = recorder.intent(BUY, 1, 1)
-        recorder.completion(Completion(op, 1, "sold_out", None, 410, None))
+        recorder.completion(told(op, 1, "sold_out", None, 410, None))
     recorder.intent(BUY, 1, 1)
     # The last completion came after the last of these intents.
     assert shard.read_bytes().count(b'"o":"sold_out"') == BATCH - 1
@@ -66,7 +74,7 @@ def test_completions_are_written_without_a_flush_with_every_so_many_intents(shar
 
 def test_flush_writes_what_waits(shard: Path) -> None:
     recorder = Recorder(shard)
-    recorder.completion(Completion(1, 2, "sold_out", None, 410, None))
+    recorder.completion(told(1, 2, "sold_out", None, 410, None))
     recorder.flush()
     assert b'"o":"sold_out"' in shard.read_bytes()
 
@@ -78,12 +86,12 @@ def test_any_name_of_a_buyer_can_be_a_form(buyer: str) -> None:
 
 def test_several_completions_are_a_line_each() -> None:
     completions = [
-        Completion(1, 10, "won", "50%d", 202, None),
-        Completion(2, 20, "unknown", None, None, "%s\n"),
+        told(1, 10, "won", "50%d", 202, None),
+        told(2, 20, "unknown", None, None, "%s\n"),
     ]
     assert completion_lines(completions).decode().splitlines() == [
-        '{"op":1,"e":10,"o":"won","n":"50%d","h":202,"x":null}',
-        '{"op":2,"e":20,"o":"unknown","n":null,"h":null,"x":"%s\\n"}',
+        '{"o":"won","n":"50%d","x":null,"op":1,"e":10,"h":202}',
+        '{"o":"unknown","n":null,"x":"%s\\n","op":2,"e":20,"h":null}',
     ]
     assert completion_lines([]) == b""
 
@@ -105,13 +113,13 @@ def test_no_page_is_faulted_in_while_buyers_send(shard: Path) -> None:
 
 @given(st.text(), st.text())
 def test_text_from_outside_comes_back_as_it_was(number: str, error: str) -> None:
-    line = completion_lines([Completion(1, 2, "unknown", number, None, error)])
+    line = completion_lines([told(1, 2, "unknown", number, None, error)])
     assert line.count(b"\n") == 1
     assert json.loads(line) == {"op": 1, "e": 2, "o": "unknown", "n": number, "h": None, "x": error}
 
 
 def test_half_a_character_spoils_no_batch() -> None:
-    good, half = Completion(1, 2, "won", "sale-1", 202, None), Completion(2, 3, "won", "sale-\ud800", 202, None)
+    good, half = told(1, 2, "won", "sale-1", 202, None), told(2, 3, "won", "sale-\ud800", 202, None)
     assert [json.loads(line)["n"] for line in completion_lines([good, half]).splitlines()] == ["sale-1", "sale-?"]
 
 
@@ -120,7 +128,7 @@ def test_lines_go_on_past_a_chunk(shard: Path, monkeypatch: pytest.MonkeyPatch) 
     recorder = Recorder(shard)
     for number in range(1_000):
         op = recorder.intent(BUY, number, number)
-        recorder.completion(Completion(op, number, "won", f"sale-{number}", 202, None))
+        recorder.completion(told(op, number, "won", f"sale-{number}", 202, None))
     assert len(shard.read_bytes()) - len(shard.read_bytes().rstrip(b"\0")) < 4096
     recorder.close()
     written = lines(shard)

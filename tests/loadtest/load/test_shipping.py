@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from loadtest.load import shipping
-from loadtest.load.recorder import Completion, Recorder, tag
+from loadtest.load.recorder import Answer, Recorder, tag
 from loadtest.load.shipping import Copy, Growing, Shipper
 
 BUY = tag("b-000001", "buy")
@@ -45,7 +45,7 @@ def channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Channel
 def record(recorder: Recorder, orders: int) -> None:
     for turn in range(orders):
         op = recorder.intent(BUY, turn, turn)
-        recorder.completion(Completion(op, turn, "won", f"sale-{turn:06d}", 202, None))
+        recorder.completion(Answer("won", f"sale-{turn:06d}", None, op, turn, 202))
 
 
 def shipped(channel: Channel, here: Path) -> Shipper:
