@@ -5,7 +5,7 @@ there before the request is sent; the completion follows. An intent without a co
 fate nobody knows, and reads as `unknown`.
 
     {"op":17,"b":"b-000017","k":"buy","s":<scheduled_ns>,"t":<start_ns>}
-    {"o":"won","n":"sale-000001","x":null,"op":17,"e":<end_ns>,"h":202}
+    {"o":"won","n":"sale-000001","op":17,"e":<end_ns>,"h":202}
 
 All times are wall-clock nanoseconds since the epoch, by the generator's own clock. `load_history` joins the shards into
 ``history.parquet``, whose columns are the fields of `Op`, and whose times are by the clock of the master: see `generators`.

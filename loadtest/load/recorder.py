@@ -28,12 +28,15 @@ JSON_LINES = msgspec.json.Encoder().encode_lines
 
 
 class Answer(
-    msgspec.Struct, gc=False, rename={"outcome": "o", "number": "n", "error": "x", "end_ns": "e", "http_status": "h"}
+    msgspec.Struct,
+    gc=False,
+    omit_defaults=True,
+    rename={"outcome": "o", "number": "n", "error": "x", "end_ns": "e", "http_status": "h"},
 ):
     """What a buyer made of one answer, and the line of the history that says so: whoever records it fills in `op` and `end_ns`.
 
     `http_status` is None without an answer; `refused` then means that the request never left. Fields have names of one letter in
-    the file. It holds no cycles, so no collection walks it.
+    the file, where what is not known is left out. It holds no cycles, so no collection walks it.
     """
 
     outcome: Outcome

@@ -51,7 +51,7 @@ def test_the_two_lines_of_an_operation(shard: Path) -> None:
     recorder.close()
     assert shard.read_text().splitlines() == [
         '{"op":1,"b":"b-000001","k":"buy","s":1000,"t":1001}',
-        '{"o":"won","n":"sale-000001","x":null,"op":1,"e":2000,"h":202}',
+        '{"o":"won","n":"sale-000001","op":1,"e":2000,"h":202}',
     ]
 
 
@@ -90,8 +90,8 @@ def test_several_completions_are_a_line_each() -> None:
         told(2, 20, "unknown", None, None, "%s\n"),
     ]
     assert completion_lines(completions).decode().splitlines() == [
-        '{"o":"won","n":"50%d","x":null,"op":1,"e":10,"h":202}',
-        '{"o":"unknown","n":null,"x":"%s\\n","op":2,"e":20,"h":null}',
+        '{"o":"won","n":"50%d","op":1,"e":10,"h":202}',
+        '{"o":"unknown","x":"%s\\n","op":2,"e":20}',
     ]
     assert completion_lines([]) == b""
 
@@ -115,7 +115,7 @@ def test_no_page_is_faulted_in_while_buyers_send(shard: Path) -> None:
 def test_text_from_outside_comes_back_as_it_was(number: str, error: str) -> None:
     line = completion_lines([told(1, 2, "unknown", number, None, error)])
     assert line.count(b"\n") == 1
-    assert json.loads(line) == {"op": 1, "e": 2, "o": "unknown", "n": number, "h": None, "x": error}
+    assert json.loads(line) == {"op": 1, "e": 2, "o": "unknown", "n": number, "x": error}
 
 
 def test_half_a_character_spoils_no_batch() -> None:
