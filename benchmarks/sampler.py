@@ -15,7 +15,8 @@ from pathlib import Path
 
 import psycopg2
 
-from loadtest.experiment import Experiment, load_experiment
+from loadtest.experiment import Experiment
+from loadtest.experiments import load_experiment
 from loadtest.run import plan, sampler_command, write_request
 from loadtest.run_dir import create
 from loadtest.stack.embedded import embedded

@@ -1,7 +1,8 @@
 """The broker that an experiment asks for, held against those that were given."""
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, lay_over
+from loadtest.experiment import Experiment
+from loadtest.experiments import lay_over
 from loadtest.redelivery import check_redelivery
 from loadtest.shop import Shop
 from loadtest.stack.external import Given, without_password

@@ -16,7 +16,8 @@ from rich.console import Console
 from loadtest.cells import WarmStack, warm_stack
 from loadtest.certificate import fingerprint, issue
 from loadtest.errors import HarnessError, UsageError
-from loadtest.experiment import Experiment, lay_over
+from loadtest.experiment import Experiment
+from loadtest.experiments import lay_over
 from loadtest.forgeries import FORGERIES, Forgery
 from loadtest.interrupt import interruptible
 from loadtest.matrix import failed_checks

@@ -15,8 +15,9 @@ from loadtest.box import show_incomplete, show_verdict
 from loadtest.broker import follow_given
 from loadtest.certify import certify
 from loadtest.errors import HarnessError, RunInterrupted, UsageError
-from loadtest.experiment import Experiment, load_experiment
-from loadtest.experiment import shipped as shipped_experiments
+from loadtest.experiment import Experiment
+from loadtest.experiments import load_experiment
+from loadtest.experiments import shipped as shipped_experiments
 from loadtest.fleet import PORT, Fleet
 from loadtest.limits import ask
 from loadtest.matrix import load_started, run_matrix, start_directory

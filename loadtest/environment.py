@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from loadtest.experiment import ROOT, Experiment
+from loadtest.experiment import Experiment
+from loadtest.experiments import ROOT
 from loadtest.stack.external import Given
 
 PACKAGES = (

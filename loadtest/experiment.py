@@ -1,29 +1,12 @@
 """The experiment: everything a run is told, validated before anything starts."""
 
 import math
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from loadtest.errors import UsageError
-from loadtest.names import nearest
-
-ROOT = Path(__file__).parent.parent
-# The type of those errors whose message is a whole sentence.
-RULE = "rule"
-SHIPPED = ROOT / "scenarios" / "experiments"
-
-
-class Section(BaseModel):
-    """A table of a TOML file. Unknown keys are errors; values are frozen once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
+from loadtest.section import Section, flatten, rule
 
 # Arrivals a second, and for how many seconds.
 Step = Annotated[tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0)]], Field(strict=False)]
@@ -81,14 +64,14 @@ class Arrivals(Section):
             if getattr(self, name) not in (None, ())
         }
         for name in sorted(needs - given):
-            raise _rule(f"arrivals.{name}: required by arrivals.kind = {self.kind!r}{_example(name)}")
+            raise rule(f"arrivals.{name}: required by arrivals.kind = {self.kind!r}{_example(name)}")
         for name in sorted(given - needs - takes):
             fitting = ", ".join(kind for kind, (needed, taken) in KINDS.items() if name in needed | taken)
-            raise _rule(
+            raise rule(
                 f"arrivals.{name}: means nothing to arrivals.kind = {self.kind!r}; take it out, or set the kind to one of: {fitting}"
             )
         if self.total == 0:
-            raise _rule("arrivals: nobody would come; raise the rate or the seconds")
+            raise rule("arrivals: nobody would come; raise the rate or the seconds")
         return self
 
 
@@ -274,11 +257,11 @@ class Experiment(Section):
         """What two sections say of one thing."""
         arrivals = self.arrivals
         if arrivals.total not in (None, self.buyers):
-            raise _rule(
+            raise rule(
                 f"buyers = {self.buyers}: the arrivals' rate and seconds make {arrivals.total}; leave buyers out, or let them agree"
             )
         if self.traffic.presale_s >= arrivals.gather_s:
-            raise _rule(
+            raise rule(
                 f"traffic.presale_s = {self.traffic.presale_s:g}: expected less than arrivals.gather_s = {arrivals.gather_s:g}; raise that"
             )
         return self
@@ -316,153 +299,6 @@ class Experiment(Section):
         return dict(flatten(self.model_dump(mode="json")))
 
 
-def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
-    """The experiment in the TOML file `name` (a path, or the name of a shipped one), with ``key=value`` overrides.
-
-    Raises:
-        UsageError: no such file, not TOML, an unknown key, or a value out of its range.
-    """
-    path = find_experiment(name)
-    data = read_toml(path)
-    for override in overrides:
-        _override(data, override)
-    return parse(Experiment, data, str(path))
-
-
-def lay_over(experiment: Experiment, values: Mapping[str, Any], source: str) -> Experiment:
-    """`experiment` with the dotted keys in `values` set, checked as a whole.
-
-    Raises:
-        UsageError: an unknown key, or a value out of its range.
-    """
-    data = experiment.model_dump(exclude_none=True, mode="json")
-    for key, value in values.items():
-        _set(data, key, value, source)
-    return parse(Experiment, data, source)
-
-
-def find_experiment(name: str) -> Path:
-    """The file of an experiment given by path or by shipped name."""
-    if name.endswith(".toml") or "/" in name:
-        path = Path(name)
-        if not path.is_file():
-            raise UsageError(f"experiment {name!r}: no such file; give a TOML file or one of: {', '.join(shipped())}")
-        return path
-    if name not in shipped():
-        raise UsageError(
-            f"experiment {name!r}: not shipped, and not a path to a .toml file; {nearest(name, shipped())}"
-        )
-    return SHIPPED / f"{name}.toml"
-
-
-def shipped() -> list[str]:
-    """Names of the experiments that come with the package."""
-    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
-
-
-def find_file(name: str) -> Path:
-    """A file named in an experiment: as given, from the working directory, or from the installed package."""
-    for base in (Path(), ROOT):
-        if (base / name).is_file():
-            return (base / name).resolve()
-    raise UsageError(f"{name!r}: no such file here ({Path.cwd()}) nor in the package; give a path that exists")
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file; a syntax error names the file and the place."""
-    try:
-        return tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-S = TypeVar("S", bound="Section")
-
-
-def parse(model: type[S], data: dict[str, Any], source: str) -> S:
-    """`data` as `model`. The first thing wrong becomes one line: key, value, what was expected, nearest key."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise UsageError(f"{source}: {_sentence(model, error)}") from None
-
-
-def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every dotted key that `model` takes."""
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from keys(kind, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
-
-
-def _sentence(model: type[BaseModel], error: ValidationError) -> str:
-    # A misspelt key is also a missing one: what was written says more than what was not.
-    first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
-    if first["type"] == RULE:
-        return first["msg"]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; {nearest(key, keys(model))}"
-    if first["type"] == "missing":
-        return f"{key}: required, and not there"
-    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"{key} = {first['input']!r}: expected {expected}{_hint(model, key)}"
-
-
-def _rule(sentence: str) -> PydanticCustomError:
-    """An error that says all of it: key, value, what to do. Braces are not placeholders."""
-    return PydanticCustomError(RULE, "{sentence}", {"sentence": sentence})
-
-
 def _example(name: str) -> str:
     examples = {"rate_per_s": "200", "steps": "[[100, 2], [400, 5]]", "file": '"arrivals.csv"'}
     return f", such as arrivals.{name}={examples[name]}"
-
-
-def _hint(model: type[BaseModel], key: str) -> str:
-    kind: type[BaseModel] = model
-    *tables, last = key.split(".")
-    for table in tables:
-        inner = kind.model_fields[table].annotation if table in kind.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return ""
-        kind = inner
-    field = kind.model_fields.get(last)
-    return f" ({field.description})" if field and field.description else ""
-
-
-def _override(data: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise UsageError(f"--set {override!r}: expected key=value, such as --set stock=5000")
-    _set(data, key, _value(text), f"--set {override!r}")
-
-
-def _set(data: dict[str, Any], key: str, value: Any, source: str) -> None:
-    if key not in set(keys(Experiment)):
-        raise UsageError(f"{source}: unknown key {key!r}; {nearest(key, keys(Experiment))}")
-    *tables, last = key.split(".")
-    for table in tables:
-        data = data.setdefault(table, {})
-    data[last] = value
-
-
-def _value(text: str) -> Any:
-    """A value as TOML would read it; a bare word is a string."""
-    try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def flatten(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Every value of nested tables, with its dotted key."""
-    for name, value in data.items():
-        if isinstance(value, dict):
-            yield from flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

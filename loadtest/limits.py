@@ -17,8 +17,9 @@ from pathlib import Path
 from celery import Celery
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, parse, read_toml
+from loadtest.experiment import Experiment
 from loadtest.run_dir import RunDir, write_text
+from loadtest.section import parse, read_toml
 from loadtest.shop import Shop
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,12 @@ from rich.console import Console
 from loadtest import SCHEMA_VERSION
 from loadtest.cells import WarmStack, warm_stack
 from loadtest.errors import HarnessError, UsageError
-from loadtest.experiment import Expectation, Experiment, flatten, lay_over, load_experiment
+from loadtest.experiment import Expectation, Experiment
+from loadtest.experiments import lay_over, load_experiment
 from loadtest.interrupt import interruptible
 from loadtest.run import Plan, plan
 from loadtest.run_dir import create_directory, write_text
+from loadtest.section import flatten
 from loadtest.stack.external import Given
 from loadtest.verdict import Verdict, read_verdict
 

@@ -15,7 +15,8 @@ from loadtest.broker import check_broker, told_visibility
 from loadtest.drain import Drain, Drained
 from loadtest.environment import describe
 from loadtest.errors import RunInterrupted, ServiceError
-from loadtest.experiment import Experiment, find_file
+from loadtest.experiment import Experiment
+from loadtest.experiments import find_file
 from loadtest.faults.schedule import Schedule, check_faults
 from loadtest.fleet import Fleet
 from loadtest.interrupt import interruptible

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from loadtest.experiment import Experiment, parse, read_toml
+from loadtest.experiment import Experiment
 from loadtest.probes import Probe, Subject, probes
 from loadtest.run_dir import RunDir
+from loadtest.section import parse, read_toml
 from loadtest.shop import Shop
 from loadtest.stack import Services
 

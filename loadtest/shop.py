@@ -12,8 +12,10 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, Section, find_file, parse, read_toml
+from loadtest.experiment import Experiment
+from loadtest.experiments import find_file
 from loadtest.names import nearest
+from loadtest.section import Section, parse, read_toml
 
 # What an answer to `buy` can mean. The first four are answers of a working shop.
 BuyOutcome = Literal["won", "sold_out", "already_bought", "throttled", "refused", "unknown"]

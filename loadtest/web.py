@@ -13,7 +13,8 @@ from rich.console import Console
 from loadtest.cells import WarmStack, warm_stack
 from loadtest.desk import FORM, Desk, Held, State, Wish, offers_of
 from loadtest.errors import HarnessError, RunInterrupted, ServiceError, UsageError
-from loadtest.experiment import Experiment, lay_over
+from loadtest.experiment import Experiment
+from loadtest.experiments import lay_over
 from loadtest.interrupt import interruptible
 from loadtest.progress import Latest, Progress, showing
 from loadtest.run import TICK_S, Load, Plan, Sale, plan

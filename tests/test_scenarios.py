@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from loadtest.cells import WarmStack, warm_stack
-from loadtest.experiment import ROOT, lay_over, load_experiment, shipped
+from loadtest.experiments import ROOT, lay_over, load_experiment, shipped
 from loadtest.load.arrivals import offsets_ns
 from loadtest.run import plan
 from loadtest.stack.external import Given

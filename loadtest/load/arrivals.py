@@ -11,7 +11,8 @@ from pathlib import Path
 from random import Random
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Arrivals, Experiment, Step, find_file
+from loadtest.experiment import Arrivals, Experiment, Step
+from loadtest.experiments import find_file
 from loadtest.traffic import Crowd
 
 PLAN = "arrivals.csv"

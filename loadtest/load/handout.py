@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.errors import HarnessError
-from loadtest.experiment import Experiment, parse
+from loadtest.experiment import Experiment
 from loadtest.load.endpoint import endpoint
 from loadtest.load.options import Setup
+from loadtest.section import parse
 from loadtest.shop import Shop
 
 HANDOUT = "gate_handout"

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, find_file, load_experiment, parse, read_toml
+from loadtest.experiment import Experiment
+from loadtest.experiments import find_file, load_experiment
 from loadtest.load.endpoint import Endpoint, endpoint
+from loadtest.section import parse, read_toml
 from loadtest.shop import Shop
 
 DEFAULT_SHOP = "target/shop.toml"

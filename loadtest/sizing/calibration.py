@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, parse, read_toml
+from loadtest.experiment import Experiment
 from loadtest.rates import Rate, measure_rate
 from loadtest.run_dir import existing
+from loadtest.section import parse, read_toml
 from loadtest.tables import Tables, open_tables
 
 SHIPPED = Path(__file__).with_name("calibration.json")

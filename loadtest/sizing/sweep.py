@@ -6,9 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, lay_over, parse, read_toml
+from loadtest.experiment import Experiment
+from loadtest.experiments import lay_over
 from loadtest.matrix import Result
 from loadtest.run_dir import write_text
+from loadtest.section import parse, read_toml
 from loadtest.sizing.calibration import calibrate
 from loadtest.sizing.model import predict
 

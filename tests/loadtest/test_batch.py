@@ -6,7 +6,8 @@ import pytest
 
 from loadtest.batch import check_batch
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, lay_over
+from loadtest.experiment import Experiment
+from loadtest.experiments import lay_over
 from loadtest.redelivery import Held
 from loadtest.shop import Shop, load_shop
 

@@ -2,7 +2,8 @@ import pytest
 
 from loadtest.broker import check_broker, follow_given
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, lay_over
+from loadtest.experiment import Experiment
+from loadtest.experiments import lay_over
 from loadtest.shop import load_shop
 from loadtest.stack.external import Given
 

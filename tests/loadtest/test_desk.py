@@ -5,7 +5,8 @@ import pytest
 
 from loadtest.desk import FORM, Desk, Held, Offers, State, Wish, offers_of
 from loadtest.errors import HarnessError
-from loadtest.experiment import Experiment, lay_over
+from loadtest.experiment import Experiment
+from loadtest.experiments import lay_over
 from loadtest.shop import load_shop
 
 OFFERS = Offers({"tokens": ["queued"]}, ["flat"], {"stock": 5})

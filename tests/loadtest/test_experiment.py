@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, load_experiment
+from loadtest.experiment import Experiment
+from loadtest.experiments import load_experiment
 
 
 def refused(*overrides: str, name: str = "rush") -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Expectation, Experiment, lay_over, load_experiment
+from loadtest.experiment import Expectation, Experiment
+from loadtest.experiments import lay_over, load_experiment
 from loadtest.matrix import expected_of, plan_cells
 from loadtest.stack.external import Given
 

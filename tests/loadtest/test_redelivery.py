@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, lay_over
+from loadtest.experiment import Experiment
+from loadtest.experiments import lay_over
 from loadtest.redelivery import Held, check_redelivery, redelivery_s, visibility_s
 
 

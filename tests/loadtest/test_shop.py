@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, load_experiment
+from loadtest.experiment import Experiment
+from loadtest.experiments import load_experiment
 from loadtest.shop import load_shop
 
 MINIMAL = """

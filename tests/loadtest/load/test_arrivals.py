@@ -163,7 +163,7 @@ def test_times_of_a_directory(tmp_path: Path) -> None:
 
 
 def experiment(**data: object) -> Experiment:
-    from loadtest.experiment import parse
+    from loadtest.section import parse
 
     return parse(Experiment, data, "mine.toml")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, load_experiment
+from loadtest.experiment import Experiment
+from loadtest.experiments import load_experiment
 from loadtest.matrix import Result, plan_cells
 from loadtest.sizing.sweep import swept, write_predictions
 from loadtest.stack.external import Given
