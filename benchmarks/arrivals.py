@@ -3,11 +3,9 @@
 Aim: at 2,000 a second for 20 s, at least 99 % of the orders are sent within 20 ms of their time, and none is dropped.
 """
 
-import json
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import sides
 from endpoint import endpoint
@@ -53,14 +51,8 @@ def fired(url: str, rate_per_s: int, seconds: int) -> tuple[int, list[float]]:
         command += ["-f", "scenarios/soak.py", "--headless", "-u", str(CONNECTIONS), "-r", str(CONNECTIONS)]
         command += ["--host", url, "--run-dir", str(run_dir), "--only-summary"]
         subprocess.run(command, cwd=sides.ROOT, check=True, capture_output=True, timeout=120)
-        intents = buys(run_dir / "history/g0.jsonl")
-    return rate_per_s * seconds, sorted((intent["t"] - intent["s"]) / 1e6 for intent in intents)
-
-
-def buys(shard: Path) -> list[dict[str, int]]:
-    """The intents to buy in a shard."""
-    lines = [json.loads(line) for line in shard.read_text().splitlines()]
-    return [line for line in lines if line.get("k") == "buy"]
+        orders = sides.buys(run_dir / "history/g0.jsonl")
+    return rate_per_s * seconds, sorted((order["t"] - order["s"]) / 1e6 for order in orders)
 
 
 if __name__ == "__main__":

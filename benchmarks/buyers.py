@@ -95,7 +95,7 @@ def herd(url: str, buyers: int) -> Seen:
             raise SystemExit("T0 was over before the generator was looked at: too busy a machine; try again")
         sent, cpu_s = (since(run_dir, metric, t0_ns) for metric in ("sent", "g0.cpu_s"))
         shard = run_dir / "history/g0.jsonl"
-        ops = shard.read_bytes().count(b'"k":')
+        ops = shard.read_bytes().count(b'"a":')
         return Seen(rss, files, kernel, sent, cpu_s, spread_ms(shard, buyers), shard.stat().st_size, ops)
 
 
@@ -114,8 +114,7 @@ def since(run_dir: Path, metric: str, t0_ns: int) -> float:
 
 def spread_ms(shard: Path, buyers: int) -> float:
     """First to last send."""
-    lines = [json.loads(line) for line in shard.read_text().splitlines()]
-    sends = [line["t"] for line in lines if line.get("k") == "buy"]
+    sends = [order["t"] for order in sides.buys(shard)]
     if len(sends) != buyers:
         raise SystemExit(f"{len(sends)} buyers sent, expected {buyers}")
     return (max(sends) - min(sends)) / 1e6

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import sides
 from endpoint import endpoint
@@ -37,17 +36,11 @@ def spread_ms(url: str) -> tuple[float, float]:
         command += ["-f", "scenarios/rush.py", "--headless", "-u", str(BUYERS), "-r", str(BUYERS)]
         command += ["--host", url, "--run-dir", str(run_dir), "--only-summary"]
         subprocess.run(command, cwd=sides.ROOT, check=True, capture_output=True, timeout=120)
-        sends = sorted(intent["t"] for intent in intents(run_dir / "history/g0.jsonl"))
+        sends = sorted(order["t"] for order in sides.buys(run_dir / "history/g0.jsonl"))
         t0_ns = json.loads((run_dir / "samples/gate.jsonl").read_text())["t"]
     if len(sends) != BUYERS:
         raise SystemExit(f"{len(sends)} buyers sent, expected {BUYERS}")
     return (sends[-1] - sends[0]) / 1e6, (sends[-1] - t0_ns) / 1e6
-
-
-def intents(shard: Path) -> list[dict[str, int]]:
-    """The intents to buy in a shard."""
-    lines = [json.loads(line) for line in shard.read_text().splitlines()]
-    return [line for line in lines if line.get("k") == "buy"]
 
 
 if __name__ == "__main__":

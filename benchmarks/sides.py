@@ -1,12 +1,15 @@
 """One side of a comparison: a client at full speed from one pinned core, and its requests per second of CPU time."""
 
+import json
 import os
 import re
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 GENERATOR_CORE = "1"
@@ -17,15 +20,20 @@ PATH = "/sales/sale/orders"
 BODY = '{"buyer": "b-000001"}'
 
 
+def middle(ratios: Sequence[float]) -> tuple[float, float]:
+    """The median, and its standard error."""
+    return statistics.median(ratios), 1.25 * statistics.stdev(ratios) / len(ratios) ** 0.5
+
+
 def locust(user: str, url: str, run_dir: Path | None = None) -> float:
     """Requests a CPU second of `user` of tight.py, with history where a `run_dir` is given."""
     return float(_tight(user, url, run_dir, {}, r"^RATE (\d+)$")[1])
 
 
-def history_on_and_off(url: str, run_dir: Path) -> tuple[float, float]:
-    """Requests a CPU second of one generator process, with its history on and off in turn."""
-    found = _tight("TightBuyer", url, run_dir, {"ALTERNATE": "1"}, r"^ON (\d+) OFF (\d+)$")
-    return float(found[1]), float(found[2])
+def history_on_and_off(url: str, run_dir: Path) -> tuple[float, float, float]:
+    """Requests a CPU second of one generator process with its history on, and off, in turn; and what on is of off."""
+    found = _tight("TightBuyer", url, run_dir, {"ALTERNATE": "1"}, r"^ON (\d+) OFF (\d+) RATIO ([\d.]+)$")
+    return float(found[1]), float(found[2]), float(found[3])
 
 
 def _tight(user: str, url: str, run_dir: Path | None, settings: dict[str, str], result: str) -> re.Match[str]:
@@ -47,6 +55,12 @@ def run_dir(parent: str) -> Path:
     (path / "experiment.toml").write_text(f"buyers = {CONNECTIONS}\n")
     shutil.copy(ROOT / "target/shop.toml", path / "shop.toml")
     return path
+
+
+def buys(shard: Path) -> list[dict[str, int]]:
+    """The orders in a shard that ended."""
+    lines = [json.loads(line) for line in shard.read_text().splitlines()]
+    return [line for line in lines if line["k"] == "buy" and "a" in line]
 
 
 def wrk(url: str) -> float | None:

@@ -59,15 +59,22 @@ def measure(environment: Any) -> None:
 
 
 def alternate(environment: Any) -> None:
-    """Median rates with and without history, a second of this process's CPU time: on a busy core that is what one gets."""
+    """Rates with and without history, a second of this process's CPU time, and the median of what one is of the other next to it.
+
+    Each ratio is of neighbours (off, on, on, off), so that a machine that gets slower or faster meanwhile does so to both.
+    """
     recorder = environment.sale.recorder
-    rates: tuple[list[float], list[float]] = [], []
-    for turn in range(round(MEASURE_S / SLICE_S)):
-        on = (turn + 1) // 2 % 2  # off, on, on, off: a machine that gets slower slows both down
-        environment.sale.recorder = recorder if on else None
-        count, cpu_s = slice_of(environment, SLICE_S)
-        rates[on].append(count / cpu_s)
-    print(f"ON {median(rates[1]):.0f} OFF {median(rates[0]):.0f}")
+    rates: list[tuple[float, float]] = []
+    for _ in range(round(MEASURE_S / SLICE_S / 4)):
+        counts, cpu_s = [0, 0], [0.0, 0.0]
+        for on in (0, 1, 1, 0):
+            environment.sale.recorder = recorder if on else None
+            slice_count, slice_cpu_s = slice_of(environment, SLICE_S)
+            counts[on] += slice_count
+            cpu_s[on] += slice_cpu_s
+        rates.append((counts[1] / cpu_s[1], counts[0] / cpu_s[0]))
+    on_rate, off_rate = (median(side) for side in zip(*rates, strict=True))
+    print(f"ON {on_rate:.0f} OFF {off_rate:.0f} RATIO {median(on / off for on, off in rates):.4f}")
 
 
 def slice_of(environment: Any, seconds: float) -> tuple[int, float]:

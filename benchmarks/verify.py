@@ -78,6 +78,9 @@ def write_sale(run_dir: Path, ops: int) -> None:
         (run_dir / part).mkdir()
     with duckdb.connect() as db:
         db.execute("CREATE MACRO buyer(i) AS printf('b-%07d', i)")
+        db.execute("""CREATE MACRO began(b, k) AS format('{{"b":"{}","k":"{}"}}', b, k)""")
+        db.execute("""CREATE MACRO ended(b, k, s, t, e, o, n, h) AS
+            format('{{"b":"{}","k":"{}","s":{},"t":{},"e":{},"a":{{"o":"{}"{},"h":{}}}}}', b, k, s, t, e, o, coalesce(',"n":"' || n || '"', ''), h)""")
         db.execute("CREATE MACRO number(i) AS printf('sale-%07d', i)")
         db.execute(f"CREATE MACRO stored(i) AS {T0_NS} + 100000000 + i::BIGINT * {10**9 // RATE_PER_S}")
         for shard in range(2):
@@ -87,22 +90,17 @@ def write_sale(run_dir: Path, ops: int) -> None:
 
 
 def write_shard(db: duckdb.DuckDBPyConnection, path: Path, mine: str, buyers: int, stock: int) -> None:
-    """Intents and completions of every second buyer: asked 20 µs apart, answered after 5 ms or so."""
+    """What every second buyer began, and how it ended: asked 20 µs apart, answered after 5 ms or so."""
     asked = f"{T0_NS} + i * 20000"
     answered = f"{asked} + 5000000 + (hash(i) % 900000)::BIGINT * (i >= {stock})::BIGINT"
-    outcome = f"if(i < {stock}, 'won', 'sold_out')"
     lines = f"""
-        SELECT i, 0 AS part, format('{{{{"op":{{}},"b":"{{}}","k":"buy","s":{T0_NS},"t":{{}}}}}}', i, buyer(i), {asked}) AS line
+        SELECT i, 0 AS part, began(buyer(i), 'buy') AS line FROM range({buyers}) r(i) WHERE {mine}
+        UNION ALL
+        SELECT i, 1, ended(buyer(i), 'buy', {T0_NS}, {asked}, {answered}, if(i < {stock}, 'won', 'sold_out'), if(i < {stock}, number(i), NULL), 202)
         FROM range({buyers}) r(i) WHERE {mine}
         UNION ALL
-        SELECT i, 1, format('{{{{"op":{{}},"e":{{}},"o":"{{}}","n":{{}},"h":202,"x":null}}}}', i, {answered}, {outcome},
-            if(i < {stock}, '"' || number(i) || '"', 'null'))
-        FROM range({buyers}) r(i) WHERE {mine}
-        UNION ALL
-        SELECT i, 2 + look, format('{{{{"op":{{}},"b":"{{}}","k":"status","s":{{}},"t":{{}}}}}}\n', {buyers} + i * 4 + look, buyer(i),
-            stored(i) + look, stored(i) + look)
-            || format('{{{{"op":{{}},"e":{{}},"o":"confirmed","n":"{{}}","h":200,"x":null}}}}', {buyers} + i * 4 + look,
-            stored(i) + look + 3000000, number(i))
+        SELECT i, 2 + look, began(buyer(i), 'status') || E'\\n'
+            || ended(buyer(i), 'status', stored(i) + look, stored(i) + look, stored(i) + look + 3000000, 'confirmed', number(i), 200)
         FROM range({stock}) r(i), range(4) l(look) WHERE {mine}
     """
     db.execute(

@@ -78,10 +78,14 @@ def _figures(verdict: Verdict) -> Table:
 
 
 def _fired(load: Load) -> str:
-    """How the generator kept to its plan: a herd in how long, open arrivals how many on time."""
+    """How the generator kept to its plan: a herd in how long, open arrivals how many on time, and others how late."""
     retries = f" · {load.retries:,} retries" if load.retries else ""
-    if load.on_time is None:
+    if load.fire_spread_ms is not None:
         return f"fired within {_number(load.fire_spread_ms, ' ms')}{retries}"
+    if load.on_time is None:
+        # Who begins when Locust spawns them is late by microseconds; "0.0 ms" would read as if nothing was measured.
+        late_ms = None if load.schedule_lag_p99_ms is None else max(0.1, load.schedule_lag_p99_ms)
+        return f"99 % within {_number(late_ms, ' ms')} of their time{retries}"
     dropped = f" · {load.dropped:,} dropped" if load.dropped else ""
     return f"{_number(load.on_time * 100, ' %')} within {ON_TIME_MS} ms of their time{dropped}{retries}"
 

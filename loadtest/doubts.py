@@ -54,12 +54,13 @@ UNBALANCED = Rule(
            (SELECT coalesce(sum(rows), 0)::BIGINT FROM explained) AS i, (SELECT count(*) FROM promises WHERE withdrawn) AS w)
        WHERE drained AND NOT r BETWEEN a AND a + i + w""",
 )
+# Of what a killed generator had begun no time is known; it is no sign of a late one.
 OFF_PLAN = Rule(
     ("ops", "sale"),
     """SELECT format('the generator sent {:,} of {:,} planned orders within a second of their time ({:.0f} %)',
                   n, planned, 100 * n / planned),
               'use fewer buyers, a faster machine, or more generators; for open arrivals, more arrivals.connections'
-       FROM sale, (SELECT count(*) AS n FROM asks WHERE kind = 'buy' AND start_ns - scheduled_ns <= 1000000000)
+       FROM sale, (SELECT count(*) AS n FROM asks WHERE kind = 'buy' AND coalesce(start_ns - scheduled_ns, 0) <= 1000000000)
        WHERE planned > 0 AND n < 0.95 * planned""",
 )
 UNPUNCTUAL = Rule(

@@ -19,7 +19,7 @@ BUYERS_EACH = 1_000_000
 class Generator:
     """One process. `offset_ns` is to be added to the times in its shard of the history, which are its own clock's.
 
-    `planned` buy requests are what its `buyers` were to send at the least. `whole`: every intent of them is in the shard. It is
+    `planned` buy requests are what its `buyers` were to send at the least. `whole`: all that they began is in the shard. It is
     not where a process on another machine died before it had delivered everything.
     """
 

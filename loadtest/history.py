@@ -1,11 +1,11 @@
-"""History: one line an operation, as the buyers saw it.
+"""History: what each operation came to, as the buyers saw it.
 
-While a run goes on each generator process streams a shard ``history/<generator>.jsonl`` of two kinds of line. The intent is
-there before the request is sent; the completion follows. An intent without a completion is an order whose
-fate nobody knows, and reads as `unknown`.
+While a run goes on each generator process streams a shard ``history/<generator>.jsonl`` of two kinds of line. One is
+there before a request is sent, and says who is about to ask for what. The other follows the answer and tells the whole.
+What was begun and did not end is an order whose fate nobody knows: it reads as `unknown`, and its times are not known either.
 
-    {"op":17,"b":"b-000017","k":"buy","s":<scheduled_ns>,"t":<start_ns>}
-    {"o":"won","n":"sale-000001","op":17,"e":<end_ns>,"h":202}
+    {"b":"b-000017","k":"buy"}
+    {"b":"b-000017","k":"buy","s":<scheduled_ns>,"t":<start_ns>,"e":<end_ns>,"a":{"o":"won","n":"sale-000001","h":202}}
 
 All times are wall-clock nanoseconds since the epoch, by the generator's own clock. `load_history` joins the shards into
 ``history.parquet``, whose columns are the fields of `Op`, and whose times are by the clock of the master: see `generators`.
@@ -35,14 +35,14 @@ Outcome = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One operation of one buyer. `end_ns` is None, and the outcome `unknown`, where no completion was written."""
+    """One operation of one buyer; `op_id` counts those of a generator. Without an end, no time is known, and the outcome is `unknown`."""
 
     op_id: int
     generator: str
     buyer: str
     kind: Kind
-    scheduled_ns: int
-    start_ns: int
+    scheduled_ns: int | None
+    start_ns: int | None
     end_ns: int | None
     outcome: Outcome
     number: str | None = None
@@ -50,28 +50,36 @@ class Op:
     error: str | None = None
 
 
-# An intent has the first half of the columns, a completion the second.
 COLUMNS = {
-    "op": "BIGINT", "b": "VARCHAR", "k": "VARCHAR", "s": "BIGINT", "t": "BIGINT",
-    "e": "BIGINT", "o": "VARCHAR", "n": "VARCHAR", "h": "INTEGER", "x": "VARCHAR",
+    "b": "VARCHAR", "k": "VARCHAR", "s": "BIGINT", "t": "BIGINT", "e": "BIGINT",
+    "a": "STRUCT(o VARCHAR, n VARCHAR, h INTEGER, x VARCHAR)",
 }  # fmt: skip
 GOOD = f"""
-(op IS NOT NULL AND CASE
-    WHEN k IS NOT NULL THEN k IN {get_args(Kind)} AND b IS NOT NULL AND s IS NOT NULL AND t IS NOT NULL AND e IS NULL
-    ELSE o IN {get_args(Outcome)} AND e IS NOT NULL AND t IS NULL END)
+(b IS NOT NULL AND k IN {get_args(Kind)} AND CASE
+    WHEN e IS NULL THEN s IS NULL AND t IS NULL AND a IS NULL
+    ELSE s IS NOT NULL AND t IS NOT NULL AND a.o IN {get_args(Outcome)} END)
 """
+NAMED = {str: "text", int: "a whole number", dict: "an answer"}
 STRAY = """
-SELECT writer, op, count(k) AS intents, count(*) - count(k) AS completions FROM lines
-GROUP BY writer, op HAVING intents <> 1 OR completions > 1 ORDER BY writer, op LIMIT 1
+SELECT writer, format('{} ended {:,} × {} and began {:,}', b, count(e), k, count(*) - count(e)) FROM lines
+GROUP BY writer, b, k HAVING 2 * count(e) > count(*) ORDER BY ALL LIMIT 1
+"""
+# Nobody sends twice in one nanosecond.
+TWICE = """
+SELECT writer, format('the {} of {} at {} is there {:,} times', k, b, t, count(*)) FROM lines WHERE e IS NOT NULL
+GROUP BY writer, b, k, t HAVING count(*) > 1 ORDER BY ALL LIMIT 1
 """
 JOIN = """
-SELECT i.op AS op_id, i.writer AS generator, i.b AS buyer, i.k AS kind,
-       i.s + coalesce(offset_ns, 0) AS scheduled_ns, i.t + coalesce(offset_ns, 0) AS start_ns, c.e + coalesce(offset_ns, 0) AS end_ns,
-       coalesce(c.o, 'unknown') AS outcome, c.n AS number, c.h AS http_status,
-       CASE WHEN c.op IS NULL THEN 'no completion recorded' ELSE c.x END AS error
-FROM (FROM lines WHERE k IS NOT NULL) i LEFT JOIN (FROM lines WHERE k IS NULL) c USING (writer, op)
-LEFT JOIN clocks USING (writer)
-ORDER BY start_ns, generator, op_id
+WITH told AS (
+    SELECT writer, b, k, s + ahead_ns AS s, t + ahead_ns AS t, e + ahead_ns AS e, a.o AS o, a.n AS n, a.h AS h, a.x AS x
+    FROM (SELECT lines.*, coalesce(offset_ns, 0) AS ahead_ns FROM lines LEFT JOIN clocks USING (writer)) WHERE e IS NOT NULL
+    UNION ALL
+    SELECT writer, b, k, NULL, NULL, NULL, 'unknown', NULL, NULL, 'no answer was recorded'
+    FROM (SELECT writer, b, k, count(*) - 2 * count(e) AS open FROM lines GROUP BY writer, b, k) begun, range(open)
+)
+SELECT row_number() OVER (PARTITION BY writer ORDER BY t, e, b, k) AS op_id, writer AS generator, b AS buyer, k AS kind,
+       s AS scheduled_ns, t AS start_ns, e AS end_ns, o AS outcome, n AS number, h AS http_status, x AS error
+FROM told ORDER BY start_ns, generator, op_id
 """
 
 
@@ -79,7 +87,7 @@ def load_history(run_dir: Path) -> Path:
     """Joins ``history/*.jsonl`` to ``history.parquet``, one row an operation in the order they were sent, and gives its path.
 
     Raises:
-        ShardError: there is no shard, a line does not parse, intents and completions do not pair, or the clocks of the
+        ShardError: there is no shard, a line does not parse, something ended that never began, or the clocks of the
             generators cannot be read. Only the trailing NUL bytes and the torn last line of a killed generator are let pass.
     """
     shards = find_shards(run_dir / "history")
@@ -106,25 +114,26 @@ def _read_clocks(db: Any, run_dir: Path) -> None:
 
 
 def _refuse_strays(db: Any) -> None:
-    """A line written twice, or a completion of what was never begun, would change what buyers saw."""
-    stray = db.execute(STRAY).fetchone()
-    if stray:
-        raise ShardError(
-            "history does not parse: {}.jsonl: op {} has {} intents and {} completions; expected one intent and at most "
-            "one completion".format(*stray)
-        )
+    """An end without its beginning, or one that is written twice, would change what buyers saw."""
+    for query in (STRAY, TWICE):
+        if stray := db.execute(query).fetchone():
+            raise ShardError(
+                "history does not parse: {}.jsonl: {}; expected one beginning of each, and at most one end".format(
+                    *stray
+                )
+            )
 
 
 def _fault(line: dict[str, Any]) -> str | None:
     """What is wrong with one line that is JSON; None when nothing is."""
-    if not isinstance(line.get("op"), int):
-        return "no op"
-    expected: dict[str, type] = {"b": str, "k": str, "s": int, "t": int} if "k" in line else {"e": int, "o": str}
+    expected: dict[str, type] = {"b": str, "k": str}
+    if line.keys() & {"s", "t", "e", "a"}:
+        expected |= {"s": int, "t": int, "e": int, "a": dict}
     for key, kind in expected.items():
         if not isinstance(line.get(key), kind):
-            return f"{key!r} is not {'text' if kind is str else 'a whole number'}"
-    if line.get("k", "buy") not in get_args(Kind):
+            return f"{key!r} is not {NAMED[kind]}"
+    if line["k"] not in get_args(Kind):
         return f"no such kind as {line['k']!r}"
-    if "k" not in line and line["o"] not in get_args(Outcome):
-        return f"no such outcome as {line['o']!r}"
-    return "an intent and a completion in one" if "k" in line and "e" in line else None
+    if "a" in line and line["a"].get("o") not in get_args(Outcome):
+        return f"no such outcome as {line['a'].get('o')!r}"
+    return None

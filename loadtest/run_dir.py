@@ -79,8 +79,11 @@ def existing(path: Path) -> RunDir:
     """A directory that an earlier run left.
 
     Raises:
-        UsageError: it is not one.
+        UsageError: it is not one, or a matrix of them.
     """
+    if (path / "matrix.json").is_file():
+        cell = min((path / "cells").glob("*"), default=path / "cells")
+        raise UsageError(f"{path}: is a matrix of runs; give one of them, such as {cell}")
     if not (path / "experiment.toml").is_file():
         raise UsageError(f"{path}: expected a run directory, with an experiment.toml; give one such as runs/latest")
     return RunDir(path.resolve())

@@ -39,10 +39,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class UnknownOp:
-    """An order that nobody answered: when it was due, why, and what the final read says of its buyer."""
+    """An order that nobody answered: when it was due where that is known, why, and what the final read says of its buyer."""
 
     buyer: str
-    scheduled_s: float
+    scheduled_s: float | None
     error: str
     fate: str
 

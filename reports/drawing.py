@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import matplotlib as mpl
 
-from reports.canvas import NARROW, WIDE, Canvas
+from reports.canvas import NARROW, WIDE, Canvas, Format
 from reports.chart import Chart, Figure, Table
 from reports.data import Missing, RunData
 from reports.style import RC
@@ -60,25 +60,31 @@ def draw_chart(name: str, make: Callable[[], Chart]) -> Drawing:
 
 
 def _drawing(name: str, chart: Chart) -> Drawing:
-    wide, narrow = Canvas(chart.time, WIDE), Canvas(chart.time, NARROW)
-    chart.draw(wide)
-    chart.draw(narrow)
-    wide_svg = wide.svg()
+    wide, _ = _drawn(chart, WIDE)
+    narrow, key = _drawn(chart, NARROW)
     rows = tuple(tuple("" if value is None else plain(value) for value in row) for row in chart.table.rows[:ROWS])
     return Drawing(
         name=name,
         title=chart.title,
         caption=chart.caption,
-        wide=inline(wide_svg, f"{name}-wide", chart.alt),
-        narrow=inline(narrow.svg(), f"{name}-narrow", chart.alt),
-        key=tuple((text.replace("\n", " "), hue.ink.name) for _, _, text, hue in narrow.names),
-        file=standalone(wide_svg, chart.alt),
+        wide=inline(wide, f"{name}-wide", chart.alt),
+        narrow=inline(narrow, f"{name}-narrow", chart.alt),
+        key=key,
+        file=standalone(wide, chart.alt),
         csv=_csv(chart.table),
         header=chart.table.columns,
         rows=rows,
         more=len(chart.table.rows) - len(rows),
         open_table=chart.open_table,
     )
+
+
+def _drawn(chart: Chart, form: Format) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The SVG, and what is named in it: text and CSS variable."""
+    canvas = Canvas(chart.time, form)
+    chart.draw(canvas)
+    names = tuple((text.replace("\n", " "), hue.ink.name) for _, _, text, hue in canvas.names)
+    return canvas.svg(), names
 
 
 def _csv(table: Table) -> str:

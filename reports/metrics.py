@@ -114,7 +114,6 @@ class Lag:
     p50_ms: Column
     p99_ms: Column
     max_ms: Column
-    fire_spread_ms: float
 
 
 def requests(run: RunData, time: Timeline) -> Requests:
@@ -259,8 +258,7 @@ def lag(run: RunData, time: Timeline) -> Lag:
         "FROM ops WHERE start_ns IS NOT NULL GROUP BY t ORDER BY t",
         time.t0_ns, time.bin_s * 1e9, time.bin_s * 1e9,
     )  # fmt: skip
-    ((spread,),) = run.rows("SELECT (max(start_ns) - min(start_ns)) / 1e6 FROM asks")
-    return Lag(time_s, p50_ms, p99_ms, max_ms, run.verdict.load.get("fire_spread_ms", spread or 0.0))
+    return Lag(time_s, p50_ms, p99_ms, max_ms)
 
 
 def _points(run: RunData, time: Timeline, outcome: str, count: int) -> tuple[Column, Column]:

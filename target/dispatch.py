@@ -111,7 +111,7 @@ class Queued:
         self._timeout_s = config.timeout_s
         self._waiting: deque[Waiting] = deque()
         self._most = config.publishers
-        self._working: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[None] | None] = set()
         # A publisher waits for the interpreter after every word with the broker, and a busy loop lets go of it only
         # when asked for this long. At the default of 5 ms a herd keeps its own winners waiting.
         sys.setswitchinterval(SWITCH_S)
@@ -121,9 +121,7 @@ class Queued:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(claim, done))
         if len(self._working) < self._most:
-            task = asyncio.get_running_loop().create_task(self._work())
-            self._working.add(task)
-            task.add_done_callback(self._working.discard)
+            self._working.add(asyncio.get_running_loop().create_task(self._work()))
         await done
 
     async def close(self) -> None:
@@ -131,17 +129,23 @@ class Queued:
         self._threads.close()
 
     async def _work(self) -> None:
-        """Has one thread send, until nothing waits."""
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(MOST_AT_A_TIME, len(self._waiting)))]
-            try:
-                failures = await self._threads.run(self._publish_all, batch)
-            except BaseException as error:
-                failures = [Unavailable(f"the publisher ended: {error}")] * len(batch)
-                raise
-            finally:
-                for waiting, failure in zip(batch, failures, strict=True):
-                    waiting.tell(failure)
+        """Has one thread send, until nothing waits. It counts as working no moment longer: an order that came then would wait for ever."""
+        try:
+            while self._waiting:
+                await self._send_some()
+        finally:
+            self._working.discard(asyncio.current_task())
+
+    async def _send_some(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(MOST_AT_A_TIME, len(self._waiting)))]
+        try:
+            failures = await self._threads.run(self._publish_all, batch)
+        except BaseException as error:
+            failures = [Unavailable(f"the publisher ended: {error}")] * len(batch)
+            raise
+        finally:
+            for waiting, failure in zip(batch, failures, strict=True):
+                waiting.tell(failure)
 
     def _publish_all(self, batch: list[Waiting]) -> list[Unavailable | None]:
         """Send them together, in one exchange with the broker; what happens to it has happened to each of them."""

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-SMALL = ("stock=30", "buyers=90", "limiter.rate_per_s=30")
+SMALL = ("stock=30", "buyers=90", "limiter.rate_per_s=30", "arrivals.poll_s=0.2")
 
 
 def run_cells(out: Path, rabbitmq: str, *told: str) -> dict[str, dict[str, Any]]:

@@ -11,8 +11,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
-SMALL = ("--set", "stock=60", "--set", "buyers=300", "--set", "limiter.rate_per_s=40")
+from loadtest.cli import main
+
+SMALL = (
+    "--set", "stock=60", "--set", "buyers=300", "--set", "limiter.rate_per_s=40",
+    "--set", "arrivals.poll_s=0.2", "--set", "drain.settle_s=0.1",
+)  # fmt: skip
 
 
 @contextmanager
@@ -61,15 +67,9 @@ def test_kill_9_in_any_phase_leaves_nothing_and_no_verdict(phase: str, tmp_path:
         assert alive(children, within_s=5) == []
     run_dir = (tmp_path / "latest").resolve()
     assert not (run_dir / "verdict.json").exists()
-    report = subprocess.run(
-        [sys.executable, "-m", "loadtest", "report", str(run_dir)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert report.returncode == 3
-    assert "INCOMPLETE" in report.stdout
+    report = CliRunner().invoke(main, ["report", str(run_dir)])
+    assert report.exit_code == 3
+    assert "INCOMPLETE" in report.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -109,7 +109,7 @@ class Connection:
             self._more.clear()
         if self._expired or not self._keep:
             self.close()
-        return Response(self._status, self._body)
+        return tuple.__new__(Response, (self._status, self._body, ()))  # the same, without a call of Python's
 
     def open(self) -> None:
         """Connects, and shakes hands for TLS, within the time-out. An open connection is replaced.

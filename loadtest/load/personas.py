@@ -7,8 +7,7 @@ import gevent
 from locust import tag, task
 
 from loadtest.load.buyer import Buyer, sleep_until
-from loadtest.load.recorder import Answer
-from loadtest.load.recorder import tag as op_tag
+from loadtest.load.recorder import Answer, begun
 
 GOLDEN = 0.618_033_988_749_895
 
@@ -77,7 +76,7 @@ class Stubborn(Buyer):
 
         Each retry is an operation of its own, due when the backoff is over.
         """
-        again = self._buy._replace(kind="retry", tag=op_tag(self.name, "retry"))
+        again = self._buy._replace(kind="retry", begun=begun(self.name, "retry"))
         for tries in range(1, self.sale.experiment.traffic.retries + 1):
             if not answer.worth_a_retry:
                 break

@@ -27,6 +27,7 @@ from loadtest.load.recorder import Recorder
 from loadtest.load.sale import Sale
 from loadtest.load.sales import Sales
 from loadtest.load.samples import Samples, write_t0
+from loadtest.load.statistics import quicken
 from loadtest.load.worker import Worker
 from loadtest.traffic import Crowd
 
@@ -57,6 +58,7 @@ def on_init(environment: Any, runner: Any, web_ui: Any = None, **_: Any) -> None
         except HarnessError as error:
             print(f"Error: {error}", file=sys.stderr)
             sys.exit(error.exit_code)
+    quicken(environment.stats)
     plugin = Plugin(environment, runner)
     if web_ui is not None:
         plugin.show_on(web_ui)

@@ -1,7 +1,8 @@
 """Probes: what is read of each service while a run goes on, by the sampler, on one clock."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,8 @@ from loadtest.shop import Final, Queue
 from loadtest.stack import Services
 
 Reading = Mapping[str, float]
+
+SELDOM = 5  # what costs more than a fraction of a millisecond is read at one tick in so many
 
 
 class Probe(Protocol):
@@ -19,6 +22,11 @@ class Probe(Protocol):
 
     def close(self) -> None:
         """Give connections back."""
+
+
+def seldom() -> Iterator[bool]:
+    """For each tick whether it is one of those: the first is."""
+    return cycle([True] + [False] * (SELDOM - 1))
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from loadtest.probes import Reading, Subject
-
-EVERY = 5  # a look at some twenty processes costs milliseconds: one reading in so many
+from loadtest.probes import Reading, Subject, seldom
 
 
 class ProcessesProbe:
@@ -24,12 +22,11 @@ class ProcessesProbe:
         self._ours: dict[int, psutil.Process] = {}
         self._strangers: set[int] = set()  # processes that are nobody's we know; looked at once
         self._read_to = 0
-        self._turn = -1
+        self._due = seldom()
 
     def read(self) -> Reading:
-        """<role>.cpu_s (a counter, user and system) and <role>.rss_bytes; the same of worker-1, worker-2 … where there are several."""
-        self._turn += 1
-        if self._turn % EVERY:
+        """At one tick in `SELDOM`: <role>.cpu_s (a counter, user and system) and <role>.rss_bytes; the same of worker-1, worker-2 … where there are several."""
+        if not next(self._due):
             return {}
         self._learn_roles()
         self._find_ours()

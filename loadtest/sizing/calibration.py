@@ -103,8 +103,6 @@ def calibrate(run: Path) -> Calibration:
         UsageError: it is no run of a queued sale, or too little was seen of it.
     """
     run = existing(run).path
-    if (run / "matrix.json").is_file():
-        raise UsageError(f"--from {run}: a matrix; give one of its cells: {run}/cells/…")
     experiment = parse(Experiment, read_toml(run / "experiment.toml"), str(run / "experiment.toml"))
     if experiment.dispatch != "queued":
         raise UsageError(

@@ -37,9 +37,11 @@ def _caption(lag: Lag, load: Mapping[str, float], cpu: Series) -> str:
     if "on_time" in load:
         late = f"{load['on_time'] * 100:,.1f} % of the planned orders were sent within {ON_TIME_MS} ms of their time"
         late += f", and {load.get('dropped', 0):,.0f} were dropped because no connection was free; "
+    elif "fire_spread_ms" in load:
+        late = f"From the first to the last buyer the herd took {load['fire_spread_ms']:,.0f} ms to fire; "
     else:
-        late = f"From the first to the last buyer the herd took {lag.fire_spread_ms:,.0f} ms to fire; "
-    late += f"no request was sent more than {np.max(lag.max_ms):,.0f} ms after it was due."
+        late = ""
+    late += f"{'no' if late else 'No'} request was sent more than {np.max(lag.max_ms):,.0f} ms after it was due."
     if cores is not None:
         return (
             f"{late} In its busiest second the generator used {cores * 100:,.0f} % of a core; 100 % is all it can use."

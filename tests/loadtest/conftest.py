@@ -1,7 +1,8 @@
 """Histories, written as sentences: ``history().buys("b-1", won="s-1").row("s-1", "b-1")``, and what the harness makes of them."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +13,7 @@ from loadtest.checks import CHECKS, Result, find
 from loadtest.generators import Generator, write_generators
 from loadtest.history import load_history
 from loadtest.samples import load_samples
-from loadtest.tables import COLUMNS, FILES, open_tables
+from loadtest.tables import COLUMNS, FILES, Tables, open_tables
 from loadtest.verdict import Verdict, judge
 
 T0_NS = 1_900_000_000_000_000_000
@@ -48,8 +49,11 @@ class History:
     ) -> Self:  # fmt: skip
         """An order: won a number, told `again` that it has one, or any `outcome` (sold_out). Never answered if `took` is None."""
         told = outcome or ("won" if won else "already_bought" if again else "sold_out")
+        start_ns = _ns(at + late)
+        while any((op["b"], op["k"], op["t"]) == (buyer, kind, start_ns) for op in self.ops):
+            start_ns += 1  # nobody sends twice in one nanosecond
         self.ops.append({
-            "b": buyer, "k": kind, "s": _ns(at), "t": _ns(at + late), "e": None if took is None else _ns(at + late + took),
+            "b": buyer, "k": kind, "s": _ns(at), "t": start_ns, "e": None if took is None else _ns(at + late + took),
             "o": told, "n": won or again or number, "x": error, "generator": generator,
         })  # fmt: skip
         return self
@@ -180,12 +184,13 @@ class History:
         return self
 
     def _lines(self, generator: str) -> Iterable[dict[str, Any]]:
-        for op_id, op in enumerate(self.ops, 1):
+        for op in self.ops:
             if op["generator"] != generator:
                 continue
-            yield {"op": op_id} | {key: op[key] for key in "bkst"}
+            yield {key: op[key] for key in "bk"}
             if op["e"] is not None:
-                yield {"op": op_id, "e": op["e"], "o": op["o"], "n": op["n"], "h": 200, "x": op["x"]}
+                answer = {"o": op["o"], "n": op["n"], "h": 200, "x": op["x"]}
+                yield {key: op[key] for key in "bkste"} | {"a": answer}
 
 
 def fair_sale(stock: int = 3, buyers: int = 6, **sale: Any) -> History:
@@ -229,15 +234,27 @@ def fair() -> Callable[..., History]:
 
 
 @pytest.fixture(scope="session")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, History], Result]:
-    """What one check finds in a history."""
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Callable[[History], AbstractContextManager[Tables]]:
+    """The tables of a history."""
 
-    def ask(check: str, told: History) -> Result:
+    @contextmanager
+    def open_history(told: History) -> Iterator[Tables]:
         run_dir = told.write(tmp_path_factory.mktemp("run"))
         if "ops" not in told.absent:
             load_history(run_dir)
         load_samples(run_dir)
         with open_tables(run_dir) as tables:
+            yield tables
+
+    return open_history
+
+
+@pytest.fixture(scope="session")
+def found(opened: Callable[[History], AbstractContextManager[Tables]]) -> Callable[[str, History], Result]:
+    """What one check finds in a history."""
+
+    def ask(check: str, told: History) -> Result:
+        with opened(told) as tables:
             return find(CHECKS[check], tables)
 
     return ask

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: a process of its own, its exit code and what it prints."""
+"""The command line as a user meets it: its exit code and what it prints."""
 
 import json
 import subprocess
@@ -6,17 +6,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
+
+from loadtest.cli import main
 
 
-def loadtest(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "loadtest", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user is in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+def loadtest(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_it_is_a_program(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "loadtest", "verify", "."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    here = loadtest("verify", ".")
+    assert (done.returncode, done.stdout, done.stderr) == (here.exit_code, here.stdout, here.stderr)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +65,8 @@ def test_bad_usage_is_one_line_exit_2_and_nothing_started(
     arguments: list[str], parts: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "broken.toml").write_text("stock = = 3")
-    done = loadtest("run", *arguments, cwd=tmp_path)
-    assert done.returncode == 2
+    done = loadtest("run", *arguments)
+    assert done.exit_code == 2
     assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1
     for part in parts:
@@ -66,18 +75,18 @@ def test_bad_usage_is_one_line_exit_2_and_nothing_started(
     assert [path.name for path in tmp_path.iterdir()] == ["broken.toml"], "nothing was started, nothing written"
 
 
-def test_a_directory_that_is_no_run_cannot_be_verified(tmp_path: Path) -> None:
-    done = loadtest("verify", ".", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
+def test_a_directory_that_is_no_run_cannot_be_verified() -> None:
+    done = loadtest("verify", ".")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert "expected a run directory" in done.stderr
 
 
-def test_list_names_what_there_is(tmp_path: Path) -> None:
-    done = loadtest("list", cwd=tmp_path)
-    assert done.returncode == 0
+def test_list_names_what_there_is() -> None:
+    done = loadtest("list")
+    assert done.exit_code == 0
     for name in ("rush", "oversell", "flatness", "postgres"):
         assert name in done.stdout
-    assert "nearest valid: 'checks'" in loadtest("list", "check", cwd=tmp_path).stderr
+    assert "nearest valid: 'checks'" in loadtest("list", "check").stderr
 
 
 ASKED = ("--stock", "1000", "--buyers", "5000", "--db-budget", "300/s", "--answer-within", "60s")
@@ -100,21 +109,21 @@ ASKED = ("--stock", "1000", "--buyers", "5000", "--db-budget", "300/s", "--answe
 def test_nonsense_asked_of_plan_and_sweep_is_one_line_and_exit_2(
     command: list[str], parts: list[str], tmp_path: Path
 ) -> None:
-    done = loadtest(*command, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = loadtest(*command)
+    assert (done.exit_code, done.stdout) == (2, "")
     assert len(done.stderr.strip().splitlines()) == 1
     for part in parts:
         assert part in done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_a_plan_that_fits_ends_with_0_and_one_that_contradicts_itself_with_1(tmp_path: Path) -> None:
-    fits = loadtest("plan", *ASKED, "--json", cwd=tmp_path)
-    assert fits.returncode == 0, fits.stderr
+def test_a_plan_that_fits_ends_with_0_and_one_that_contradicts_itself_with_1() -> None:
+    fits = loadtest("plan", *ASKED, "--json")
+    assert fits.exit_code == 0, fits.stderr
     found = json.loads(fits.stdout)
     assert (found["fits"], found["choice"]["limiter"], found["choice"]["rate_per_s"]) == (True, "shared", 289)
     assert found["prediction"]["drain_s"] < 60
-    tight = loadtest("plan", *ASKED, "--answer-within", "2s", cwd=tmp_path)
-    assert tight.returncode == 1
+    tight = loadtest("plan", *ASKED, "--answer-within", "2s")
+    assert tight.exit_code == 1
     assert "contradict each other" in " ".join(tight.stdout.split())
     assert "--db-budget" in tight.stdout

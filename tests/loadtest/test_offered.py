@@ -1,5 +1,19 @@
 """Offered load and latency: what was meant, what was sent, how late, and how long buyers waited."""
 
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from loadtest.box import show_verdict
+
+
+def shown(verdict):
+    """The box, on a wide terminal."""
+    out = io.StringIO()
+    show_verdict(Console(file=out, width=300), verdict, Path("run"))
+    return out.getvalue()
+
 
 def test_the_load_of_a_herd(history, judged):
     told = history().buys("b-0", "ok", kind="page", at=-3)
@@ -57,3 +71,17 @@ def test_the_load_of_open_arrivals_is_the_plans_sent_or_not(history, judged):
 def test_a_herd_is_neither_on_time_nor_dropped(history, judged):
     load = judged(history().due(0, 0).buys("b-1").buys("b-2", late=0.5)).load
     assert (None, None, 0, 500) == (load.on_time, load.dropped, load.retries, load.fire_spread_ms)
+
+
+def test_buyers_who_come_one_by_one_are_no_herd(history, judged):
+    told = history().buys("b-1", at=0.0003).buys("b-2", at=0.0008)
+    for n in range(3, 10):
+        told.buys(f"b-{n}", at=n / 10, late=0.004)
+    verdict = judged(told)
+    assert verdict.load.fire_spread_ms is None
+    assert "99 % within 4 ms of their time" in shown(verdict)
+    assert "fired within" not in shown(verdict)
+
+
+def test_a_herd_is_told_by_how_long_it_took(history, judged):
+    assert "fired within 500 ms" in shown(judged(history().buys("b-1").buys("b-2", late=0.5)))

@@ -3,16 +3,16 @@
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import psutil
 
-from loadtest.probes.processes import EVERY, ProcessesProbe
+from loadtest.probes import SELDOM
+from loadtest.probes.processes import ProcessesProbe
 from loadtest.stack.process import Command, Supervisor
+from tests.waiting import eventually
 
 
 def test_each_of_several_workers_is_read_by_its_name(tmp_path: Path) -> None:
@@ -28,16 +28,9 @@ def test_each_of_several_workers_is_read_by_its_name(tmp_path: Path) -> None:
     assert read["worker.rss_bytes"] == read["worker-1.rss_bytes"] + read["worker-2.rss_bytes"]
 
 
-def eventually(holds: Callable[[], bool], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def reading(probe: ProcessesProbe) -> dict[str, float]:
     """The next reading that looks."""
-    return dict(next(found for _ in range(EVERY + 1) if (found := probe.read())))
+    return dict(next(found for _ in range(SELDOM + 1) if (found := probe.read())))
 
 
 def test_a_child_counts_under_its_parents_role_and_no_longer_when_it_is_gone(tmp_path: Path) -> None:
@@ -59,7 +52,7 @@ def test_a_process_seen_before_it_was_named_is_looked_at_again(tmp_path: Path) -
     journal.touch()
     probe = ProcessesProbe(cast("Any", SimpleNamespace(processes=journal)))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        assert [probe.read() for _ in range(EVERY)] == [{}] * EVERY
+        assert [probe.read() for _ in range(SELDOM)] == [{}] * SELDOM
         journal.write_text(json.dumps({"pid": process.pid, "role": "worker", "name": "worker-1"}) + "\n")
         assert reading(probe)["worker.rss_bytes"] > 0
         process.kill()

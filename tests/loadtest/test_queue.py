@@ -1,7 +1,7 @@
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import celery
@@ -11,6 +11,7 @@ import pytest
 from loadtest.queue import Depth, QueueReader, open_queue
 from loadtest.shop import Queue
 from loadtest.stack import Services
+from tests.waiting import eventually
 
 
 @pytest.fixture(params=["redis", "classic", "quorum"])
@@ -24,14 +25,6 @@ def app(request: pytest.FixtureRequest, services: Services) -> Iterator[celery.C
     with app.connection_for_write() as connection:
         connection.default_channel.queue_delete(app.conf.task_default_queue)
     app.close()
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    """RabbitMQ routes a message, and takes one back, a moment after the client has gone on."""
-    deadline = time.monotonic() + 5
-    while not true():
-        assert time.monotonic() < deadline, "not within 5 s"
-        time.sleep(0.01)
 
 
 def reader(app: celery.Celery, number: str = "args.0") -> QueueReader:
@@ -54,19 +47,19 @@ def test_waiting_orders_are_counted_and_named_and_stay(app: celery.Celery) -> No
     for n in (1, 2):
         app.send_task("place_order", args=(f"s-{n}", "b"))
     for _ in range(2):  # looking takes nothing away
-        wait_until(lambda: look(app)[0].ready == 2)
+        eventually(lambda: look(app)[0].ready == 2)
         assert look(app)[1] == [("s-1", "ready"), ("s-2", "ready")]
 
 
 def test_the_number_may_be_a_keyword_argument(app: celery.Celery) -> None:
     app.send_task("place_order", kwargs={"number": "s-7"})
-    wait_until(lambda: look(app, "kwargs.number")[0].ready == 1)
+    eventually(lambda: look(app, "kwargs.number")[0].ready == 1)
     assert look(app, "kwargs.number")[1] == [("s-7", "ready")]
 
 
 def test_an_order_that_a_worker_holds_is_unacked(app: celery.Celery) -> None:
     app.send_task("place_order", args=("s-1", "b"))
-    wait_until(lambda: look(app)[0].ready == 1)
+    eventually(lambda: look(app)[0].ready == 1)
     with app.connection_for_read() as connection:
         queue = app.amqp.queues[app.conf.task_default_queue]
         message = queue.bind(connection.default_channel).get(no_ack=False)
@@ -90,7 +83,7 @@ def held(rabbitmq: str) -> Iterator[tuple[Services, Queue]]:
         kombu.Queue(name, channel=channel).declare()
         for n in (1, 2):
             kombu.Producer(channel).publish([[f"s-{n}"], {}], routing_key=name)
-        wait_until(lambda: channel.queue_declare(name, passive=True).message_count == 2)
+        eventually(lambda: channel.queue_declare(name, passive=True).message_count == 2)
         assert channel.basic_get(name) is not None
         yield Services("", "", rabbitmq), Queue(name=name)
         channel.queue_delete(name)

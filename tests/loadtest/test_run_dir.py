@@ -24,6 +24,14 @@ def test_a_directory_that_is_no_run_is_refused(tmp_path: Path) -> None:
         existing(tmp_path)
 
 
+def test_a_matrix_is_no_run_and_its_runs_are_named(tmp_path: Path) -> None:
+    (tmp_path / "cells/01-naive").mkdir(parents=True)
+    for name in ("experiment.toml", "matrix.json"):
+        (tmp_path / name).touch()
+    with pytest.raises(UsageError, match=r"is a matrix of runs; give one of them, such as .*/cells/01-naive$"):
+        existing(tmp_path)
+
+
 def test_parquet_keeps_types_nulls_and_strange_text(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     write_parquet(path, {"a": "VARCHAR", "n": "BIGINT"}, [("<b>\"'\n😀", 2**60), (None, None)])

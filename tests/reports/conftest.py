@@ -1,9 +1,10 @@
 """Run directories made of thin air: what the harness would leave behind, written by DuckDB alone."""
 
+import gc
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import duckdb
 import pytest
 
 from reports.build import build
+
+# Matplotlib makes objects by the hundred thousand, and a sixth of its time would go into looking for those that are left.
+gc.set_threshold(100_000)
 
 T0 = 1_790_000_000_000_000_000
 EVIL = '<script>alert("1")</script> & "quoted" \x1b[31mred\x00'
@@ -271,23 +275,23 @@ def report_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
     return built
 
 
-@pytest.fixture
-def make_matrix(tmp_path: Path) -> Callable[..., Path]:
-    """Makes the directory of a matrix: ``make_matrix({"scheme": ["a", "b"]}, {"at": ("a",), "sale": "valid"})``.
+def write_matrix(directory: Path, axes: dict[str, list[object]], *cells: dict[str, Any], repeat: int = 1) -> Path:
+    """The directory of a matrix: ``write_matrix(path, {"scheme": ["a", "b"]}, {"at": ("a",), "sale": "valid"})``.
 
     Beside `at`, the values of the axes, and `sale`, what its run directory is made of (none without), each cell has fields of
     matrix.json.
     """
+    directory.mkdir()
+    entries = [_entry(directory, n, axes, cell) for n, cell in enumerate(cells, start=1)]
+    whole = {"schema_version": 1, "name": "oversell", "seed": 1, "repeat": repeat, "axes": axes, "cells": entries}
+    (directory / "matrix.json").write_text(json.dumps(whole))
+    return directory
 
-    def make(axes: dict[str, list[object]], *cells: dict[str, Any], repeat: int = 1) -> Path:
-        directory = tmp_path / "matrix"
-        directory.mkdir()
-        entries = [_entry(directory, n, axes, cell) for n, cell in enumerate(cells, start=1)]
-        whole = {"schema_version": 1, "name": "oversell", "seed": 1, "repeat": repeat, "axes": axes, "cells": entries}
-        (directory / "matrix.json").write_text(json.dumps(whole))
-        return directory
 
-    return make
+@pytest.fixture
+def make_matrix(tmp_path: Path) -> Callable[..., Path]:
+    """See `write_matrix`."""
+    return partial(write_matrix, tmp_path / "matrix")
 
 
 def _entry(directory: Path, place: int, axes: dict[str, list[object]], cell: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,15 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
+from reports import drawing
 from reports.build import build
+from reports.canvas import WIDE, Format
+from reports.chart import Chart
 from reports.figures import FIGURES
 
 MakeRun = Callable[..., Path]
@@ -34,6 +39,27 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
+@pytest.fixture
+def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To draw them all is nearly the whole work, and most words of a report do not depend on it."""
+    monkeypatch.setattr(
+        "reports.build.FIGURES", {name: FIGURES[name] for name in ("conservation", "latency", "tester")}
+    )
+
+
+@pytest.fixture
+def wide_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each figure drawn once: the narrow one is made of the same data."""
+    drawn: dict[str, Any] = {}
+
+    def once(chart: Chart, form: Format, draw: Any = drawing._drawn) -> Any:
+        if form is WIDE:
+            drawn[chart.title] = draw(chart, form)
+        return drawn[chart.title]
+
+    monkeypatch.setattr(drawing, "_drawn", once)
+
+
 def read(report: Path) -> tuple[str, Page]:
     text = report.read_text(encoding="utf-8")
     return text, Page(text)
@@ -51,6 +77,7 @@ def test_banner_says_what_the_verdict_says(report_of: ReportOf, word: str, sale:
     assert f"<title>{word} · rush</title>" in text
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_banner_and_numbers_follow_the_verdict_and_not_the_tables(make_run: MakeRun) -> None:
     run = make_run("valid")
     verdict = json.loads((run / "verdict.json").read_text())
@@ -62,6 +89,7 @@ def test_banner_and_numbers_follow_the_verdict_and_not_the_tables(make_run: Make
     assert re.search(r'class="bad"><dt>oversold</dt><dd>7<', text)
 
 
+@pytest.mark.usefixtures("few_figures")
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"verdict": "GREEN"}', '{"verdict": "VALID", "schema_version": 9}']
 )
@@ -72,17 +100,17 @@ def test_a_verdict_that_cannot_be_read_is_incomplete(make_run: MakeRun, content:
     assert ("header", {"class": "banner INCOMPLETE", "id": "verdict", "data-verdict": "INCOMPLETE"}) in page.tags
 
 
-def test_every_figure_is_drawn_of_a_whole_run(make_run: MakeRun) -> None:
-    run = make_run("valid")
-    text, page = read(build(run))
+def test_every_figure_is_drawn_of_a_whole_run(report_of: ReportOf) -> None:
+    report = report_of("valid")
+    text, page = read(report)
     assert "Not drawn" not in text
     images = [found for tag, found in page.tags if tag == "svg" and found.get("role") == "img"]
     assert [found["class"] for found in images] == ["wide", "narrow"] * len(FIGURES)
     assert all(found["aria-label"] for found in images)
     for name in FIGURES:
-        drawing = ET.parse(run / "figures" / f"{name}.svg")  # noqa: S314 - we wrote it
+        drawing = ET.parse(report.parent / "figures" / f"{name}.svg")  # noqa: S314 - we wrote it
         assert drawing.getroot().tag == "{http://www.w3.org/2000/svg}svg"
-        assert len((run / "figures" / f"{name}.csv").read_text().splitlines()) > 1
+        assert len((report.parent / "figures" / f"{name}.csv").read_text().splitlines()) > 1
 
 
 def test_ids_are_unique_and_every_reference_has_one(report_of: ReportOf) -> None:
@@ -92,13 +120,14 @@ def test_ids_are_unique_and_every_reference_has_one(report_of: ReportOf) -> None
     assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', text)) <= set(ids)
 
 
-def test_no_placeholder_colour_is_left(make_run: MakeRun) -> None:
-    run = make_run("oversold")
-    text, _ = read(build(run))
-    drawings = [path.read_text() for path in (run / "figures").glob("*.svg")]
+def test_no_placeholder_colour_is_left(report_of: ReportOf) -> None:
+    report = report_of("oversold")
+    text, _ = read(report)
+    drawings = [path.read_text() for path in (report.parent / "figures").glob("*.svg")]
     assert not [found for found in (text, *drawings) if "#fe01" in found]
 
 
+@pytest.mark.usefixtures("wide_only")
 @pytest.mark.parametrize("part", PARTS)
 def test_a_missing_file_is_named_and_crashes_nothing(make_run: MakeRun, part: str) -> None:
     run = make_run("valid")
@@ -108,6 +137,7 @@ def test_a_missing_file_is_named_and_crashes_nothing(make_run: MakeRun, part: st
     assert "Error" not in " ".join(re.findall(r'class="absent">([^<]*)', text))
 
 
+@pytest.mark.usefixtures("wide_only")
 @pytest.mark.parametrize("part", PARTS)
 def test_a_broken_file_is_named_and_crashes_nothing(make_run: MakeRun, part: str) -> None:
     run = make_run("valid")
@@ -117,6 +147,23 @@ def test_a_broken_file_is_named_and_crashes_nothing(make_run: MakeRun, part: str
     assert f"{part} cannot be read" in text or part.endswith(("toml", "json"))
 
 
+@pytest.mark.usefixtures("few_figures")
+@pytest.mark.parametrize(
+    ("load", "told"),
+    [
+        ({"fire_spread_ms": 40}, "From the first to the last buyer the herd took 40 ms to fire; no request was sent"),
+        ({}, "No request was sent"),
+    ],
+)
+def test_only_a_herd_is_told_by_how_long_it_took_to_fire(make_run: MakeRun, load: dict[str, float], told: str) -> None:
+    run = make_run("valid")
+    verdict = json.loads((run / "verdict.json").read_text())
+    (run / "verdict.json").write_text(json.dumps(verdict | {"load": load}))
+    text, _ = read(build(run))
+    assert f"</b> {told}" in text
+
+
+@pytest.mark.usefixtures("few_figures")
 def test_what_is_not_known_is_not_called_good(make_run: MakeRun) -> None:
     run = make_run("incomplete")
     (run / "history.parquet").unlink()
@@ -126,12 +173,31 @@ def test_what_is_not_known_is_not_called_good(make_run: MakeRun) -> None:
     assert "requests, peak 0" not in text
 
 
+@pytest.mark.usefixtures("few_figures")
+def test_what_a_killed_generator_had_begun_is_told_without_its_times(make_run: MakeRun) -> None:
+    run = make_run("unknown")
+    history = run / "history.parquet"
+    with duckdb.connect() as db:
+        begun = "outcome = 'unknown' AND buyer = (SELECT min(buyer) FROM it WHERE outcome = 'unknown')"
+        times = ", ".join(
+            f"CASE WHEN {begun} THEN NULL ELSE {name}_ns END AS {name}_ns" for name in ("scheduled", "start", "end")
+        )
+        db.execute(f"CREATE TABLE it AS FROM '{history}'")
+        (buyer,) = db.sql(f"SELECT buyer FROM it WHERE {begun}").fetchall()[0]
+        db.sql(f"SELECT * REPLACE ({times}) FROM it").write_parquet(str(history))
+    text, _ = read(build(run))
+    row = text[text.index(f"<td>{buyer}</td>") :].split("</tr>")[0]
+    assert ">–</td>" in row
+    assert "no row" in row
+
+
 def test_an_empty_run_directory_is_incomplete(tmp_path: Path) -> None:
     text, page = read(build(tmp_path))
     assert ("header", {"class": "banner INCOMPLETE", "id": "verdict", "data-verdict": "INCOMPLETE"}) in page.tags
     assert text.count("Not drawn") == len(FIGURES)
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_a_figure_that_can_no_longer_be_drawn_leaves_no_old_file(make_run: MakeRun) -> None:
     run = make_run("valid")
     build(run)
@@ -155,16 +221,16 @@ def test_what_comes_from_outside_is_escaped(report_of: ReportOf) -> None:
     assert shown.count('<script>alert("1")</script>') >= 4  # witnesses, unknown orders, errors
 
 
-def test_names_of_outcomes_and_faults_are_escaped_in_figures(make_run: MakeRun) -> None:
-    run = make_run("hostile")
-    text, page = read(build(run))
+def test_names_of_outcomes_and_faults_are_escaped_in_figures(report_of: ReportOf) -> None:
+    report = report_of("hostile")
+    text, page = read(report)
     shown = "".join(page.text)
     assert "<b>kill</b> $x$" in shown  # a fault's label
     assert "<i>odd</i>" in shown  # an outcome's
     assert not {"i", "b>kill"} & {tag for tag, _ in page.tags}
     assert "<b>kill" not in text
-    for drawing in (run / "figures").glob("*.svg"):
-        ET.parse(drawing)  # noqa: S314 - we wrote it
+    for svg in (report.parent / "figures").glob("*.svg"):
+        ET.parse(svg)  # noqa: S314 - we wrote it
 
 
 def test_nothing_is_fetched(report_of: ReportOf) -> None:
@@ -174,15 +240,15 @@ def test_nothing_is_fetched(report_of: ReportOf) -> None:
     assert [link for link in links if not re.match(r"#|data:|[\w./-]+$", link)] == []
 
 
-def test_linked_files_are_there(make_run: MakeRun) -> None:
-    run = make_run("valid")
-    _, page = read(build(run))
+def test_linked_files_are_there(report_of: ReportOf) -> None:
+    report = report_of("valid")
+    _, page = read(report)
     links = [found["href"] or "" for tag, found in page.tags if tag == "a"]
     files = [link for link in links if not link.startswith(("#", "data:"))]
     assert {"verdict.json", "junit.xml", "summary.md", "history.parquet", "logs/worker-1.log"} <= set(files)
-    assert [file for file in files if not (run / file).exists()] == []
+    assert [file for file in files if not (report.parent / file).exists()] == []
 
 
-def test_the_same_run_gives_the_same_report(make_run: MakeRun) -> None:
-    run = make_run("oversold")
-    assert read(build(run))[0] == read(build(run))[0]
+def test_the_same_run_gives_the_same_report(report_of: ReportOf) -> None:
+    before, _ = read(report_of("oversold"))
+    assert before == read(build(report_of("oversold").parent))[0]

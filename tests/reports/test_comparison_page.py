@@ -1,6 +1,5 @@
 """The comparison in a real browser: nothing in the console, nothing wider than the window, the matrix on the first screen."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +7,14 @@ import pytest
 
 from reports.compare import compare_matrix
 
-MakeMatrix = Callable[..., Path]
+from .conftest import write_matrix
+
 RATES = [25, 50, 100, 200]
 SCHEMES = ["conditional_update", "tokens_reconciled", "x" * 60]
 
 
-@pytest.fixture
-def comparison(make_matrix: MakeMatrix) -> Path:
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with a square of every kind, texts from outside, and more columns than a telephone is wide."""
     cells = [
         {"at": (SCHEMES[0], 25), "sale": "oversold", "expected": "invalid:oversell", "met": True},
@@ -25,7 +25,8 @@ def comparison(make_matrix: MakeMatrix) -> Path:
         {"at": (SCHEMES[1], 50), "met": False, "error": "no such/" * 40},
         {"at": (SCHEMES[1], 100), "sale": "unknown", "met": False},
     ]
-    return compare_matrix(make_matrix({"scheme": SCHEMES, "limiter.rate_per_s": RATES}, *cells, repeat=2))
+    matrix = tmp_path_factory.mktemp("comparison") / "matrix"
+    return compare_matrix(write_matrix(matrix, {"scheme": SCHEMES, "limiter.rate_per_s": RATES}, *cells, repeat=2))
 
 
 def test_fits_every_window_and_is_quiet(comparison: Path, open_page: Any) -> None:

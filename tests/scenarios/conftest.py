@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -110,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def shop() -> Iterator[Shop]:
     with Shop(stock=5) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
         server.shutdown()
 
@@ -152,15 +153,19 @@ class Rush:
             time.sleep(0.05)
 
     def ops(self, kind: str, generator: str = "g*") -> list[dict[str, Any]]:
-        """Operations of `kind`, each intent with its completion, if it has one; times by the master's clock."""
+        """Operations of `kind`: those that ended, by the master's clock, and what is known of those that only began."""
         ahead_ns = {each.generator: each.offset_ns for each in read_generators(self.run_dir)}
-        joined: dict[tuple[str, int], dict[str, Any]] = {}
+        found: list[dict[str, Any]] = []
         for shard in sorted((self.run_dir / "history").glob(f"{generator}.jsonl")):
-            for line in shard.read_bytes().rstrip(b"\0").splitlines():
-                part = json.loads(line)
-                part.update({key: part[key] + ahead_ns.get(shard.stem, 0) for key in ("s", "t", "e") if key in part})
-                joined.setdefault((shard.stem, part["op"]), {}).update(part)
-        return [op for op in joined.values() if op["k"] == kind]
+            lines = [json.loads(line) for line in shard.read_bytes().rstrip(b"\0").splitlines()]
+            open_ones = Counter((line["b"], line["k"]) for line in lines if "a" not in line)
+            for line in lines:
+                if "a" in line:
+                    open_ones[line["b"], line["k"]] -= 1
+                    times = {key: line[key] + ahead_ns.get(shard.stem, 0) for key in "ste"}
+                    found.append(line | times | line["a"])
+            found += [{"b": buyer, "k": asked} for buyer, asked in open_ones.elements()]
+        return [op for op in found if op["k"] == kind]
 
     def samples(self, metric: str) -> list[dict[str, Any]]:
         shards = sorted((self.run_dir / "samples").glob("*.jsonl"))

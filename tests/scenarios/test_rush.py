@@ -1,12 +1,12 @@
 """What buyers meet, and how it stands in the history. Each test is one real Locust process."""
 
 import csv
+import json
+import re
 import socket
 import time
 from collections import Counter
 from typing import Any
-
-import pytest
 
 from .conftest import Rush, Shop
 
@@ -52,32 +52,40 @@ def test_samples_of_the_generator(rush: Rush, shop: Shop) -> None:
     assert max(waiting) == 10
     assert waiting[-1] == 0
     assert {sample["p"] for sample in rush.samples("sent")} == {"generator"}
+    for shard in (rush.run_dir / "samples").glob("*.jsonl"):
+        for line in shard.read_text().splitlines():
+            assert set(json.loads(line)) == {"t", "p", "m", "v"}
 
 
-@pytest.mark.parametrize(
-    ("status", "content", "outcome"),
-    [
-        (503, {}, "unknown"),
-        (500, {}, "unknown"),
-        (302, {}, "unknown"),
-        (404, {}, "refused"),
-        (422, {}, "refused"),
-        (429, {}, "throttled"),
-        (410, {}, "sold_out"),
-        (409, {"number": "sale-000009"}, "already_bought"),
-        (202, {}, "unknown"),
-        (202, {"number": None}, "unknown"),
-        (202, {"number": {"deep": 1}}, "unknown"),
-    ],
-)
-def test_what_an_answer_means(rush: Rush, shop: Shop, status: int, content: dict[str, Any], outcome: str) -> None:
-    shop.answer = lambda _: (status, content)
-    output = rush.run(2, shop.url)
-    buys = rush.ops("buy")
-    assert outcomes(buys) == {outcome: 2}
-    assert [op["h"] for op in buys] == [status, status]
-    assert {op.get("n") for op in buys} == {content.get("number") if outcome == "already_bought" else None}
-    assert ("Error report" in output) == (outcome in ("unknown", "refused"))
+# Status and content of an answer, and what it means.
+ANSWERS: list[tuple[int, dict[str, Any], str]] = [
+    (503, {}, "unknown"),
+    (500, {}, "unknown"),
+    (302, {}, "unknown"),
+    (404, {}, "refused"),
+    (422, {}, "refused"),
+    (429, {}, "throttled"),
+    (410, {}, "sold_out"),
+    (409, {"number": "sale-000009"}, "already_bought"),
+    (202, {}, "unknown"),
+    (202, {"number": None}, "unknown"),
+    (202, {"number": {"deep": 1}}, "unknown"),
+]
+
+
+def test_what_an_answer_means(rush: Rush, shop: Shop) -> None:
+    told = {f"b-{n:06d}": answer for n, answer in enumerate(ANSWERS * 2, 1)}
+    shop.answer = lambda buyer: told[buyer][:2]
+    output = rush.run(len(told), shop.url)
+    buys = {op["b"]: op for op in rush.ops("buy")}
+    assert buys.keys() == told.keys()
+    for buyer, (status, content, outcome) in told.items():
+        number = content.get("number") if outcome == "already_bought" else None
+        assert (buys[buyer]["o"], buys[buyer]["h"], buys[buyer].get("n")) == (outcome, status, number)
+    # Locust calls a failure what the shop cannot have meant, and nothing else.
+    failed = Counter(status for status, _, outcome in told.values() if outcome in ("unknown", "refused"))
+    reported = re.findall(r"^(\d+) .*HTTP (\d+)", output.partition("Error report")[2], re.MULTILINE)
+    assert sum((Counter({int(status): int(times)}) for times, status in reported), Counter()) == failed
 
 
 def test_an_order_without_an_answer_in_time_is_unknown(rush: Rush, shop: Shop) -> None:

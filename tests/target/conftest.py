@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -31,6 +30,7 @@ from target.backlog import purge
 from target.claims import Keys
 from target.config import Config
 from target.schemes import open_scheme
+from tests.waiting import eventually
 
 DATABASE = "shop_test"
 SHOP_DB, BROKER_DB = 5, 6
@@ -286,14 +286,26 @@ def environment(config: Config) -> dict[str, str]:
     return {**os.environ, **told}
 
 
+# A worker whose batches wait longer for their orders: what is in one does not depend on how fast this machine is just now.
+GATHERING = """
+import celery
+celery.maybe_patch_concurrency()
+from target import limiter
+limiter.GATHER_S = 1.0
+from celery.__main__ import main
+main()
+"""
+
+
 @contextmanager
 def running_worker(
-    config: Config, log: Path, pool: str = "prefork", concurrency: int = 2
+    config: Config, log: Path, pool: str = "prefork", concurrency: int = 2, gathering: bool = False
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A Celery worker, as the manifest starts it, until the block ends."""
+    """A Celery worker, as the manifest starts it, until the block ends. It is killed then: some pools take 6 s to stop."""
     command = [
-        sys.executable, "-m", "celery", "-A", "target.celery", "worker", "-n", f"{log.stem}-{config.sale}@%h", "-P", pool,
-        "-c", str(concurrency), "-l", "warning", "--without-gossip", "--without-mingle", "--without-heartbeat",
+        sys.executable, *(("-c", GATHERING) if gathering else ("-m", "celery")), "-A", "target.celery", "worker",
+        "-n", f"{log.stem}-{config.sale}@%h", "-P", pool, "-c", str(concurrency), "-l", "warning",
+        "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=environment(config), stdout=out, stderr=out, start_new_session=True)
@@ -302,9 +314,6 @@ def running_worker(
             assert process.poll() is None, log.read_text()
             yield process
         finally:
-            process.send_signal(signal.SIGQUIT)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(10)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -314,20 +323,6 @@ def running_worker(
 def worker(tmp_path: Path) -> Callable[[Config], Any]:
     """A context manager that runs a worker."""
     return lambda config, name="worker", **how: running_worker(config, tmp_path / f"{name}.log", **how)
-
-
-def eventually(holds: Callable[[], bool], within_s: float) -> None:
-    """Returns once `holds`; fails after `within_s`."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, f"not so within {within_s} s"
-        time.sleep(0.02)
-
-
-@pytest.fixture(name="eventually")
-def eventually_fixture() -> Callable[[Callable[[], bool], float], None]:
-    """See `eventually`."""
-    return eventually
 
 
 @pytest.fixture

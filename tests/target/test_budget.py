@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from target.budget import AWAY_S, TIMEOUT_S, Budget, Shared
 from target.claims import Keys
 from target.config import Config
+from tests.waiting import eventually
 
 from .test_limiter import Clock, most_in
 
@@ -86,9 +87,10 @@ def test_no_window_holds_more_than_rate_and_burst_of_all_workers(
 def test_together_they_meet_the_rate_though_each_is_late(budget: Any, rate: float, count: int, late: float) -> None:
     shared = budget()
     burst = max(2, round(rate * 0.04))
-    start, seconds = shared.clock.now, 200 / rate
-    taken = drain(shared, workers(shared, count, rate, burst), start + seconds, late_s=late * (burst - 1) / rate)
-    assert 0.95 * 200 <= len(taken) <= 200 + burst
+    seconds, late_s = 600 / rate, late * (burst - 1) / rate
+    taken = drain(shared, workers(shared, count, rate, burst), shared.clock.now + late_s + seconds, late_s)
+    held = [at for at in taken if at <= taken[0] + seconds]  # the first was late too
+    assert 0.95 * 600 <= len(held) <= 600 + burst
 
 
 def test_one_question_an_order_however_many_wait(budget: Any) -> None:
@@ -172,7 +174,7 @@ def test_answers_that_come_too_late_are_not_used(budget: Any) -> None:
 def test_a_redis_that_stalls_holds_the_worker_up_for_no_longer_than_its_time_out(config: Config, wire: Any) -> None:
     muted = wire(config.redis_url)
     pace = Shared(50.0, 2, Budget(replace(config, redis_url=muted.url)), 1)
-    assert pace.take()
+    eventually(pace.take, 5)  # the first answer may come too late to be of use
     muted.muted = True
     time.sleep(0.03)
     began = time.monotonic()

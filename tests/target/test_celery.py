@@ -23,6 +23,7 @@ from target.claims import Claim, Keys
 from target.config import Config, load
 from target.dispatch import Queued
 from target.schemes.tokens import Tokens
+from tests.waiting import eventually
 
 Prepare = Callable[[Config], Config]
 NEEDED = {
@@ -54,7 +55,7 @@ def most_in_1s(times: list[float]) -> int:
 
 @pytest.mark.alone
 def test_a_backlog_drains_at_the_rate_and_never_faster(
-    queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any
+    queued: Config, prepare: Prepare, worker: Any, rows: Any
 ) -> None:
     sale = prepare(replace(queued, stock=80, limiter="flat", rate_per_s=20.0, burst=2))
     buy(sale, 80)
@@ -70,7 +71,7 @@ def test_a_backlog_drains_at_the_rate_and_never_faster(
     ("pool", "concurrency", "kind"), [("threads", 4, "flat"), ("gevent", 4, "shared"), ("solo", 1, "flat")]
 )
 def test_every_pool_meets_the_rate(
-    queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any, pool: str, concurrency: int, kind: Any
+    queued: Config, prepare: Prepare, worker: Any, rows: Any, pool: str, concurrency: int, kind: Any
 ) -> None:
     sale = prepare(replace(queued, stock=60, limiter=kind, rate_per_s=40.0, burst=2))
     with worker(sale, pool=pool, concurrency=concurrency):
@@ -83,7 +84,7 @@ def test_every_pool_meets_the_rate(
 
 @pytest.mark.alone
 def test_a_limit_of_all_workers_changes_for_all_of_them_and_for_what_they_hold(
-    queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any, tmp_path: Path
+    queued: Config, prepare: Prepare, worker: Any, rows: Any, tmp_path: Path
 ) -> None:
     sale = prepare(replace(queued, stock=200, limiter="shared", rate_per_s=10.0, burst=2, workers=2))
     experiment = Experiment(limiter={"kind": "shared", "rate_per_s": 10}, workers={"count": 2})
@@ -113,7 +114,7 @@ def test_native_is_celery_as_it_is_shipped(queued: Config) -> None:
 
 
 def test_every_winner_is_confirmed_and_no_claim_is_left(
-    queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any, store: redis.Redis
+    queued: Config, prepare: Prepare, worker: Any, rows: Any, store: redis.Redis
 ) -> None:
     sale = prepare(queued)
     numbers = buy(sale, 20)
@@ -149,7 +150,7 @@ def blocked(engine: sa.Engine) -> Any:
 
 
 def test_an_order_in_a_killed_child_is_placed_by_another(
-    queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any, blocked: Any, store: redis.Redis
+    queued: Config, prepare: Prepare, worker: Any, rows: Any, blocked: Any, store: redis.Redis
 ) -> None:
     sale = prepare(replace(queued, visibility_s=600.0))
     number = sale.number(1)
@@ -165,7 +166,7 @@ def test_an_order_in_a_killed_child_is_placed_by_another(
 
 
 def test_an_order_in_a_killed_worker_is_placed_by_another_after_the_visibility_time_out(
-    queued: Config, prepare: Prepare, worker: Any, rows: Any, eventually: Any, blocked: Any
+    queued: Config, prepare: Prepare, worker: Any, rows: Any, blocked: Any
 ) -> None:
     sale = prepare(replace(queued, visibility_s=2.0))
     number = sale.number(1)

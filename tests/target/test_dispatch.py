@@ -113,6 +113,18 @@ def test_after_an_error_a_publisher_works_again(
     assert sale.number(3) in [arguments[0] for arguments in waiting()]
 
 
+def test_an_order_that_comes_as_the_publishers_end_is_sent(sale: Config, waiting: Callable[[], list[Any]]) -> None:
+    claims = [Claim(sale.number(n), f"b-{n}") for n in (1, 2, 3)]
+
+    async def one_by_one() -> None:
+        dispatch = Queued(replace(sale, publishers=1))
+        for claim in claims:  # each in the moment in which the one before it is told
+            await dispatch.send(claim)
+
+    asyncio.run(asyncio.wait_for(one_by_one(), 5))
+    assert waiting() == [[claim.number, claim.buyer, 1] for claim in claims]
+
+
 def test_enqueueing_never_stops_the_event_loop(sale: Config) -> None:
     async def longest_pause() -> float:
         dispatch, loop, longest = Queued(sale), asyncio.get_running_loop(), 0.0

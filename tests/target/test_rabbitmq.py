@@ -20,6 +20,7 @@ from target.config import Config, QueueType
 from target.dispatch import open_producer
 from target.errors import NoRoom
 from target.rabbitmq import make_room
+from tests.waiting import eventually
 
 
 def rabbitmqctl(*arguments: str) -> str:
@@ -98,9 +99,7 @@ def ready(config: Config) -> int:
 
 
 @pytest.mark.parametrize("kind", ["classic", "quorum"])
-def test_a_sale_that_begins_anew_finds_its_queue_empty_whatever_it_was(
-    kind: QueueType, on_rabbitmq: Any, eventually: Any
-) -> None:
+def test_a_sale_that_begins_anew_finds_its_queue_empty_whatever_it_was(kind: QueueType, on_rabbitmq: Any) -> None:
     other = on_rabbitmq("classic" if kind == "quorum" else "quorum")
     for config in (other, on_rabbitmq(kind)):
         purge(config)
@@ -114,7 +113,7 @@ def test_a_sale_that_begins_anew_finds_its_queue_empty_whatever_it_was(
 
 
 def test_orders_are_placed_and_a_worker_takes_no_more_than_it_can_place(
-    on_rabbitmq: Any, prepare: Any, worker: Any, rows: Any, eventually: Any
+    on_rabbitmq: Any, prepare: Any, worker: Any, rows: Any
 ) -> None:
     sale = prepare(replace(on_rabbitmq("quorum"), limiter="flat", rate_per_s=4.0, ack="early", stock=8))
     celery = create_celery(sale)
@@ -128,9 +127,7 @@ def test_orders_are_placed_and_a_worker_takes_no_more_than_it_can_place(
         eventually(lambda: len(rows.all()) == 8, 20)
 
 
-def test_an_order_may_go_back_to_a_quorum_queue_more_often_than_rabbitmq_4_lets_it(
-    on_rabbitmq: Any, eventually: Any
-) -> None:
+def test_an_order_may_go_back_to_a_quorum_queue_more_often_than_rabbitmq_4_lets_it(on_rabbitmq: Any) -> None:
     sale = on_rabbitmq("quorum")
     purge(sale)
     with create_celery(sale).connection_for_write() as connection:

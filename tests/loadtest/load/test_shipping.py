@@ -9,10 +9,10 @@ import gevent
 import pytest
 
 from loadtest.load import shipping
-from loadtest.load.recorder import Answer, Recorder, tag
+from loadtest.load.recorder import Answer, Ended, Recorder, begun
 from loadtest.load.shipping import Copy, Growing, Shipper
 
-BUY = tag("b-000001", "buy")
+BUY = begun("b-000001", "buy")
 
 
 class Channel:
@@ -44,8 +44,8 @@ def channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Channel
 
 def record(recorder: Recorder, orders: int) -> None:
     for turn in range(orders):
-        op = recorder.intent(BUY, turn, turn)
-        recorder.completion(Answer("won", f"sale-{turn:06d}", None, op, turn, 202))
+        recorder.write(BUY)
+        recorder.ended.append(Ended("b-000001", "buy", turn, turn, turn, Answer("won", f"sale-{turn:06d}", None, 202)))
 
 
 def shipped(channel: Channel, here: Path) -> Shipper:
@@ -75,7 +75,7 @@ def test_while_it_grows_the_copy_has_whole_lines_and_no_more(channel: Channel, t
     record(recorder, 3)
     gevent.sleep(0.02)
     there = (tmp_path / "there.jsonl").read_bytes()
-    assert there.count(b"\n") == 3  # the intents; completions wait in the recorder
+    assert there.count(b"\n") == 3  # what was begun; what ended waits in the recorder
     assert there.endswith(b"}\n")
     assert here.stat().st_size > 1000 * len(there)  # mapped ahead
     recorder.close()

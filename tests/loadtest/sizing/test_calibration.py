@@ -67,7 +67,7 @@ def test_what_disturbed_the_run_is_said(sale, written, tmp_path: Path) -> None:
     ("change", "said"),
     [
         (lambda run: (run / "experiment.toml").unlink(), "expected a run directory"),
-        (lambda run: (run / "matrix.json").write_text("{}"), "a matrix; give one of its cells"),
+        (lambda run: (run / "matrix.json").write_text("{}"), "is a matrix of runs; give one of them"),
         (lambda run: (run / "experiment.toml").write_text('dispatch = "inline"\n'), "nothing was queued"),
         (
             lambda run: (run / "experiment.toml").write_text('[limiter]\nkind = "native"\n'),

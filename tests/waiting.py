@@ -1,0 +1,12 @@
+"""Waiting for what is about to be so."""
+
+import time
+from collections.abc import Callable
+
+
+def eventually(holds: Callable[[], bool], within_s: float = 5) -> None:
+    """Returns once `holds`; fails after `within_s`."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, f"not so within {within_s:g} s"
+        time.sleep(0.02)
