@@ -13,6 +13,7 @@ import pytest
 
 from loadtest.stack import Services
 from loadtest.stack.embedded import embedded, free_port
+from tests.stalls import Stalls, watching
 
 # Nothing that the browser wants to know from elsewhere.
 QUIET = (
@@ -90,3 +91,10 @@ def browser() -> Iterator[Any]:
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", *QUIET])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def stalls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stalls]:
+    """How long the machine itself stood still."""
+    with watching(tmp_path_factory.mktemp("stalls")) as seen:
+        yield seen
