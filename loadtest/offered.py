@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from loadtest.rates import busiest
+from loadtest.spans import busiest
 from loadtest.tables import Tables
 
 SENT = busiest("SELECT start_ns AS t FROM ops, sale WHERE start_ns >= t0_ns")

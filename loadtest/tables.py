@@ -17,6 +17,8 @@ planned; empty in a run that has none). What follows from it, defined here once:
     limits     the orders a second that all workers together were allowed, from one change to the next; NULL without a limiter
     clock      T0, and whether the harness stopped waiting before its own deadline (`cut_short`), and whether workers may hold
                orders whose numbers the broker does not show (`veiled`; once everything has drained, rows decide)
+    row_seconds the seconds that begin with a row: (began_ns, n), n rows within it
+    backlogs   the spans of two seconds and more in which a backlog stood, with the rate at which rows were written meanwhile
 
 A table that cannot be read is there, empty, and named in `Tables.missing`: what needs it is unknown, not clean.
 """
@@ -30,6 +32,7 @@ from typing import Any
 from loadtest.errors import HarnessError
 from loadtest.generators import BUYERS_EACH, read_generators
 from loadtest.shards import database
+from loadtest.spans import BACKLOGS, ROW_SECONDS
 
 Row = tuple[Any, ...]
 
@@ -47,6 +50,7 @@ FILES = {
 }
 # As long as the buyers are many, and the run.
 LONG = ("ops", "samples")
+SHORT_FILE_BYTES = 4_000_000
 COLUMNS = {
     "ops": "op_id BIGINT, generator VARCHAR, buyer VARCHAR, kind VARCHAR, scheduled_ns BIGINT, start_ns BIGINT, "
     "end_ns BIGINT, outcome VARCHAR, number VARCHAR, http_status INTEGER, error VARCHAR",
@@ -118,6 +122,8 @@ CREATE VIEW clock AS
         false) AS cut_short, NOT drained AND EXISTS (FROM queue WHERE number IS NULL) AS veiled
     FROM sale;
 """
+# What is long to work out, once and not by each that asks it.
+ASKED_OFTEN = {"row_seconds": ROW_SECONDS, "backlogs": BACKLOGS}
 
 
 @dataclass(frozen=True)
@@ -145,10 +151,7 @@ class Tables:
 @contextmanager
 def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> Iterator[Tables]:
     """The tables of a run directory, which stays as it is. `unreadable` says of which tables it is known already, and why."""
-    with database() as db:
-        db.execute("SET preserve_insertion_order = true")  # witnesses keep the order they were found in
-        # Where it expects few rows DuckDB joins ASOF in nested loops: quadratic, when it is mistaken.
-        db.execute("SET asof_loop_join_threshold = 0")
+    with database(ordered=True) as db:  # witnesses keep the order they were found in
         missing = dict(unreadable or {})
         for name, file in FILES.items():
             reason = _open(db, name, run_dir / file, missing.get(name))
@@ -165,13 +168,25 @@ def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> I
         if reason:
             missing["ops"] = reason
         db.execute(DERIVED)
+        for name, query in ASKED_OFTEN.items():
+            _work_out(db, name, query)
         yield Tables(db, missing)
+
+
+def _work_out(db: Any, name: str, query: str) -> None:
+    """Makes `name`. What cannot be worked out is a view: whoever asks it is told why."""
+    import duckdb
+
+    try:
+        db.execute(f"CREATE TEMP TABLE {name} AS {query}")
+    except duckdb.Error:
+        db.execute(f"CREATE TEMP VIEW {name} AS {query}")
 
 
 def _open(db: Any, name: str, path: Path, reason: str | None) -> str | None:
     """Makes `name`; empty, with the reason, where the file is not what it should be.
 
-    What is no longer than the stock is read once: to open a file for each of a hundred queries takes longer than a small run's verdict.
+    What is short is read once: to open a file for each of a hundred queries takes longer than a small run's verdict.
     """
     import duckdb
 
@@ -180,7 +195,7 @@ def _open(db: Any, name: str, path: Path, reason: str | None) -> str | None:
         if reason is None:
             # A Parquet file of another shape must fail here, not in a check.
             source = (SALE if name == "sale" else "read_parquet('{file}')").format(file=_quoted(path))
-            kind = "VIEW" if name in LONG else "TABLE"
+            kind = "VIEW" if name in LONG and path.stat().st_size > SHORT_FILE_BYTES else "TABLE"
             db.execute(f"CREATE {kind} {name} AS SELECT {_casts(name)} FROM {source}")
             found = db.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
             if name == "sale" and found != 1:

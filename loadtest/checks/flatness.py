@@ -1,14 +1,13 @@
 """Flatness: the limiter keeps the database at its rate, neither above nor far below.
 
 Above: more than W·(L+burst) rows in any second (L+burst where all workers share one limit), whether or not a backlog stood, because a limiter
-allows it never. Below: less than 0.9·W·L while a backlog stood for two seconds or longer, as `loadtest.rates` finds it. Where none stood that long
+allows it never. Below: less than 0.9·W·L while a backlog stood for two seconds or longer, as `loadtest.spans` finds it. Where none stood that long
 the lower bound was not tested; the finding says so, and the verdict has a doubt, but it is no reason to call the run unknown.
 While a fault goes on the lower bound rests. Where the limit was changed meanwhile, each second is held against the highest that held within a
 second of it, and each backlog against the one that held throughout.
 """
 
 from loadtest.checks import Check
-from loadtest.rates import BACKLOGS, BUSIEST_ROWS, ROWS, windows
 
 BURST = "burst * CASE limiter_kind WHEN 'shared' THEN 1 ELSE workers END"
 # From `from_ns` on, a second may hold so many.
@@ -18,7 +17,7 @@ ALLOWED = f"""
     ), sale, limits l WHERE l.from_ns - 1000000000 <= p AND p < l.to_ns + 1000000000 GROUP BY p
 """
 WORST = f"""
-    SELECT began_ns, n, most FROM ({windows(ROWS)}) ASOF JOIN ({ALLOWED}) ON began_ns >= from_ns ORDER BY n - most DESC, began_ns LIMIT 1
+    SELECT began_ns, n, most FROM row_seconds ASOF JOIN ({ALLOWED}) ON began_ns >= from_ns ORDER BY n - most DESC, began_ns LIMIT 1
 """
 
 CHECK = Check(
@@ -32,13 +31,13 @@ CHECK = Check(
             UNION ALL
             SELECT began_ns, format('{{:.1f}}/s during the backlog of {{:.1f}} s from {{}}; at least {{:g}}/s', per_s,
                 (ended_ns - began_ns) / 1e9, since_t0(began_ns), 0.9 * allowed_per_s)
-            FROM ({BACKLOGS}) WHERE per_s < 0.9 * allowed_per_s
+            FROM backlogs WHERE per_s < 0.9 * allowed_per_s
         ) ORDER BY began_ns
     """,
     observed=f"""
         SELECT CASE WHEN bound IS NULL THEN 'no limiter' ELSE format('busiest second {{:,}}; {{}}',
-                coalesce((SELECT n FROM ({BUSIEST_ROWS})), 0),
-                coalesce((SELECT format('steady {{:.1f}}/s', sum(steps) / sum(span_s)) FROM ({BACKLOGS})), 'no backlog of 2 s'))
+                coalesce((SELECT max(n) FROM row_seconds), 0),
+                coalesce((SELECT format('steady {{:.1f}}/s', sum(steps) / sum(span_s)) FROM backlogs), 'no backlog of 2 s'))
             END, coalesce(bound, '–')
         FROM (
             SELECT string_agg(format('≤ {{:g}} in any second, ≥ {{:g}}/s under a backlog', allowed_per_s + {BURST}, 0.9 * allowed_per_s)
