@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
+from loadtest.database import database
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Forgery:
         if self.query is None:
             target.unlink()
             return
-        with duckdb.connect() as connection:
+        with database(ordered=True) as connection:
             connection.execute(f"CREATE TABLE it AS FROM read_parquet('{target}')")
             connection.sql(self.query).write_parquet(str(target))
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from loadtest.database import database
 from loadtest.errors import HarnessError
 from loadtest.generators import read_generators
-from loadtest.shards import Form, ShardError, database, find_shards, read_lines, replace_parquet
+from loadtest.shards import Form, ShardError, find_shards, read_lines, replace_parquet
 
 # A `retry` is an order, too: a buy that the same buyer sends again because no answer came.
 Kind = Literal["buy", "retry", "status", "page"]

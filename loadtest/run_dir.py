@@ -10,8 +10,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-import duckdb
-
+from loadtest.database import database
 from loadtest.errors import UsageError
 
 
@@ -105,7 +104,7 @@ def write_parquet(path: Path, columns: Mapping[str, str], rows: Iterable[Sequenc
             lines.write(json.dumps(dict(zip(names, row, strict=True))) + "\n")
         lines.flush()
         part = path.with_name(f".{path.name}")
-        with duckdb.connect() as connection:
+        with database(ordered=True) as connection:
             source = connection.read_json(lines.name, columns=dict(columns), format="newline_delimited")
             source.write_parquet(str(part))
         part.replace(path)

@@ -8,7 +8,8 @@ A killed writer leaves what `loadtest.shards` lets pass; a failing probe leaves 
 from pathlib import Path
 from typing import Any
 
-from loadtest.shards import Form, database, find_shards, read_lines, replace_parquet
+from loadtest.database import database
+from loadtest.shards import Form, find_shards, read_lines, replace_parquet
 
 COLUMNS = {"t": "BIGINT", "p": "VARCHAR", "m": "VARCHAR", "v": "DOUBLE"}
 GOOD = "(t IS NOT NULL AND p IS NOT NULL AND m IS NOT NULL)"

@@ -4,25 +4,17 @@ A writer maps its shard into memory, ahead of what it has written. Killed, it le
 last line it had not finished. These two are left out, and counted; any other line that does not parse is an error.
 """
 
-import atexit
 import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from loadtest.errors import HarnessError
 
 BLOCK = 1 << 20
-
-# An out-of-core database needs little: what does not fit goes to the temporary directory.
-MEMORY = "768MB"
-
-_names = count()
 
 READ = """
 INSERT INTO lines SELECT parse_filename(filename, true), * EXCLUDE (filename)
@@ -72,37 +64,6 @@ def measure(path: Path) -> Shard:
         line = _last_line(file, end)
     whole = not line or (b"\0" not in line and (line.endswith(b"\n") or _parses(line)))
     return Shard(path, end if whole else end - len(line), size - end, not whole)
-
-
-@contextmanager
-def database(ordered: bool = False) -> Iterator[Any]:
-    """A DuckDB connection to an empty database of its own. Where it is `ordered`, rows stay in the order they were read in: that takes memory."""
-    db, name = _engine(ordered).cursor(), f"database_{next(_names)}"
-    db.execute(f"ATTACH ':memory:' AS {name}; USE {name}")
-    try:
-        yield db
-    finally:
-        db.execute(f"USE memory; DETACH {name}")
-        db.close()
-
-
-@cache
-def _engine(ordered: bool) -> Any:
-    """One for the whole process: to start one takes as long as all that is asked of a small shard. It spills to the system's temporary
-    directory rather than fill the memory, and never takes a file that was written anew for the one it knows.
-    """
-    import duckdb
-
-    scratch = tempfile.TemporaryDirectory(prefix="loadtest-duckdb-")
-    engine = duckdb.connect(config={
-        "memory_limit": MEMORY, "temp_directory": scratch.name, "preserve_insertion_order": ordered,
-        "enable_external_file_cache": False,
-        # Where it expects few rows DuckDB joins ASOF in nested loops: quadratic, when it is mistaken.
-        "asof_loop_join_threshold": 0,
-    })  # fmt: skip
-    atexit.register(scratch.cleanup)
-    atexit.register(engine.close)
-    return engine
 
 
 def read_lines(db: Any, shards: list[Shard], form: Form) -> None:

@@ -29,9 +29,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtest.database import database
 from loadtest.errors import HarnessError
 from loadtest.generators import BUYERS_EACH, read_generators
-from loadtest.shards import database
 from loadtest.spans import BACKLOGS, ROW_SECONDS
 
 Row = tuple[Any, ...]

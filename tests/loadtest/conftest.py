@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-import duckdb
 import pytest
 
 from loadtest.checks import CHECKS, Result, find
+from loadtest.database import database
 from loadtest.generators import Generator, write_generators
 from loadtest.history import load_history
 from loadtest.samples import load_samples
@@ -162,7 +162,7 @@ class History:
         buyers = len({op["b"] for op in self.ops})
         asked = sum(op["k"] == "buy" for op in self.ops)
         sale = self.sale | {"buyers": self.sale["buyers"] or buyers, "planned": self.sale["planned"] or asked}
-        with duckdb.connect() as db:
+        with database() as db:
             for name, rows in (self.tables | {"sale": [sale]}).items():
                 if name not in self.absent:
                     columns = COLUMNS[name]

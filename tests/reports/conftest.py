@@ -8,9 +8,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
+from loadtest.database import database
 from reports.build import build
 
 # Matplotlib makes objects by the hundred thousand, and a sixth of its time would go into looking for those that are left.
@@ -51,16 +51,15 @@ def write_run(path: Path, sale: Sale) -> Path:
     (path / "final").mkdir(parents=True)
     (path / "logs").mkdir()
     (path / "logs" / "worker-1.log").write_text("ready\n")
-    db = duckdb.connect()
-    db.execute("CREATE MACRO noise(i, k) AS ((hash(i * 31 + k) % 100000)::DOUBLE / 100000)")
-    db.execute(f"CREATE MACRO moment(s) AS ({T0} + (s * 1e9)::BIGINT)")
-    _ops(db, sale)
-    _rows(db, sale)
-    _samples(db, sale)
-    _sale(db, sale)
-    for table, file in TABLES.items():
-        db.execute(f"COPY {table} TO '{path / file}' (FORMAT parquet)")
-    db.close()
+    with database() as db:
+        db.execute("CREATE MACRO noise(i, k) AS ((hash(i * 31 + k) % 100000)::DOUBLE / 100000)")
+        db.execute(f"CREATE MACRO moment(s) AS ({T0} + (s * 1e9)::BIGINT)")
+        _ops(db, sale)
+        _rows(db, sale)
+        _samples(db, sale)
+        _sale(db, sale)
+        for table, file in TABLES.items():
+            db.execute(f"COPY {table} TO '{path / file}' (FORMAT parquet)")
     _small_files(path, sale)
     return path
 
