@@ -31,7 +31,7 @@ def show_verdict(console: Console, verdict: Verdict, run_dir: Path) -> None:
     ]
     body.append(_figures(verdict))
     body.append(Text("checks  " + CERTIFIED[verdict.certified], style="dim"))
-    body.append(Text(f"report  {_shown(run_dir / 'report.html')}", style="dim"))
+    body.append(Text(_report(run_dir), style="dim"))
     console.print(
         Panel(Group(*body), title=f"[bold]{icon} {verdict.verdict}[/bold]", border_style=colour, title_align="left")
     )
@@ -39,10 +39,13 @@ def show_verdict(console: Console, verdict: Verdict, run_dir: Path) -> None:
 
 def show_incomplete(console: Console, run_dir: Path) -> None:
     """Say that a run has no verdict."""
-    text = (
-        f"This run was not judged: it was cut short, or is still going on.\nreport  {_shown(run_dir / 'report.html')}"
-    )
+    text = f"This run was not judged: it was cut short, or is still going on.\n{_report(run_dir)}"
     console.print(Panel(text, title="[bold]? INCOMPLETE[/bold]", border_style="yellow", title_align="left"))
+
+
+def _report(run_dir: Path) -> str:
+    page = run_dir / "report.html"
+    return f"report  {_shown(page)}" if page.is_file() else f"report  not drawn: loadtest report {_shown(run_dir)}"
 
 
 def _figures(verdict: Verdict) -> Table:

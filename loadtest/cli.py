@@ -18,6 +18,7 @@ from loadtest.errors import HarnessError, RunInterrupted, UsageError
 from loadtest.experiment import Experiment
 from loadtest.experiments import load_experiment
 from loadtest.experiments import shipped as shipped_experiments
+from loadtest.flags import existing_directory, given_by, given_services, out_option, report_option
 from loadtest.fleet import PORT, Fleet
 from loadtest.limits import ask
 from loadtest.matrix import load_started, run_matrix, start_directory
@@ -60,39 +61,6 @@ def main() -> None:
     """Proves that a flash sale neither oversells, nor loses or leaks an order, nor floods its database."""
 
 
-existing_directory = click.Path(exists=True, file_okay=False, path_type=Path)
-out_option = click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default="runs",
-    show_default=True,
-    help="Where runs are kept.",
-)
-
-
-def given_services(command: Callable[..., None]) -> Callable[..., None]:
-    """The options for services of one's own."""
-    own = {name: f"A {name} of your own instead of the embedded one." for name in ("redis", "postgres")}
-    command = click.option(
-        "--broker-admin",
-        envvar="LOADTEST_BROKER_ADMIN",
-        metavar="URL",
-        help="Its management: http://user:password@host:15672.",
-    )(command)
-    command = click.option(
-        "--broker", "brokers", multiple=True, envvar="LOADTEST_BROKER", metavar="URL",
-        help="A broker of your own, redis:// or amqp://; for a matrix over both, one of each.",
-    )(command)  # fmt: skip
-    for name, text in own.items():
-        command = click.option(f"--{name}", envvar=f"LOADTEST_{name.upper()}", metavar="URL", help=text)(command)
-    return command
-
-
-def _given(options: dict[str, Any]) -> Given:
-    brokers = tuple(filter(None, options.pop("brokers")))
-    return Given(brokers=brokers, **{name: url or None for name, url in options.items()})
-
-
 @main.command("run")
 @click.argument("experiment", default="rush")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: limiter.rate_per_s=400.")
@@ -115,6 +83,7 @@ def _given(options: dict[str, Any]) -> Given:
 @click.option("--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="Port of that page.")
 @click.option("--web-base-path", default="", metavar="PATH", help="Path of that page behind a proxy, such as /locust.")
 @click.option("--web-login", is_flag=True, help="Locust's own login before every page; see docs/web.md.")
+@report_option
 @given_services
 def run_command(
     experiment: str,
@@ -130,6 +99,7 @@ def run_command(
     web_port: int,
     web_base_path: str,
     web_login: bool,
+    report: bool,
     **services: Any,
 ) -> None:
     """Run EXPERIMENT, a TOML file or the name of a shipped one, and judge it.
@@ -139,7 +109,7 @@ def run_command(
     Exit code: 0 valid, or every cell of a matrix as expected; 1 invalid, or a cell was not as expected; 2 bad usage; 3 unknown;
     4 valid but a threshold was breached; 70 the harness failed; 130 interrupted.
     """
-    given = _given(services)
+    given = given_by(services)
     chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
     chosen = follow_given(chosen, given)
     fleet = Fleet(processes, expect_workers or 0, master_bind_host, master_bind_port)
@@ -150,6 +120,8 @@ def run_command(
             )
         if chosen.matrix or chosen.cells or repeat > 1:
             raise UsageError("--web: holds one sale after the other; leave the matrix, --resume and --repeat away")
+        if not report:
+            raise UsageError("--web: its page leads to the report of each sale; leave --no-report away")
         page = Page(web_port, web_base_path, web_login)
         serve(chosen, given, out, page, _repeatable(given), console, _report, partial(show_verdict, console))
         return
@@ -158,7 +130,7 @@ def run_command(
             raise UsageError(
                 "--processes and --expect-workers: a matrix runs in one generator; run its cells one by one, with --set"
             )
-        sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat))
+        sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat, report))
     planned = plan(chosen, given, fleet)
     if invitation := fleet.invitation(chosen.scenario):
         click.echo(invitation, err=True)
@@ -166,7 +138,7 @@ def run_command(
     for _ in range(repeat):
         with showing(console) as progress:
             run_dir, verdict = run(planned, out, _repeatable(given), progress)
-        _report(run_dir.path)
+        _reporting(report)(run_dir.path)
         show_verdict(console, verdict, run_dir.path)
         codes.append(verdict.exit_code)
     sys.exit(worst(codes))
@@ -177,28 +149,30 @@ def run_command(
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the experiment.")
 @click.option("--only", multiple=True, metavar="CHECK", help="Only what must trip this check; certifies nothing.")
 @out_option
+@report_option
 @given_services
 def certify_command(
-    experiment: str, overrides: tuple[str, ...], only: tuple[str, ...], out: Path, **services: Any
+    experiment: str, overrides: tuple[str, ...], only: tuple[str, ...], out: Path, report: bool, **services: Any
 ) -> None:
     """Show that the checks can fail: run every control and mutant of EXPERIMENT's shop, and every honest twin.
 
     Exit code: 0 when each tripped its named check and nothing honest tripped any, else 1.
     """
-    given = _given(services)
+    given = given_by(services)
     base = follow_given(load_experiment(experiment, overrides), given)
-    directory, good = certify(base, given, out, _repeatable(given), console, _report, only)
+    directory, good = certify(base, given, out, _repeatable(given), console, _reporting(report), only)
     console.print(f"runs    {directory}", style="dim", highlight=False)
     sys.exit(0 if good else 1)
 
 
 @main.command()
 @click.argument("run", type=existing_directory)
-def verify(run: Path) -> None:
+@report_option
+def verify(run: Path, report: bool) -> None:
     """Judge a stored RUN anew, without services."""
     run_dir = existing(run)
     verdict = conclude(run_dir.path)
-    _report(run_dir.path)
+    _reporting(report)(run_dir.path)
     show_verdict(console, verdict, run_dir.path)
     sys.exit(verdict.exit_code)
 
@@ -284,19 +258,20 @@ def plan_command(
     "--repeat", type=click.IntRange(1, 100), default=1, show_default=True, help="Run each cell so many times."
 )
 @click.option("--resume", type=existing_directory, metavar="DIR", help="Go on with the sweep that was begun in DIR.")
+@report_option
 @given_services
 def sweep_command(
     experiment: str, overrides: tuple[str, ...], rates: str | None, workers: str | None, limiter: str | None, out: Path,
-    repeat: int, resume: Path | None, **services: Any,
+    repeat: int, resume: Path | None, report: bool, **services: Any,
 ) -> None:  # fmt: skip
     """Measure how long the drain takes against what the database feels, over rates and workers, and draw it.
 
     The model of `loadtest plan`, calibrated on the first cell alone, stands beside what was measured. Exit code: as of a matrix.
     """
-    given = _given(services)
+    given = given_by(services)
     chosen = load_started(resume, given) if resume else load_experiment(experiment, overrides)
     chosen = follow_given(chosen if resume else swept(chosen, rates, workers, limiter), given)
-    sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat, predicted=True))
+    sys.exit(_matrix(chosen, given, resume or start_directory(chosen, out), repeat, report, predicted=True))
 
 
 @main.command("list")
@@ -330,10 +305,12 @@ def worst(codes: list[int]) -> int:
     return next((code for code in (1, 3, 4) if code in codes), 0)
 
 
-def _matrix(experiment: Experiment, given: Given, directory: Path, repeat: int, *, predicted: bool = False) -> int:
+def _matrix(
+    experiment: Experiment, given: Given, directory: Path, repeat: int, report: bool, *, predicted: bool = False
+) -> int:
     from reports.compare import compare_matrix
 
-    results = run_matrix(experiment, given, directory, repeat, _repeatable(given), console, _report)
+    results = run_matrix(experiment, given, directory, repeat, _repeatable(given), console, _reporting(report))
     if predicted:
         write_predictions(directory, results)
     met = sum(bool(result.met) for result in results)
@@ -342,10 +319,20 @@ def _matrix(experiment: Experiment, given: Given, directory: Path, repeat: int, 
     return 0 if met == ran else 1
 
 
+def _reporting(wanted: bool) -> Callable[[Path], None]:
+    """What is done to a run directory once it is judged."""
+    return _report if wanted else _no_report
+
+
 def _report(run_dir: Path) -> None:
     from reports.build import build
 
     build(run_dir)
+
+
+def _no_report(run_dir: Path) -> None:
+    """Of a run that is judged alone."""
+    (run_dir / "report.html").unlink(missing_ok=True)  # what it said may no longer hold
 
 
 def _first_line(documented: object) -> str:

@@ -18,7 +18,7 @@ def run_cells(out: Path, rabbitmq: str, *told: str) -> dict[str, dict[str, Any]]
     """The verdict of each cell of a small `brokers`, by its values."""
     options = [part for key in (*SMALL, *told) for part in ("--set", key)]
     done = subprocess.run(
-        [sys.executable, "-m", "loadtest", "run", "brokers", *options, "--broker", rabbitmq, "--out", str(out)],
+        [sys.executable, "-m", "loadtest", "run", "brokers", "--no-report", *options, "--broker", rabbitmq, "--out", str(out)],
         capture_output=True, text=True, timeout=180, check=False, cwd=out,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

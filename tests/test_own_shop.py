@@ -97,7 +97,7 @@ def shop(services: Services, tmp_path: Path) -> Iterator[Path]:
 
 def sell(manifest: Path, services: Services, *more: str) -> tuple[int, dict[str, object], str]:
     command = [
-        sys.executable, "-m", "loadtest", "run", "rush", "--set", f"shop={manifest}", "--set", "stock=20", "--set", "buyers=80",
+        sys.executable, "-m", "loadtest", "run", "rush", "--no-report", "--set", f"shop={manifest}", "--set", "stock=20", "--set", "buyers=80",
         "--set", "dispatch=inline", "--out", str(manifest.parent / "runs"),
         "--postgres", services.postgres, "--redis", services.redis, "--broker", services.broker, *more,
     ]  # fmt: skip
@@ -107,7 +107,7 @@ def sell(manifest: Path, services: Services, *more: str) -> tuple[int, dict[str,
 
 
 def test_a_shop_described_by_its_manifest_alone_is_judged(shop: Path, services: Services) -> None:
-    code, verdict, text = sell(shop, services)
+    code, verdict, text = sell(shop, services, "--report")
     assert code == 0, text
     assert verdict["counts"]["sold"] == 20  # type: ignore[index]
     password = services.postgres.split(":")[2].split("@")[0]

@@ -22,23 +22,23 @@ SMALL = (
 
 
 def run(out: Path, *arguments: str) -> tuple[int, str, Path]:
-    """Exit code, what was printed, and the run directory."""
+    """Exit code, what was printed, and the run directory. No report is drawn where `arguments` do not ask for one."""
     done = subprocess.run(
-        [sys.executable, "-m", "loadtest", "run", *arguments, "--out", str(out)],
+        [sys.executable, "-m", "loadtest", "run", "--no-report", *arguments, "--out", str(out)],
         capture_output=True, text=True, timeout=180, check=False, cwd=out,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr, (out / "latest").resolve()
 
 
 def verify(run_dir: Path) -> tuple[int, dict[str, Any]]:
-    done = CliRunner().invoke(main, ["verify", str(run_dir)])
+    done = CliRunner().invoke(main, ["verify", "--no-report", str(run_dir)])
     return done.exit_code, json.loads((run_dir / "verdict.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def sold(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, Path]:
     """One small sale, held once for the tests that only look at it."""
-    return run(tmp_path_factory.mktemp("runs"), *SMALL)
+    return run(tmp_path_factory.mktemp("runs"), *SMALL, "--report")
 
 
 @pytest.mark.alone

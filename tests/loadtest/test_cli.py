@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -55,6 +57,7 @@ def test_it_is_a_program(tmp_path: Path) -> None:
             ["take 80 s", "broker.visibility_s to 160"],
         ),
         (["--web", "--processes", "2"], ["--web", "leave --processes"]),
+        (["--web", "--no-report"], ["--web", "leave --no-report away"]),
         (["oversell", "--expect-workers", "2"], ["--expect-workers", "a matrix runs in one generator"]),
         (["--processes", "2", "--expect-workers", "2"], ["expected one of them"]),
         (["nosuch"], ["'nosuch'", "rush"]),
@@ -127,3 +130,17 @@ def test_a_plan_that_fits_ends_with_0_and_one_that_contradicts_itself_with_1() -
     assert tight.exit_code == 1
     assert "contradict each other" in " ".join(tight.stdout.split())
     assert "--db-budget" in tight.stdout
+
+
+def test_a_report_is_drawn_unless_it_is_not_wanted_and_later_all_the_same(
+    fair: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = fair().write(tmp_path / "run") / "report.html"
+    for command, told, drawn in (
+        (["verify", "run"], "report  run/report.html", True),
+        (["verify", "--no-report", "run"], "report  not drawn: loadtest report run", False),
+        (["report", "run"], "report  run/report.html", True),
+    ):
+        done = loadtest(*command)
+        assert told in done.stdout, done.output
+        assert page.is_file() is drawn

@@ -47,7 +47,7 @@ class Sale:
         )  # fmt: skip
         sets = [part for setting in settings for part in ("--set", setting)]
         out = ["--out", str(self._directory), "--expect-workers", "2", "--master-bind-port", str(port)]
-        self.run = self._start([sys.executable, "-u", "-m", "loadtest", "run", *sets, *out])
+        self.run = self._start([sys.executable, "-u", "-m", "loadtest", "run", "--no-report", *sets, *out])
         self._wait_for(lambda: listens(port))
         self._wire = Wire(self._where.here, port, WIRE_S)
         for number, prefix in enumerate(self._where.prefixes):
