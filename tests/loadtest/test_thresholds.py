@@ -98,8 +98,9 @@ def test_a_metric_that_cannot_be_computed_makes_the_run_unknown(fair, judged, me
     assert f"threshold {metric} < 60: nothing was observed" in verdict.doubts[0].text
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_every_metric_can_be_computed(fair, judged, metric):
-    told = fair().holds(f"{metric} >= 0")
+def test_every_metric_can_be_computed(fair, judged):
+    told = fair().holds(*(f"{metric} >= 0" for metric in METRICS))
     told.sample("postgres", "write_xids", 500, 0).sample("postgres", "write_xids", 503, 1)
-    assert judged(told).thresholds[0].passed
+    assert {f"{metric} >= 0": True for metric in METRICS} == {
+        each.expression: each.passed for each in judged(told).thresholds
+    }
