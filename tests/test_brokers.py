@@ -11,8 +11,7 @@ import pytest
 
 from tests.stalls import Stalls
 
-# Where the machine is slow rows are stored late, and then several at once: the burst has room for them.
-SMALL = ("stock=30", "buyers=90", "limiter.rate_per_s=30", "limiter.burst=6", "arrivals.poll_s=0.2")
+SMALL = ("stock=30", "buyers=90", "limiter.rate_per_s=30", "arrivals.poll_s=0.2")
 
 
 def run_cells(out: Path, rabbitmq: str, *told: str) -> dict[str, dict[str, Any]]:

@@ -15,9 +15,8 @@ from loadtest.cli import main
 
 # Held to no rate, a sale needs no quiet machine.
 UNLIMITED = ("--set", "limiter.kind=none")
-# Where the machine is slow rows are stored late, and then several at once: the burst has room for them.
 SMALL = (
-    "--set", "stock=60", "--set", "buyers=300", "--set", "limiter.rate_per_s=40", "--set", "limiter.burst=8",
+    "--set", "stock=60", "--set", "buyers=300", "--set", "limiter.rate_per_s=40",
     "--set", "arrivals.poll_s=0.2", "--set", "drain.settle_s=0.1",
 )  # fmt: skip
 

@@ -18,9 +18,8 @@ import pytest
 
 from loadtest.stack.embedded import free_port
 
-# Where the machine is slow rows are stored late, and then several at once: the burst has room for them.
 SMALL = (
-    "--set", "stock=60", "--set", "buyers=300", "--set", "limiter.rate_per_s=30", "--set", "limiter.burst=6",
+    "--set", "stock=60", "--set", "buyers=300", "--set", "limiter.rate_per_s=30",
     "--set", "arrivals.poll_s=0.4", "--set", "drain.settle_s=0.2",
 )  # fmt: skip
 

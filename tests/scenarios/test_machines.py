@@ -45,7 +45,7 @@ class Sale:
         sold = (
             ("stock=200", "limiter.rate_per_s=400", "arrivals.poll_s=0.3")
             if self._silent is None
-            else ("stock=600", "limiter.rate_per_s=150", "limiter.burst=20", "arrivals.poll_s=1")
+            else ("stock=600", "limiter.rate_per_s=150", "arrivals.poll_s=1")
         )
         settings = (f"shop={self._directory / 'shop.toml'}", f"buyers={BUYERS}", *sold)
         sets = [part for setting in settings for part in ("--set", setting)]
