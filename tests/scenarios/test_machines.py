@@ -41,11 +41,11 @@ class Sale:
         (self._directory / "shop.toml").write_text(manifest.replace("127.0.0.1", self._where.here))
         port = free_port()
         # Of few units all may be gone before a machine that is to die has sent its first order. Many take long enough for their rate to
-        # be judged: it is one that a slow machine can hold.
+        # be judged: it is one that a slow machine can hold, and a moment that it stands still is made up.
         sold = (
             ("stock=200", "limiter.rate_per_s=400", "arrivals.poll_s=0.3")
             if self._silent is None
-            else ("stock=600", "limiter.rate_per_s=150", "arrivals.poll_s=1")
+            else ("stock=600", "limiter.rate_per_s=150", "limiter.burst=60", "arrivals.poll_s=1")
         )
         settings = (f"shop={self._directory / 'shop.toml'}", f"buyers={BUYERS}", *sold)
         sets = [part for setting in settings for part in ("--set", setting)]
