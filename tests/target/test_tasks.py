@@ -30,11 +30,13 @@ class Database:
 
 @pytest.fixture
 def database(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Database]:
+    slept: list[float] = []  # no time passes but what is slept, however slow the machine is
+
     def made(*failures: Exception) -> Database:
         database = Database(*failures)
         monkeypatch.setattr(tasks, "_orders", lambda: database)
-        monkeypatch.setattr(tasks, "PAUSE_S", 0.001)
-        monkeypatch.setattr(tasks, "PATIENCE_S", 0.05)
+        monkeypatch.setattr(tasks, "sleep", slept.append)
+        monkeypatch.setattr(tasks, "monotonic", lambda: sum(slept))
         return database
 
     return made
