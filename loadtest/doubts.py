@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.checks import Doubt, lack
-from loadtest.checks.flatness import WORST
 from loadtest.offered import CLOCKS_WITHIN_MS, CORES, FIRED, LAG_P99_MS, ON_TIME_MS
 from loadtest.shards import find_shards
 from loadtest.tables import Tables
@@ -124,13 +123,6 @@ UNTESTED_LIMITER = Rule(
        FROM sale WHERE configured_per_s IS NOT NULL AND NOT EXISTS (FROM backlogs)""",
     decides=False,
 )
-LATE_ROWS = Rule(
-    ("orders", "sale", "changes"),
-    f"""SELECT format('{{:,}} rows in the second from {{}}, in which {{:g}} orders may start: rows that were stored late, or a limit that is a little too high',
-               n, since_t0(began_ns), most), 'compare the steady rate with what is configured; a quieter machine stores its rows sooner'
-        FROM ({WORST}) WHERE n > most AND n <= most + held""",
-    decides=False,
-)
 
 DEAD_GENERATOR = Rule(
     ("ops",),
@@ -171,7 +163,7 @@ NO_SAMPLES = Rule(
 
 RULES = (
     NO_WIN, NO_SOLD_OUT, LOW_DEMAND, OTHER_STOCK, OFF_PLAN, UNPUNCTUAL, CPU_BOUND, UNOBSERVED_FAULT, IDLE_FAULT,
-    SLOW_DRAIN, UNANSWERED_LIMIT, UNTESTED_LIMITER, LATE_ROWS, NO_SAMPLES, DEAD_GENERATOR, LOOSE_CLOCKS, MOVED_CLOCK,
+    SLOW_DRAIN, UNANSWERED_LIMIT, UNTESTED_LIMITER, NO_SAMPLES, DEAD_GENERATOR, LOOSE_CLOCKS, MOVED_CLOCK,
 )  # fmt: skip
 
 

@@ -290,11 +290,6 @@ class Experiment(Section):
         """Orders above the rate that any window may hold: those that a late worker makes up, and by default the rest of a batch."""
         return self.limiter.burst or self.limiter.allowed_burst + self.workers.batch - 1
 
-    @property
-    def in_hand(self) -> int:
-        """Orders that all workers together may have started and not yet stored."""
-        return self.workers.count * self.workers.at_once * self.workers.batch
-
     def to_toml(self) -> str:
         """The experiment in full, every default written out."""
         return tomli_w.dumps(self.model_dump(exclude_none=True, mode="json"))

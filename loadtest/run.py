@@ -46,7 +46,6 @@ SALE = {
     "stock": "BIGINT", "buyers": "BIGINT", "per_buyer": "BIGINT", "configured_per_s": "DOUBLE",
     "workers": "BIGINT", "burst": "BIGINT", "t0_ns": "BIGINT", "drained": "BOOLEAN", "drained_ns": "BIGINT",
     "deadline_s": "DOUBLE", "near_misses": "BIGINT", "planned": "BIGINT", "redelivery_s": "DOUBLE",
-    "in_hand": "BIGINT",
 }  # fmt: skip
 
 
@@ -250,7 +249,6 @@ class Sale:
             "configured_per_s": experiment.configured_per_s,
             "workers": experiment.workers.count,
             "burst": experiment.burst,
-            "in_hand": experiment.in_hand,
             "t0_ns": self.latest.t0_ns,
             "drained": drained.at_ns is not None,
             "drained_ns": drained.at_ns,

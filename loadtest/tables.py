@@ -63,7 +63,7 @@ COLUMNS = {
     "samples": "time_ns BIGINT, probe VARCHAR, metric VARCHAR, value DOUBLE",
     "sale": "sale VARCHAR, scheme VARCHAR, dispatch VARCHAR, limiter_kind VARCHAR, stock BIGINT, buyers BIGINT, "
     "per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT, drained BOOLEAN, "
-    "drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT, redelivery_s DOUBLE, in_hand BIGINT",
+    "drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT, redelivery_s DOUBLE",
     "faults": "fault VARCHAR, intended_ns BIGINT, observed_ns BIGINT, healed_ns BIGINT, recovered_ns BIGINT",
     "changes": "time_ns BIGINT, rate_per_s DOUBLE, together_per_s DOUBLE, answered BIGINT",
 }
@@ -74,8 +74,8 @@ FINAL_READS = {
     "seeded": "seeded", "orders": "rows", "tokens": "tokens", "claims": "claims", "rejected": "rejected", "queue": "queue",
 }  # fmt: skip
 
-# A sale need not record how long its broker waits before it hands a message out again, nor how many orders its workers have in hand.
-SALE = "(FROM read_parquet('{file}') UNION ALL BY NAME SELECT NULL::DOUBLE AS redelivery_s, NULL::BIGINT AS in_hand WHERE false)"
+# A sale need not record how long its broker waits before it hands a message out again.
+SALE = "(FROM read_parquet('{file}') UNION ALL BY NAME SELECT NULL::DOUBLE AS redelivery_s WHERE false)"
 
 DERIVED = """
 CREATE MACRO op_name(generator, op_id) AS 'op ' || op_id || ' of ' || generator;

@@ -166,8 +166,8 @@ class History:
             for name, rows in (self.tables | {"sale": [sale]}).items():
                 if name not in self.absent:
                     columns = COLUMNS[name]
-                    if name == "sale":
-                        columns = ", ".join(column for column in columns.split(", ") if column.split()[0] in sale)
+                    if name == "sale" and "redelivery_s" not in self.sale:
+                        columns = columns.replace(", redelivery_s DOUBLE", "")
                     _write_parquet(db, run_dir / FILES[name], columns, rows)
         return run_dir
 

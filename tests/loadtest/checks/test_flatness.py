@@ -33,28 +33,6 @@ def test_the_allowed_burst_and_not_one_row_more(history, found):
     assert ("13 rows in the second from T0 +1.000 s; at most 12",) == result.finding.witnesses
 
 
-def test_rows_that_the_workers_had_in_hand_come_on_top_and_are_told(history, found, judged):
-    held = LIMITED | {"in_hand": 3}
-    assert found("flatness", rows(history(**held), [1.0] * 16)).finding.witnesses == (
-        "16 rows in the second from T0 +1.000 s; at most 15",
-    )
-    told = rows(history(**held), [1.0] * 15)
-    result = found("flatness", told)
-    assert ("VALID", "≤ 12 in any second and 3 in hand, ≥ 9/s under a backlog") == (
-        result.finding.verdict, result.finding.bound,
-    )  # fmt: skip
-    late = "15 rows in the second from T0 +1.000 s, in which 12 orders may start: rows that were stored late"
-    assert any(doubt.text.startswith(late) for doubt in judged(told).doubts)
-    assert not any("stored late" in doubt.text for doubt in judged(rows(history(**held), [1.0] * 12)).doubts)
-
-
-def test_a_limit_a_little_too_high_shows_in_the_whole_of_a_backlog(history, found):
-    held = LIMITED | {"in_hand": 3}
-    assert found("flatness", rows(history(**held).backlog(0, 10), steps(0, 10, 10.4))).finding.verdict == "VALID"
-    result = found("flatness", rows(history(**held).backlog(0, 10), steps(0, 10, 10.6)))
-    assert ("107 rows during the backlog of 10.0 s from T0 +0.000 s; at most 105",) == result.finding.witnesses
-
-
 def test_a_row_one_second_later_is_in_the_next_window(history, found):
     assert found("flatness", rows(history(**LIMITED), [0.5] * 12 + [1.5])).finding.verdict == "VALID"
 
