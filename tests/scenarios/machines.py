@@ -3,6 +3,7 @@
 import contextlib
 import os
 import queue
+import re
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+
+import psutil
 
 # Of the block that is set aside for tests of networks (RFC 2544).
 NET = "198.18.77"
@@ -30,6 +33,7 @@ def machines(count: int) -> Iterator[Machines]:
     if os.geteuid() != 0 or shutil.which("ip") is None:
         yield Machines("127.0.0.1", ((),) * count)
         return
+    _remove_orphans()
     with ExitStack() as stack:
         names = [stack.enter_context(_namespace(number)) for number in range(count)]
         yield Machines(f"{NET}.1", tuple(("ip", "netns", "exec", name) for name in names))
@@ -37,7 +41,7 @@ def machines(count: int) -> Iterator[Machines]:
 
 @contextmanager
 def _namespace(number: int) -> Iterator[str]:
-    name, wire = f"lt{os.getpid()}-{number}", f"lt{os.getpid() % 100_000}{number}"
+    name, wire = f"lt{os.getpid()}-{number}", _wire(os.getpid(), number)
     ours, theirs = f"{NET}.{4 * number + 1}", f"{NET}.{4 * number + 2}"
     ip("netns", "add", name)
     try:
@@ -55,6 +59,19 @@ def _namespace(number: int) -> Iterator[str]:
     finally:
         subprocess.run(["ip", "link", "del", wire], capture_output=True, check=False)
         ip("netns", "del", name)
+
+
+def _wire(pid: int, number: int) -> str:
+    return f"lt{pid % 100_000}{number}"
+
+
+def _remove_orphans() -> None:
+    """What tests that were killed have left: it would keep our addresses from us."""
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+    for name, pid, number in re.findall(r"^(lt(\d+)-(\d+))\b", listed, re.MULTILINE):
+        if not psutil.pid_exists(int(pid)):
+            subprocess.run(["ip", "link", "del", _wire(int(pid), int(number))], capture_output=True, check=False)
+            ip("netns", "del", name)
 
 
 def ip(*arguments: str) -> None:
