@@ -1,5 +1,6 @@
 """A small shop in threads, and rushes of real Locust processes against it."""
 
+import itertools
 import json
 import signal
 import socket
@@ -53,6 +54,7 @@ class Shop(ThreadingHTTPServer):
         self.stock = stock
         self.lock = threading.Lock()
         self.asked: list[str] = []
+        self.seats = itertools.count(1)  # a visitor without a cookie is given the next
         self.cookies: dict[str, str | None] = {}
         self.sold: dict[str, str] = {}
         self.looks: dict[str, int] = {}
@@ -97,7 +99,8 @@ class Handler(BaseHTTPRequestHandler):
         if "/orders/" in path:
             self.reply(*self.server.status(path.rsplit("/", 1)[1]))
         else:
-            self.reply(200, {"stock": self.server.stock}, f"Set-Cookie: seat={self.client_address[1]}; Path=/\r\n")
+            seat = "" if self.headers["Cookie"] else f"Set-Cookie: seat={next(self.server.seats)}; Path=/\r\n"
+            self.reply(200, {"stock": self.server.stock}, seat)
 
     def reply(self, status: int, content: dict[str, Any], headers: str = "") -> None:
         body = json.dumps(content).encode()
