@@ -14,7 +14,7 @@ from loadtest.batch import check_batch
 from loadtest.broker import check_broker, told_visibility
 from loadtest.drain import Drain, Drained
 from loadtest.environment import describe
-from loadtest.errors import RunInterrupted, ServiceError
+from loadtest.errors import RunInterrupted, ServiceError, UsageError
 from loadtest.experiment import Experiment
 from loadtest.experiments import find_file
 from loadtest.faults.schedule import Schedule, check_faults
@@ -23,6 +23,7 @@ from loadtest.interrupt import interruptible
 from loadtest.ledger import Ledger
 from loadtest.limits import Limits, open_limits
 from loadtest.load.arrivals import PLAN, connections, plan_arrivals, write_plan
+from loadtest.open_files import make_room
 from loadtest.progress import Latest, Progress
 from loadtest.queue import open_queue
 from loadtest.redelivery import redelivery_s
@@ -66,13 +67,21 @@ class Plan:
         """Who the buyers are."""
         return Crowd(self.experiment.traffic, self.experiment.buyers, self.experiment.seed)
 
+    @property
+    def connections_at_one(self) -> int:
+        """The most that one process on this machine is to hold: the shop holds all, a generator its share."""
+        everyones = connections(self.experiment, self.offsets_ns) + self.crowd.further_connections
+        if self.shop.process:
+            return everyones
+        return 0 if self.fleet.workers else -(-everyones // self.fleet.processes)
+
 
 def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan:  # noqa: B008 (frozen)
     """Check everything that can be checked beforehand.
 
     Raises:
-        UsageError: a file is missing, the manifest and the experiment disagree, a threshold or the arrivals are wrong, or a
-            given service does not answer or is not marked as a test sale.
+        UsageError: a file is missing, the manifest and the experiment disagree, a threshold or the arrivals are wrong, a given
+            service does not answer or is not marked as a test sale, or there may not be as many connections as buyers need.
     """
     shop, shop_file = load_shop(experiment)
     on_free_port(experiment, shop).check()
@@ -85,7 +94,14 @@ def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan: 
     fleet.check()
     offsets_ns = plan_arrivals(experiment)
     given.check()
-    return Plan(experiment, shop, shop_file, scenario, given, offsets_ns, fleet)
+    planned = Plan(experiment, shop, shop_file, scenario, given, offsets_ns, fleet)
+    needed = planned.connections_at_one
+    if needed > (room := make_room(needed)):
+        raise UsageError(
+            f"buyers = {experiment.buyers}: expected room for {needed:,} connections in one process, found room for {room:,}; "
+            "set fewer buyers, or raise the hard limit of open files (ulimit -Hn)"
+        )
+    return planned
 
 
 def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tuple[RunDir, Verdict]:

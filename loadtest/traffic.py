@@ -47,6 +47,11 @@ class Crowd:
         scalpers = len(self._accounts)
         return self._buyers + len(self._impatient) + scalpers * (self._traffic.scalper_clicks - 1)
 
+    @property
+    def further_connections(self) -> int:
+        """Those that buyers have beside their first: one for each further click, and one for a refresher's looks."""
+        return self.clicks - self._buyers + len(self._refreshers)
+
     def backoff_s(self, ordinal: int, tries: int) -> float:
         """Seconds that a buyer waits after `tries` tries, 1 at least, before the next. The whole crowd waits alike without jitter.
 

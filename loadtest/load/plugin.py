@@ -29,6 +29,7 @@ from loadtest.load.sales import Sales
 from loadtest.load.samples import Samples, write_t0
 from loadtest.load.statistics import quicken
 from loadtest.load.worker import Worker
+from loadtest.open_files import PORTS, make_room
 from loadtest.traffic import Crowd
 
 log = logging.getLogger(__name__)
@@ -213,6 +214,7 @@ class Plugin:
         if self.crew:
             self.crew.begin(setup, _plan(run_dir, experiment) if experiment.arrivals.kind == "replay" else None)
         if self.buys:
+            make_room(PORTS)
             clock = self.worker.clock if self.worker else Clock()
             self.gate = Gate(self.runner, clock, lambda: sale.share, bool(self.worker and self.worker.ships))
             sale = Sale(
