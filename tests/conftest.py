@@ -10,10 +10,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from loadtest.stack import Services
 from loadtest.stack.embedded import embedded, free_port
 from tests.stalls import Stalls, watching
+
+# Most tests have the time that others leave: how long one example takes says nothing.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # Nothing that the browser wants to know from elsewhere.
 QUIET = (

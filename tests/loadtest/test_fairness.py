@@ -33,7 +33,7 @@ def vars_of(fairness):
     return (fairness.kendall_tau, fairness.worst_inversion)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(2, 40).flatmap(lambda n: st.permutations(range(n))))
 def test_as_many_inversions_as_counting_finds(history, opened, order):
     pairs = list(itertools.combinations(order, 2))

@@ -134,7 +134,7 @@ CORRUPTIONS = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(sales())
 def test_every_correct_sale_passes_every_check(history, judged, parameters):
     told, _ = correct(history, parameters)
@@ -144,7 +144,7 @@ def test_every_correct_sale_passes_every_check(history, judged, parameters):
 
 
 @pytest.mark.parametrize(("corrupt", "check"), CORRUPTIONS.items(), ids=lambda value: getattr(value, "__name__", value))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(parameters=sales())
 def test_each_corruption_trips_its_check(history, found, corrupt, check, parameters):
     told, sold = correct(history, parameters)
@@ -152,7 +152,7 @@ def test_each_corruption_trips_its_check(history, found, corrupt, check, paramet
     assert "INVALID" == found(check, told).finding.verdict
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     parameters=sales(),
     moves=st.lists(st.sampled_from(["tokens", "claims", "queue", "rejected"]), min_size=1, max_size=6),

@@ -9,7 +9,7 @@ from loadtest.spans import busiest
 SECOND = 1_000_000_000
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 40).map(lambda n: n * SECOND // 8), min_size=1, max_size=40))
 @example([0, SECOND - 1, SECOND])
 @example([5, 5, 5])

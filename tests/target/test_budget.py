@@ -18,7 +18,7 @@ from tests.waiting import eventually
 
 from .test_limiter import Clock, most_in
 
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 RATES = st.sampled_from([0.5, 10.0, 50.0, 400.0, 1000.0])
 
 

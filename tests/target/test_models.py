@@ -62,7 +62,7 @@ def test_the_row_past_the_stock_is_refused_whatever_its_number(engine: sa.Engine
     assert count(engine, sale) == 3
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.from_regex(r"\A(-|x-)?0{0,7}[0-9]{1,3}\Z"), max_size=12))
 def test_no_set_of_numbers_makes_more_rows_than_units(engine: sa.Engine, sale: Config, endings: list[str]) -> None:
     with engine.connect() as connection:
