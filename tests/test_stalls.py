@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.stalls import watching
+from tests.waiting import eventually
 
 
 def test_what_a_watch_lost_is_counted_once_and_where_it_was(tmp_path: Path) -> None:
@@ -22,6 +23,7 @@ def test_what_a_watch_lost_is_counted_once_and_where_it_was(tmp_path: Path) -> N
         half = time.time() - 0.15
         for watch in watches:
             os.kill(watch.pid, signal.SIGCONT)
+        eventually(lambda: sum(ended > half + 0.15 for _, ended in stalls.all()) >= len(watches))
         time.sleep(0.1)
         ended = time.time()
         assert 0.28 < stalls.within(began, ended) < ended - began
