@@ -104,6 +104,7 @@ class Shared:
         self, rate_per_s: float, burst: int, budget: Budget, workers: int, clock: Callable[[], float] = monotonic
     ) -> None:
         self.rate_per_s = rate_per_s
+        self.most = math.inf  # what the others start is not known here
         self.period_s = 1 / rate_per_s
         self.tolerance_s = (burst - 1) * self.period_s
         self.due_s: float | None = None

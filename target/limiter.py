@@ -4,6 +4,9 @@ Celery's own collapses under a backlog to 1–3 tasks a second: every message th
 adds it again, and the event loop fires ten timers and then sleeps (`celery.worker.consumer.consumer`, celery #5927). Here
 each bucket has one armed timer, and is scheduled from when a task was due, not from when the timer got round to it: the
 rate is met, and not only never exceeded.
+
+A pace holds starts; what the database feels are rows, and one that is late comes beside those that are not. So where a worker has a limit
+of its own, it also keeps what may be felt of a second within it.
 """
 
 import math
@@ -16,11 +19,11 @@ from typing import Any, Protocol
 from celery.concurrency.solo import TaskPool as Solo
 from celery.utils.time import rate
 from celery.worker.consumer import Consumer as CeleryConsumer
-from celery.worker.state import task_reserved
+from celery.worker.state import reserved_requests, task_reserved
 
 from target.batch import Batch
 
-AWAKE_S = 0.01  # between two looks whether every child is up
+AWAKE_S = 0.01  # between two looks whether every child is up, or an order has ended
 GATHER_S = 0.02  # an order waits so long for others, to start together
 
 
@@ -28,6 +31,7 @@ class Pace(Protocol):
     """Says when the next orders may start. Not thread-safe: its bucket has a lock."""
 
     rate_per_s: float
+    most: float  # units that this worker may have felt in any second
     due_s: float | None  # of the next unit, on the clock of `time.monotonic`; None before the first
 
     def take(self, waiting: int = 1, together: int = 1) -> int:
@@ -55,6 +59,7 @@ class Gcra:
 
     def __init__(self, rate_per_s: float, burst: int, clock: Callable[[], float] = monotonic) -> None:
         self.rate_per_s = rate_per_s
+        self.most = rate_per_s + burst
         self.period_s = 1 / rate_per_s
         self.tolerance_s = (burst - 1) * self.period_s
         self.due_s: float | None = None  # on `clock`; None before the first unit
@@ -86,7 +91,7 @@ class Gcra:
 class Unlimited:
     """The pace of tasks that only wait for each other, to start together."""
 
-    rate_per_s = math.inf
+    rate_per_s = most = math.inf
     due_s: float | None = 0.0
 
     def take(self, waiting: int = 1, together: int = 1) -> int:  # noqa: ARG002
@@ -101,12 +106,55 @@ class Unlimited:
         """See `Pace.follow`."""
 
 
+class Felt:
+    """How many orders can at most be felt in one second: those that ended in it, and those that run.
+
+    A row is written between the start of its order and its end. So whichever order starts last of those whose rows one second holds, the
+    others have ended less than a second before, or run: where it starts only if there is room beside them, no second holds more than `most`.
+    An order counts as ended from the look on that finds it so.
+    """
+
+    def __init__(
+        self,
+        most: float,
+        runs: Callable[[Any], bool] = reserved_requests.__contains__,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._most = most
+        self._runs = runs
+        self._clock = clock
+        self._running: list[Any] = []
+        self._ended_s: deque[float] = deque()
+
+    def begin(self, orders: list[Any]) -> None:
+        """These start now."""
+        self._running += orders
+
+    def has_room(self, together: int = 1) -> bool:
+        """Whether so many may start now; as many as a second may hold, where that is less."""
+        self._look()
+        return len(self._running) + len(self._ended_s) + min(together, self._most) <= self._most
+
+    def when(self) -> float:
+        """When to ask again, after there was no room."""
+        return self._ended_s[0] + 1 if self._ended_s else self._clock() + AWAKE_S
+
+    def _look(self) -> None:
+        now = self._clock()
+        running = [order for order in self._running if self._runs(order)]
+        self._ended_s.extend([now] * (len(self._running) - len(running)))
+        self._running = running
+        while self._ended_s and self._ended_s[0] + 1 <= now:
+            self._ended_s.popleft()
+
+
 class Bucket:
     """A pace, the tasks that wait for it, and the one timer that is armed for the first of them. Up to `batch` of them start together."""
 
     def __init__(self, pace: Pace, batch: int = 1) -> None:
         self.pace = pace
         self.batch = batch
+        self.felt = Felt(pace.most)
         self.contents: deque[tuple[Any, int]] = deque()
         self.gathered_s = 0.0  # until when those that wait are to wait for others
         self.timer: Any = None
@@ -126,7 +174,10 @@ class Bucket:
         together = min(self.batch, len(self.contents))
         if together < self.batch and monotonic() < self.gathered_s:
             return []
+        if not self.felt.has_room(together):
+            return []
         taken = [self.contents.popleft()[0] for _ in range(self.pace.take(len(self.contents), together))]
+        self.felt.begin(taken)
         if taken:
             self.gathered_s = monotonic() + GATHER_S
         return taken
@@ -135,6 +186,8 @@ class Bucket:
         """When to look again, after nothing was due."""
         together = min(self.batch, len(self.contents))
         due_s = self.pace.when(together)
+        if not self.felt.has_room(together):
+            due_s = max(due_s, self.felt.when())
         return due_s if together == self.batch else max(due_s, self.gathered_s)
 
     def clear_pending(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.limiter import GATHER_S, Consumer, Gcra
+from target.limiter import AWAKE_S, GATHER_S, Consumer, Felt, Gcra
 
 
 class Clock:
@@ -19,6 +19,11 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.running: dict[Any, float] = {}
+
+    def runs(self, order: Any) -> bool:
+        """Whether an order that was started runs still; of most it is not told how long, and they are over at once."""
+        return self.running.get(order, 0.0) > self.now
 
     def __call__(self) -> float:
         return self.now
@@ -97,6 +102,45 @@ def test_the_rate_is_met_in_batches_by_a_timer_that_is_late_within_what_the_burs
     assert taken <= rate * (clock.now - start) + batch + more
 
 
+@given(
+    st.sampled_from([0.5, 5.0, 10.0, 20.0]), st.integers(1, 10),
+    st.lists(st.tuples(st.floats(0, 5), st.floats(0, 0.5), st.floats(0, 1)), min_size=1, max_size=120),
+)  # fmt: skip
+def test_no_second_holds_more_rows_than_that_however_long_orders_take(
+    rate: float, burst: int, steps: list[tuple[float, float, float]]
+) -> None:
+    clock = Clock()
+    pace = Gcra(rate, burst, clock)
+    felt, rows = Felt(pace.most, clock.runs, clock), []
+    for pause, lasts_s, part in steps:
+        clock.now += pause / rate
+        while felt.has_room() and pace.take():
+            clock.running[len(rows)] = clock.now + lasts_s
+            felt.begin([len(rows)])
+            rows.append(clock.now + part * lasts_s)
+    assert most_in(sorted(rows), 1.0) <= rate + burst
+
+
+def test_of_many_that_are_to_start_together_so_many_may_as_a_second_may_hold() -> None:
+    clock = Clock()
+    felt = Felt(3.5, clock.runs, clock)
+    assert felt.has_room(50)
+    felt.begin(["r0"])
+    assert not felt.has_room(50)
+    assert felt.when() == clock.now + 1
+    clock.now += 1
+    assert felt.has_room(50)
+
+
+def test_while_all_that_there_is_room_for_run_it_is_asked_again_soon() -> None:
+    clock = Clock()
+    felt = Felt(2, clock.runs, clock)
+    clock.running = dict.fromkeys(["r0", "r1"], clock.now + 60)
+    felt.begin(["r0", "r1"])
+    assert not felt.has_room()
+    assert felt.when() == clock.now + AWAKE_S
+
+
 def test_no_more_than_the_burst_are_taken_together() -> None:
     clock = Clock()
     bucket = Gcra(50, 3, clock)
@@ -151,6 +195,7 @@ class Timer:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(Gcra.__init__, "__defaults__", (made,))
+    monkeypatch.setattr(Felt.__init__, "__defaults__", (made.runs, made))
     return made
 
 
@@ -193,6 +238,21 @@ def test_held_tasks_start_in_order_at_the_rate_though_the_timer_is_late(consumer
     assert [request for request, _ in consumer.started] == [f"r{n}" for n in range(101)]
     assert consumer.started[-1][1] - start == pytest.approx(2.0, abs=0.011)
     assert consumer.timer.armed == 0
+
+
+def test_rows_that_come_late_have_their_place_in_the_second_that_feels_them(consumer: Any, clock: Clock) -> None:
+    start, rows = clock.now, []
+
+    def begin(request: str) -> None:
+        end_s = clock.now + (0.1 if clock.now < start + 1 else 0)  # from then on the database is fast
+        clock.running[request] = end_s
+        rows.append(end_s)
+
+    consumer._limit_move_to_pool = begin
+    hold(consumer, *(f"r{n}" for n in range(151)))
+    consumer.timer.advance(start + 4)
+    assert most_in(sorted(rows), 1.0) == 52
+    assert rows[-1] - start == pytest.approx(150 / 50 + 0.1, abs=0.05)  # as the first was late
 
 
 def test_the_clock_starts_when_every_child_is_up(consumer: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
