@@ -123,29 +123,35 @@ class Felt:
         self._most = most
         self._runs = runs
         self._clock = clock
-        self._running: list[Any] = []
-        self._ended_s: deque[float] = deque()
+        self._running: list[list[Any]] = []  # those that started together
+        self._ended: deque[tuple[float, int]] = deque()  # when, and how many
+        self._felt = 0  # all of them
 
     def begin(self, orders: list[Any]) -> None:
-        """These start now."""
-        self._running += orders
+        """These start now, together."""
+        if self._most < math.inf:
+            self._running.append(orders)
+            self._felt += len(orders)
 
     def has_room(self, together: int = 1) -> bool:
         """Whether so many may start now; as many as a second may hold, where that is less."""
         self._look()
-        return len(self._running) + len(self._ended_s) + min(together, self._most) <= self._most
+        return self._felt + min(together, self._most) <= self._most
 
     def when(self) -> float:
         """When to ask again, after there was no room."""
-        return self._ended_s[0] + 1 if self._ended_s else self._clock() + AWAKE_S
+        return self._ended[0][0] + 1 if self._ended else self._clock() + AWAKE_S
 
     def _look(self) -> None:
-        now = self._clock()
-        running = [order for order in self._running if self._runs(order)]
-        self._ended_s.extend([now] * (len(self._running) - len(running)))
+        now, running = self._clock(), []
+        for orders in self._running:
+            if any(map(self._runs, orders)):
+                running.append(orders)
+            else:
+                self._ended.append((now, len(orders)))
         self._running = running
-        while self._ended_s and self._ended_s[0] + 1 <= now:
-            self._ended_s.popleft()
+        while self._ended and self._ended[0][0] + 1 <= now:
+            self._felt -= self._ended.popleft()[1]
 
 
 class Bucket:
