@@ -5,8 +5,7 @@ adds it again, and the event loop fires ten timers and then sleeps (`celery.work
 each bucket has one armed timer, and is scheduled from when a task was due, not from when the timer got round to it: the
 rate is met, and not only never exceeded.
 
-A pace holds starts; what the database feels are rows, and one that is late comes beside those that are not. So where a worker has a limit
-of its own, it also keeps what may be felt of a second within it.
+A pace holds starts; `target.felt` holds rows.
 """
 
 import math
@@ -19,11 +18,12 @@ from typing import Any, Protocol
 from celery.concurrency.solo import TaskPool as Solo
 from celery.utils.time import rate
 from celery.worker.consumer import Consumer as CeleryConsumer
-from celery.worker.state import reserved_requests, task_reserved
+from celery.worker.state import task_reserved
 
 from target.batch import Batch
+from target.felt import Felt
 
-AWAKE_S = 0.01  # between two looks whether every child is up, or an order has ended
+AWAKE_S = 0.01  # between two looks whether every child is up
 GATHER_S = 0.02  # an order waits so long for others, to start together
 
 
@@ -104,54 +104,6 @@ class Unlimited:
 
     def follow(self, earlier: Pace) -> None:
         """See `Pace.follow`."""
-
-
-class Felt:
-    """How many orders can at most be felt in one second: those that ended in it, and those that run.
-
-    A row is written between the start of its order and its end. So whichever order starts last of those whose rows one second holds, the
-    others have ended less than a second before, or run: where it starts only if there is room beside them, no second holds more than `most`.
-    An order counts as ended from the look on that finds it so.
-    """
-
-    def __init__(
-        self,
-        most: float,
-        runs: Callable[[Any], bool] = reserved_requests.__contains__,
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
-        self._most = most
-        self._runs = runs
-        self._clock = clock
-        self._running: list[list[Any]] = []  # those that started together
-        self._ended: deque[tuple[float, int]] = deque()  # when, and how many
-        self._felt = 0  # all of them
-
-    def begin(self, orders: list[Any]) -> None:
-        """These start now, together."""
-        if self._most < math.inf:
-            self._running.append(orders)
-            self._felt += len(orders)
-
-    def has_room(self, together: int = 1) -> bool:
-        """Whether so many may start now; as many as a second may hold, where that is less."""
-        self._look()
-        return self._felt + min(together, self._most) <= self._most
-
-    def when(self) -> float:
-        """When to ask again, after there was no room."""
-        return self._ended[0][0] + 1 if self._ended else self._clock() + AWAKE_S
-
-    def _look(self) -> None:
-        now, running = self._clock(), []
-        for orders in self._running:
-            if any(map(self._runs, orders)):
-                running.append(orders)
-            else:
-                self._ended.append((now, len(orders)))
-        self._running = running
-        while self._ended and self._ended[0][0] + 1 <= now:
-            self._felt -= self._ended.popleft()[1]
 
 
 class Bucket:

@@ -17,7 +17,7 @@ from loadtest.cli import main
 FEW_FILES = ("bash", "-c", 'ulimit -Sn 256; exec "$@"', "bash")
 # Held to no rate, a sale needs no quiet machine.
 UNLIMITED = ("--set", "limiter.kind=none")
-# Rows are counted, not starts: at a low rate those that a slow machine stores late are few beside the burst.
+# At a rate at which a slow machine has time left.
 SMALL = (
     "--set", "stock=60", "--set", "buyers=300", "--set", "limiter.rate_per_s=20",
     "--set", "arrivals.poll_s=0.2", "--set", "drain.settle_s=0.1",
