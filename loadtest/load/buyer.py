@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from time import time_ns
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import gevent
@@ -32,7 +32,7 @@ class BadStatusError(HttpError):
     """The shop answered with a status that the manifest calls `refused` or `unknown`."""
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """One request: as the statistics name it, a line sends it and the history announces it; and how its answer is read."""
 
     buyer: str

@@ -5,6 +5,7 @@ from typing import Any
 
 import gevent
 from locust import tag, task
+from msgspec.structs import replace
 
 from loadtest.load.buyer import Buyer, sleep_until
 from loadtest.load.recorder import Answer, begun
@@ -76,7 +77,7 @@ class Stubborn(Buyer):
 
         Each retry is an operation of its own, due when the backoff is over.
         """
-        again = self._buy._replace(kind="retry", begun=begun(self.name, "retry"))
+        again = replace(self._buy, kind="retry", begun=begun(self.name, "retry"))
         for tries in range(1, self.sale.experiment.traffic.retries + 1):
             if not answer.worth_a_retry:
                 break
