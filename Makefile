@@ -52,7 +52,7 @@ BENCHMARKS := client herd arrivals recorder claim_path verify limiter batching p
 bench: $(VENV)/installed ## Measure every performance claim; prints both sides of each.
 	@for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 
-docs: $(VENV)/installed ## Run the experiments that the pages tell of, and write their tables and pictures: half an hour.
+docs: $(VENV)/installed ## Run the experiments that the pages tell of, and write their tables and pictures: a quarter of an hour.
 	$(BIN)/python docs/make.py $(ARGS)
 
 clean: ## Remove what was installed and built; runs are kept.

@@ -2,7 +2,8 @@
 
 A page says where a table goes: what stands between ``<!-- table: shaving: steady rate, drain -->`` and ``<!-- end -->`` is replaced by
 a row for each cell of that experiment, with the measures that are named (those of ``reports/deltas.py``). Pictures are the comparison's
-own, copied to ``docs/figures/<experiment>-<panel>.svg``. No figure in these pages is typed by hand.
+own; those that a page shows are copied to ``docs/figures/<experiment>-<panel>.svg``. No figure in these pages is typed by hand. Where fewer
+cells ran than a page shows, as without a RabbitMQ, it keeps what it has, and that is said.
 
     python docs/make.py                                  # runs every experiment that a page names
     python docs/make.py shaving=runs/shaving/<stamp>     # takes a matrix that ran, and leaves the other experiments' tables as they are
@@ -23,7 +24,8 @@ from reports.verdict import number_text
 
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "docs"
-TABLE = re.compile(r"(<!-- table: ([\w-]+): ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+TABLE = re.compile(r"(<!-- table: ([\w-]+): ([^>]*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+HEAD_LINES = 2  # of a table
 REPEATS = {"oversell": 3}  # how often each cell runs; once where nothing is said
 COMMANDS = {"sweep": "sweep"}  # what runs it, where it is not `loadtest run`
 
@@ -31,15 +33,18 @@ COMMANDS = {"sweep": "sweep"}  # what runs it, where it is not `loadtest run`
 def main(given: Sequence[str]) -> None:
     """Fill every page."""
     pages = {path: path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.md"))}
-    named = dict.fromkeys(experiment for text in pages.values() for _, experiment, _, _ in TABLE.findall(text))
+    tables = [found for text in pages.values() for found in TABLE.finditer(text)]
+    named = dict.fromkeys(found[2] for found in tables)
     matrices = {name: Path(path) for name, _, path in (each.partition("=") for each in given)}
     unknown = [name for name in matrices if name not in named]
     if unknown:
         sys.exit(f"no page has a table of {unknown[0]!r}; those that have one: {', '.join(named)}")
     for experiment in named if not matrices else ():
         matrices[experiment] = run(experiment)
+    for found in tables:
+        keep_whole(found, matrices)
     for experiment, matrix in matrices.items():
-        copy_figures(experiment, matrix)
+        copy_figures(experiment, matrix, "".join(pages.values()))
     for path, text in pages.items():
         path.write_text(TABLE.sub(lambda found: filled(found, matrices), text), encoding="utf-8")
 
@@ -53,22 +58,43 @@ def run(experiment: str) -> Path:
     return max((RUNS / experiment).iterdir())
 
 
-def copy_figures(experiment: str, matrix: Path) -> None:
-    """The panels of its comparison."""
+def keep_whole(found: re.Match[str], matrices: dict[str, Path]) -> None:
+    """Takes away the matrix of a table that would lose rows by it."""
+    _, experiment, _, shown, _ = found.groups()
+    if experiment not in matrices:
+        return
+    ran, rows = len(cells_of(matrices[experiment])), len(shown.splitlines()) - HEAD_LINES
+    if ran < rows:
+        print(
+            f"{experiment}: {ran} cells ran, the page has {rows}: it stays as it is. Run every cell, as the head of the experiment says how; "
+            f"then: python docs/make.py {experiment}=DIR",
+            file=sys.stderr,
+        )
+        del matrices[experiment]
+
+
+def copy_figures(experiment: str, matrix: Path, text: str) -> None:
+    """Those panels of its comparison that `text` shows."""
     compare_matrix(matrix)
     (HERE / "figures").mkdir(exist_ok=True)
     for figure in (matrix / "figures").glob("compare-*.svg"):
-        shutil.copyfile(figure, HERE / "figures" / f"{experiment}-{figure.name.removeprefix('compare-')}")
+        name = f"{experiment}-{figure.name.removeprefix('compare-')}"
+        if f"figures/{name}" in text:
+            shutil.copyfile(figure, HERE / "figures" / name)
 
 
 def filled(found: re.Match[str], matrices: dict[str, Path]) -> str:
     """A table, made anew where its experiment was run."""
-    head, experiment, names, end = found.groups()
+    head, experiment, names, _, end = found.groups()
     if experiment not in matrices:
         return found[0]
     measures = [measure(name.strip()) for name in names.split(",")]
-    cells = [cell for cell in read_matrix(matrices[experiment]).cells if cell.trials]
-    return head + "\n".join(table(cells, measures)) + "\n" + end
+    return head + "\n".join(table(cells_of(matrices[experiment]), measures)) + "\n" + end
+
+
+def cells_of(matrix: Path) -> list[Cell]:
+    """Those that ran."""
+    return [cell for cell in read_matrix(matrix).cells if cell.trials]
 
 
 def measure(name: str) -> Measure:

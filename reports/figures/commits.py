@@ -40,7 +40,8 @@ def commits(run: RunData) -> Chart:
 def _caption(found: Commits, bin_s: float) -> str:
     peak, commits = found.requests.max(initial=0), found.rows.max(initial=0)
     width = f"{bin_s * 1000:.0f} ms" if bin_s < 1 else f"{bin_s:g} s"
-    limit = f", where W·L allows {', then '.join(f'{per_s:,.0f}' for per_s in found.limits)}/s" if found.limits else ""
+    limits = ", then ".join(f"{per_s:,.0f}/s" for per_s in found.limits)
+    limit = f"; the limit W·L is {limits}, with a burst on top" if limits else ""
     fullest = f"The fullest second held {found.fullest_1s:,} rows{limit}."
     if not peak or not commits:
         return fullest if commits else "No row carries a time; write transactions are Postgres's own count."
