@@ -30,7 +30,7 @@ class Forgery:
             connection.sql(self.query).write_parquet(str(target))
 
 
-ORDERS, HISTORY = "final/orders.parquet", "history.parquet"
+ORDERS, QUEUE, HISTORY = "final/orders.parquet", "final/queue.parquet", "history.parquet"
 
 FORGERIES = (
     Forgery("drop-a-row", "a stored order vanishes", ("lost",), ORDERS, "FROM it ORDER BY number OFFSET 1"),
@@ -55,8 +55,8 @@ FORGERIES = (
            FROM (SELECT *, max(end_ns) OVER () AS last_ns, kind = 'buy' AND number = max(number) OVER () AS late FROM it)""",
     ),
     Forgery(
-        "never-drained", "an order waits in the queue at the deadline", ("drain",), "sale.parquet",
-        "SELECT * REPLACE (false AS drained, NULL::BIGINT AS drained_ns, 0.1 AS deadline_s) FROM it",
+        "never-drained", "an order waits in the queue at the deadline", ("drain",), QUEUE,
+        "FROM it UNION ALL BY NAME SELECT 'an order' AS number, 'ready' AS state",
     ),
     Forgery("erase-a-final-read", "nobody knows what was stored", ("unknown",), ORDERS, None),
 )  # fmt: skip

@@ -27,10 +27,13 @@ def test_nothing_must_trip_a_check_that_does_not_exist() -> None:
         assert set(proof.trips) <= {*CHECKS, "unknown"}
 
 
-@pytest.fixture(scope="module")
-def good(fair, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sale that is to be forged."""
-    run_dir = fair(stock=3, buyers=8).write(tmp_path_factory.mktemp("good"))
+@pytest.fixture(scope="module", params=["redis", "rabbitmq"])
+def good(fair, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sale that is to be forged. RabbitMQ does not tell in time whether workers hold orders."""
+    sale = fair(stock=3, buyers=8)
+    if request.param == "rabbitmq":
+        sale.queued(None, "unknown")
+    run_dir = sale.write(tmp_path_factory.mktemp("good"))
     assert judge(run_dir).verdict == "VALID"
     return run_dir
 
