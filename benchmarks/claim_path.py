@@ -4,7 +4,7 @@ Both sides are served by uvicorn on core 0 and asked by wrk on core 1, on equal 
 new buyer each time. The claim side is the whole shop but for the dispatch, which does nothing: validation, the claim in
 Redis, the answer. Redis has no core of its own, and takes its share of core 1 from wrk. Aim: at least 0.35 of bare.
 
-Both write an answer at once, as the shop does (``target/wire.py``); what that saves is seen on the bare endpoint, beside uvicorn's own protocol.
+Both write an answer at once, as the shop does (``target/api/wire.py``); what that saves is seen on the bare endpoint, beside uvicorn's own protocol.
 """
 
 import os
@@ -27,17 +27,17 @@ from starlette.routing import Route
 
 from loadtest.stack.embedded import embedded_redis, free_port
 from loadtest.stack.process import Supervisor
-from target import claims
-from target.app import create_app
-from target.claims import Claim, Keys
+from target.api.app import create_app
 from target.config import Config
 from target.schemes.tokens import Tokens
+from target.stores import claims
+from target.stores.claims import Claim, Keys
 
 AIM = 0.35
 SECONDS = 5
 CONNECTIONS = 64
 STOCK = 500_000
-ONE_WRITE, TWO_WRITES = "target.wire:Protocol", "httptools"
+ONE_WRITE, TWO_WRITES = "target.api.wire:Protocol", "httptools"
 # A new buyer each time: a claim that is refused as a repetition would be cheaper than a sale.
 BUYERS = """
 local n = 0

@@ -22,8 +22,8 @@ from loadtest.stack import Services
 from loadtest.stack.embedded import embedded
 from target import database
 from target.__main__ import prepare
-from target.celery import PLACE_ORDER, create_celery
 from target.config import Config, LimiterKind
+from target.worker.celery import PLACE_ORDER, create_celery
 
 LOW, HIGH = 0.95, 1.02
 SECONDS = 4.0
@@ -106,7 +106,7 @@ def worker(case: Case, config: Config, log: Path) -> Iterator["subprocess.Popen[
         "SHOP_PREFETCH": str(config.prefetch), "SHOP_BATCH": str(config.batch),
     }  # fmt: skip
     command = [
-        sys.executable, "-m", "celery", "-A", "target.celery", "worker", "-n", f"{log.stem}@%h", "-P", case.pool,
+        sys.executable, "-m", "celery", "-A", "target.worker.celery", "worker", "-n", f"{log.stem}@%h", "-P", case.pool,
         "-c", str(case.concurrency), "-l", "warning", "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip
     with log.open("wb") as out:

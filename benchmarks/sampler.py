@@ -21,14 +21,14 @@ from typing import Any
 import psycopg2
 import sides
 
-from loadtest.experiment import Experiment
-from loadtest.experiments import load_experiment
-from loadtest.run import plan, sampler_command, write_request
-from loadtest.run_dir import create
+from loadtest.experiment.files import load_experiment
+from loadtest.experiment.schema import Experiment
+from loadtest.record.run_dir import create
+from loadtest.sale.run import plan, sampler_command, write_request
 from loadtest.stack.embedded import embedded
 from loadtest.stack.external import Given
 from loadtest.stack.process import Supervisor
-from loadtest.stack.shop import on_free_port
+from loadtest.stack.shop_stack import on_free_port
 
 SLICE_S = 0.4
 # Woken, the sampler first makes up for the tick that it slept through.

@@ -12,7 +12,7 @@ from typing import Any
 import gevent
 from locust import FastHttpUser, events, task
 
-from loadtest.load.buyer import Buyer
+from loadtest.load.buyers.buyer import Buyer
 from loadtest.load.plugin import install
 
 WARM_S = 1.0

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import duckdb
 
-from loadtest.verdict import conclude
-from reports.build import build
+from loadtest.judge.verdict import conclude
+from reports.run.build import build
 
 T0_NS = 1_900_000_000_000_000_000
 RATE_PER_S = 1000

@@ -1,7 +1,7 @@
 """``make docs``: runs the experiments that the pages tell of, and writes what they measured into the pages.
 
 A page says where a table goes: what stands between ``<!-- table: shaving: steady rate, drain -->`` and ``<!-- end -->`` is replaced by
-a row for each cell of that experiment, with the measures that are named (those of ``reports/deltas.py``). Pictures are the comparison's
+a row for each cell of that experiment, with the measures that are named (those of ``reports/comparison/deltas.py``). Pictures are the comparison's
 own; those that a page shows are copied to ``docs/figures/<experiment>-<panel>.svg``. No figure in these pages is typed by hand. Where fewer
 cells ran than a page shows, as without a RabbitMQ, it keeps what it has, and that is said.
 
@@ -16,10 +16,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from reports.cells import Cell, read_matrix
-from reports.compare import compare_matrix
-from reports.deltas import MEASURES, Measure, spread
-from reports.grid import square
+from reports.comparison.cells import Cell, read_matrix
+from reports.comparison.compare import compare_matrix
+from reports.comparison.deltas import MEASURES, Measure, spread
+from reports.comparison.grid import square
 from reports.verdict import number_text
 
 HERE = Path(__file__).parent

@@ -1,4 +1,4 @@
-from loadtest.cli import main
+from loadtest.cli.main import main
 
 if __name__ == "__main__":
     main(prog_name="loadtest")

@@ -3,7 +3,7 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.style import COLOURS
+from reports.drawing.style import COLOURS
 from reports.verdict import number_text
 
 

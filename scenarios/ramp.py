@@ -7,7 +7,7 @@ Bare, with Locust's web UI::
 
 from locust import events
 
-from loadtest.load.personas import Shopper
+from loadtest.load.buyers.personas import Shopper
 from loadtest.load.plugin import install
 
 install(events, "ramp")

@@ -7,7 +7,7 @@ Bare, with Locust's web UI::
 
 from locust import events, tag, task
 
-from loadtest.load.personas import Stubborn
+from loadtest.load.buyers.personas import Stubborn
 from loadtest.load.plugin import install
 
 install(events, "retry_storm")

@@ -7,7 +7,7 @@ Bare, with Locust's web UI::
 
 from locust import events, tag, task
 
-from loadtest.load.buyer import Buyer
+from loadtest.load.buyers.buyer import Buyer
 from loadtest.load.plugin import install
 
 install(events)

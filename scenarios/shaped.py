@@ -9,9 +9,9 @@ Bare, with Locust's web UI::
 
 from locust import events
 
-from loadtest.load.personas import Shopper
+from loadtest.load.buyers.personas import Shopper
+from loadtest.load.buyers.shape import StepShape
 from loadtest.load.plugin import install
-from loadtest.load.shape import StepShape
 
 install(events, "shaped")
 

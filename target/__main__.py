@@ -8,12 +8,12 @@ import redis
 import sqlalchemy as sa
 from kombu.exceptions import OperationalError
 
-from target.backlog import purge
 from target.config import Config, load
-from target.database import connect
 from target.errors import NotATestSale, ShopError
 from target.parts import parts_of
-from target.rabbitmq import make_room
+from target.queue.backlog import purge
+from target.queue.rabbitmq import make_room
+from target.stores.database import connect
 
 MARK = "test sale"
 

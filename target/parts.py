@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from celery import Celery
 
-from target.celery import create_celery
 from target.config import Config
-from target.orders import Placing
 from target.schemes import Scheme, open_orders, open_scheme
+from target.stores.orders import Placing
+from target.worker.celery import create_celery
 
 
 @dataclass(frozen=True)

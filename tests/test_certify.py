@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from loadtest.checks import CHECKS
-from loadtest.cli import main
+from loadtest.cli.main import main
+from loadtest.judge.checks import CHECKS
 
 
 def test_a_blinded_check_is_named_and_certifies_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

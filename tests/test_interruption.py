@@ -13,7 +13,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from loadtest.cli import main
+from loadtest.cli.main import main
 
 SMALL = (
     "--set", "stock=60", "--set", "buyers=300", "--set", "limiter.rate_per_s=40",

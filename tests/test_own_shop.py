@@ -13,7 +13,7 @@ import pytest
 from loadtest.stack import Services
 from loadtest.stack.embedded import free_port
 from loadtest.stack.process import Command, Supervisor
-from loadtest.stack.shop import answers
+from loadtest.stack.shop_stack import answers
 
 # One thread and one connection: it serialises everything, and so cannot oversell.
 SHOP = """

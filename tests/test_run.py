@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from loadtest.cli import main
+from loadtest.cli.main import main
 
 # A shell that lets fewer files be open than there are buyers, as those of many desktops do.
 FEW_FILES = ("bash", "-c", 'ulimit -Sn 256; exec "$@"', "bash")

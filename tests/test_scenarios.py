@@ -8,12 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from loadtest.cells import WarmStack, warm_stack
-from loadtest.experiments import ROOT, lay_over, load_experiment, shipped
-from loadtest.load.arrivals import offsets_ns
-from loadtest.run import plan
+from loadtest.campaign.cells import WarmStack, warm_stack
+from loadtest.experiment.arrivals import offsets_ns
+from loadtest.experiment.files import ROOT, lay_over, load_experiment, shipped
+from loadtest.judge.verdict import Verdict
+from loadtest.sale.run import plan
 from loadtest.stack.external import Given
-from loadtest.verdict import Verdict
 
 # Rows are written in the request: what the queue makes of it is the business of other tests.
 SMALL = {"stock": 40, "dispatch": "inline", "arrivals.poll_s": 0.2, "drain.settle_s": 0.05, "drain.deadline_s": 20}

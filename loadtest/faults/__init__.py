@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from loadtest.stack.shop import ShopProcesses
+from loadtest.stack.shop_stack import ShopProcesses
 
 
 class Fault(Protocol):

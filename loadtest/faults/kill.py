@@ -4,7 +4,7 @@ import signal
 
 from loadtest.stack import guard
 from loadtest.stack.process import Process
-from loadtest.stack.shop import ShopProcesses
+from loadtest.stack.shop_stack import ShopProcesses
 
 
 class Kill:

@@ -1,6 +1,6 @@
 """The smallest fault: nothing happens, and it is seen to happen."""
 
-from loadtest.stack.shop import ShopProcesses
+from loadtest.stack.shop_stack import ShopProcesses
 
 
 class Noop:

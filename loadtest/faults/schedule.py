@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtest.errors import UsageError
-from loadtest.experiment import FaultPlan
+from loadtest.experiment.names import nearest
+from loadtest.experiment.schema import FaultPlan
 from loadtest.faults import Fault, faults
-from loadtest.names import nearest
-from loadtest.shop import Shop
-from loadtest.stack.shop import ShopProcesses
+from loadtest.manifest.shop import Shop
+from loadtest.stack.shop_stack import ShopProcesses
 
 RECOVER_S = 60
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment
-from loadtest.experiments import find_file, load_experiment
-from loadtest.load.endpoint import Endpoint, endpoint
-from loadtest.section import parse, read_toml
-from loadtest.shop import Shop
+from loadtest.experiment.files import find_file, load_experiment
+from loadtest.experiment.schema import Experiment
+from loadtest.experiment.section import parse, read_toml
+from loadtest.load.http.endpoint import Endpoint, endpoint
+from loadtest.manifest.shop import Shop
 
 DEFAULT_SHOP = "target/shop.toml"
 

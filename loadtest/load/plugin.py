@@ -12,25 +12,25 @@ import gevent
 import locust.log
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtest.desk import Desk
 from loadtest.errors import HarnessError, UsageError
-from loadtest.experiment import Experiment
-from loadtest.load.arrivals import PLAN, plan_arrivals, read_times
-from loadtest.load.clock import Clock
-from loadtest.load.crew import Crew
-from loadtest.load.gate import COUNT, T0, Gate, Leader
-from loadtest.load.handout import Place
+from loadtest.experiment.arrivals import PLAN, plan_arrivals, read_times
+from loadtest.experiment.schema import Experiment
+from loadtest.experiment.traffic import Crowd
+from loadtest.load.buyers.gate import COUNT, T0, Gate, Leader
+from loadtest.load.buyers.recorder import Recorder
+from loadtest.load.crew.clock import Clock
+from loadtest.load.crew.handout import Place
+from loadtest.load.crew.master import Crew
+from loadtest.load.crew.worker import Worker
 from loadtest.load.locust_files import tick_faster, write_csv, write_html
 from loadtest.load.options import Setup, add_options, read_setup
-from loadtest.load.outcomes import Outcomes
-from loadtest.load.recorder import Recorder
+from loadtest.load.own_samples import Samples, write_t0
+from loadtest.load.page.outcomes import Outcomes
+from loadtest.load.page.sales import Sales
 from loadtest.load.sale import Sale
-from loadtest.load.sales import Sales
-from loadtest.load.samples import Samples, write_t0
 from loadtest.load.statistics import quicken
-from loadtest.load.worker import Worker
-from loadtest.open_files import PORTS, make_room
-from loadtest.traffic import Crowd
+from loadtest.sale.desk import Desk
+from loadtest.stack.open_files import PORTS, make_room
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +109,8 @@ class Plugin:
 
     def show_on(self, web_ui: Any) -> None:
         """Add the sale's own page to Locust's."""
-        from loadtest.load.page import add_page
-        from loadtest.load.show import Show
+        from loadtest.load.page.show import Show
+        from loadtest.load.page.views import add_page
 
         self.outcomes = Outcomes(self.environment, self.runner)
         t0_ns: Callable[[], int | None] = lambda: self.leader.t0_ns if self.leader else None  # noqa: E731

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 from gevent.lock import BoundedSemaphore
 
 from loadtest.errors import HarnessError
-from loadtest.experiment import Experiment
-from loadtest.generators import own_name
-from loadtest.load.endpoint import Endpoint
-from loadtest.load.gate import Gate, Share
-from loadtest.load.recorder import Recorder
-from loadtest.shop import Http
-from loadtest.traffic import Crowd
+from loadtest.experiment.schema import Experiment
+from loadtest.experiment.traffic import Crowd
+from loadtest.load.buyers.gate import Gate, Share
+from loadtest.load.buyers.recorder import Recorder
+from loadtest.load.http.endpoint import Endpoint
+from loadtest.manifest.shop import Http
+from loadtest.record.generators import own_name
 
 # Buyers of one process that open their connections at the same time: a listener's backlog is often 128.
 CONNECTING = 100

@@ -6,7 +6,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Protocol
 
-from loadtest.shop import Final, Queue
+from loadtest.manifest.shop import Final, Queue
 from loadtest.stack import Services
 
 Reading = Mapping[str, float]

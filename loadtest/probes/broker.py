@@ -1,7 +1,7 @@
 """The backlog."""
 
+from loadtest.ledger.queue import open_queue
 from loadtest.probes import Reading, Subject
-from loadtest.queue import open_queue
 
 
 class BrokerProbe:

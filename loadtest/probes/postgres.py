@@ -2,8 +2,8 @@
 
 from contextlib import closing
 
+from loadtest.ledger.sources import Reader, connect_postgres
 from loadtest.probes import Reading, Subject, seldom
-from loadtest.sources import Reader, connect_postgres
 
 # What pg_stat_database and pg_stat_activity show, from the functions beneath them: to plan the views takes longer than to read them.
 # The counters of a database are up to 1 s behind: a busy backend hands them in once a second. The next transaction id is exact,

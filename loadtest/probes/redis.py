@@ -2,8 +2,8 @@
 
 import re
 
+from loadtest.ledger.sources import Reader, connect_redis
 from loadtest.probes import Reading, Subject, seldom
-from loadtest.sources import Reader, connect_redis
 
 
 class RedisProbe:

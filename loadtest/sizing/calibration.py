@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment
-from loadtest.rates import Rate, measure_rate
-from loadtest.run_dir import existing
-from loadtest.section import parse, read_toml
-from loadtest.tables import Tables, open_tables
+from loadtest.experiment.schema import Experiment
+from loadtest.experiment.section import parse, read_toml
+from loadtest.judge.figures.rates import Rate, measure_rate
+from loadtest.judge.tables import Tables, open_tables
+from loadtest.record.run_dir import existing
 
 SHIPPED = Path(__file__).with_name("calibration.json")
 FELL_SHORT = 0.95  # of its limit: the workers gave what they could

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from loadtest.experiment import Broker, Experiment, Limiter, Workers
+from loadtest.experiment.schema import Broker, Experiment, Limiter, Workers
 from loadtest.sizing.calibration import Calibration, buckets
 from loadtest.sizing.demand import Demand
 from loadtest.sizing.model import Prediction, bound_1s, predict

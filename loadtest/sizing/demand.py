@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from loadtest.errors import UsageError
-from loadtest.names import nearest
+from loadtest.experiment.names import nearest
 
 Broker = Literal["redis", "rabbitmq"]
 

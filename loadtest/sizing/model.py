@@ -15,8 +15,8 @@ A limiter starts with one unit, not with a burst: the burst is only for time tha
 import math
 from dataclasses import dataclass
 
-from loadtest.experiment import Experiment
-from loadtest.redelivery import Held
+from loadtest.experiment.redelivery import Held
+from loadtest.experiment.schema import Experiment
 from loadtest.sizing.calibration import Calibration, buckets
 
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from loadtest.campaign.matrix import Result
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment
-from loadtest.experiments import lay_over
-from loadtest.matrix import Result
-from loadtest.run_dir import write_text
-from loadtest.section import parse, read_toml
+from loadtest.experiment.files import lay_over
+from loadtest.experiment.schema import Experiment
+from loadtest.experiment.section import parse, read_toml
+from loadtest.record.run_dir import write_text
 from loadtest.sizing.calibration import calibrate
 from loadtest.sizing.model import predict
 

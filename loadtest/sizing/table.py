@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.redelivery import Held, redelivery_s
+from loadtest.experiment.redelivery import Held, redelivery_s
 from loadtest.sizing.calibration import FIGURES, Calibration, buckets
 from loadtest.sizing.choice import LEAST_WORKERS, LOAD, Sizing
 

@@ -12,10 +12,10 @@ import psycopg2
 import redis
 
 from loadtest.errors import UsageError
-from loadtest.rabbitmq import controllable
 from loadtest.stack import TEST_SALE, Services
 from loadtest.stack.embedded import embedded_postgres, embedded_redis
 from loadtest.stack.process import Supervisor
+from loadtest.stack.rabbitmq import controllable
 
 CONNECT_S = 3
 

@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from target.claims import Script
 from target.config import Config, Dispatch
 from target.errors import ConfigError, Unavailable
 from target.parts import Parts
+from target.stores.claims import Script
 
 log = logging.getLogger(__name__)
 

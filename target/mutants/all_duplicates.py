@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from target.claims import CLAIM
-from target.desk import Desk
 from target.mutants import Mutant, changed
 from target.schemes.tokens import Tokens
+from target.stores.claims import CLAIM
+from target.stores.turn import Desk
 
 # `if not held` is then never so: nobody gets past it, and a test that only looks for oversells passes.
 SCRIPT = changed(CLAIM, ("redis.call('HGET', KEYS[3], mark)", "redis.call('HEXISTS', KEYS[3], mark)"))

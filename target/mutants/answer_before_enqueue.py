@@ -3,12 +3,12 @@
 import asyncio
 from dataclasses import replace
 
-from target.claims import Claim
 from target.config import Config
-from target.dispatch import Queued
 from target.errors import Unavailable
 from target.mutants import Mutant, log, strike
+from target.queue.dispatch import Queued
 from target.schemes.tokens import Tokens
+from target.stores.claims import Claim
 
 
 class AnswersFirst(Queued):

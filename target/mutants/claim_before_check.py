@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from target.claims import CLAIM
-from target.desk import Desk
 from target.mutants import Mutant, changed
 from target.schemes.tokens import Tokens
+from target.stores.claims import CLAIM
+from target.stores.turn import Desk
 
 # The number that was popped for a second click is nobody's, and not put back.
 SCRIPT = changed(

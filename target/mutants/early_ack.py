@@ -5,11 +5,11 @@ from time import sleep
 
 from celery import Celery
 
-from target.celery import create_celery
-from target.claims import Claim, Placement
 from target.config import Config
 from target.mutants import Mutant
-from target.orders import Orders
+from target.stores.claims import Claim, Placement
+from target.stores.orders import Orders
+from target.worker.celery import create_celery
 
 PAUSE_S = 0.1
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from celery import Celery
 
-from target.celery import create_celery
 from target.config import Config
 from target.mutants import Mutant
+from target.worker.celery import create_celery
 
 
 def natively_limited(config: Config) -> Celery:
-    """Celery's own consumer and prefetch. See `target.limiter` for what becomes of the rate."""
+    """Celery's own consumer and prefetch. See `target.limiter.consumer` for what becomes of the rate."""
     return create_celery(replace(config, limiter="native", prefetch=4))
 
 

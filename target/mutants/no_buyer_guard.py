@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from target.claims import CLAIM
-from target.desk import Desk
 from target.mutants import Mutant, changed
-from target.orders import UnguardedOrders
 from target.schemes.tokens import Tokens
+from target.stores.claims import CLAIM
+from target.stores.orders import UnguardedOrders
+from target.stores.turn import Desk
 
 SCRIPT = changed(CLAIM, ("redis.call('HGET', KEYS[3], mark)", "false"))
 

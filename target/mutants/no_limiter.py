@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from celery import Celery
 
-from target.celery import create_celery
 from target.config import Config
 from target.mutants import Mutant
+from target.worker.celery import create_celery
 
 
 def unlimited(config: Config) -> Celery:

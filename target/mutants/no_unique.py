@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from target.claims import Claim, Placement
 from target.mutants import Mutant, unlucky
-from target.orders import UnguardedOrders
+from target.stores.claims import Claim, Placement
+from target.stores.orders import UnguardedOrders
 
 
 class PlacedAgain(UnguardedOrders):

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from target.claims import CLAIM, Claim
-from target.desk import Desk
-from target.dispatch import Queued
 from target.mutants import Mutant, changed, strike
+from target.queue.dispatch import Queued
 from target.schemes.tokens import Tokens
+from target.stores.claims import CLAIM, Claim
+from target.stores.turn import Desk
 
 SCRIPT = changed(CLAIM, ("        redis.call('HSET', KEYS[2], number, buyer)\n", ""))
 

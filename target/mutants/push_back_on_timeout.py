@@ -3,11 +3,11 @@
 import asyncio
 from dataclasses import replace
 
-from target import claims
 from target.config import Config
 from target.errors import SoldOut
 from target.mutants import Mutant
 from target.schemes.tokens import Tokens
+from target.stores import claims
 
 TIMEOUT_S = 0.3
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from target import claims, database
 from target.config import Config
 from target.errors import SoldOut
-from target.models import Order
 from target.mutants import Mutant
 from target.schemes.tokens import Tokens
+from target.stores import claims, database
+from target.stores.models import Order
 
 
 class Reseeding(Tokens):

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from target.claims import Claim, Placement
 from target.errors import Unavailable
 from target.mutants import Mutant, log, strike
-from target.orders import Orders
+from target.stores.claims import Claim, Placement
+from target.stores.orders import Orders
 
 
 class Swallowing(Orders):

@@ -6,10 +6,8 @@ docs/adding-a-scheme.md walks through it.
 from collections.abc import Callable
 from typing import Protocol
 
-from target.claims import State
 from target.config import Config
 from target.errors import ConfigError
-from target.orders import Orders, Placing, UnguardedOrders
 from target.schemes.conditional_update import ConditionalUpdate
 from target.schemes.naive import Naive
 from target.schemes.optimistic import Optimistic
@@ -18,6 +16,8 @@ from target.schemes.row_lock import RowLock
 from target.schemes.skip_locked import SkipLocked
 from target.schemes.tokens import Tokens
 from target.schemes.tokens_reconciled import TokensReconciled
+from target.stores.claims import State
+from target.stores.orders import Orders, Placing, UnguardedOrders
 
 
 class Scheme(Protocol):

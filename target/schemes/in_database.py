@@ -4,14 +4,14 @@ from typing import ClassVar
 
 import sqlalchemy as sa
 
-from target import claims
-from target.claims import Claim, Keys, State
 from target.config import Config
-from target.database import connect, connected, reset, transaction
-from target.dispatch import Threads
 from target.errors import AlreadyBought, ConfigError, Unavailable
-from target.models import Order, Sale, UnguardedOrder
-from target.orders import numbers_of, store
+from target.queue.dispatch import Threads
+from target.stores import claims
+from target.stores.claims import Claim, Keys, State
+from target.stores.database import connect, connected, reset, transaction
+from target.stores.models import Order, Sale, UnguardedOrder
+from target.stores.orders import numbers_of, store
 
 
 class InDatabase:

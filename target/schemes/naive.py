@@ -5,10 +5,10 @@ from typing import ClassVar
 import sqlalchemy as sa
 
 from target.config import Config
-from target.database import connected
 from target.errors import SoldOut
-from target.models import Order, Sale, UnguardedOrder
 from target.schemes.in_database import InDatabase
+from target.stores.database import connected
+from target.stores.models import Order, Sale, UnguardedOrder
 
 
 class Naive(InDatabase):

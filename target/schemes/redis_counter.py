@@ -5,13 +5,13 @@ from redis import RedisError
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from target import claims, database
-from target.claims import Claim, Keys, State
 from target.config import Config
-from target.desk import Desk
-from target.dispatch import Dispatch, Inline, Queued
 from target.errors import SoldOut, Unavailable
-from target.orders import UnguardedOrders
+from target.queue.dispatch import Dispatch, Inline, Queued
+from target.stores import claims, database
+from target.stores.claims import Claim, Keys, State
+from target.stores.orders import UnguardedOrders
+from target.stores.turn import Desk
 
 CONNECTIONS = 16
 

@@ -2,10 +2,10 @@
 
 import sqlalchemy as sa
 
-from target.claims import Claim
 from target.errors import SoldOut, Unavailable
-from target.models import Sale
 from target.schemes.in_database import InDatabase
+from target.stores.claims import Claim
+from target.stores.models import Sale
 
 
 class RowLock(InDatabase):

@@ -2,10 +2,10 @@
 
 import sqlalchemy as sa
 
-from target.claims import Claim
 from target.errors import SoldOut
-from target.models import Unit
 from target.schemes.in_database import InDatabase
+from target.stores.claims import Claim
+from target.stores.models import Unit
 
 # `=` and not IN: the inner query must run once, else it would lock a unit for each row that it is compared with.
 TAKE = sa.text("""

@@ -1,11 +1,11 @@
 """`tokens`: the scheme the harness was written for. Each unit's order number lies in a Redis list; a buyer takes one."""
 
-from target import claims, database
-from target.claims import Keys, State
 from target.config import Config
-from target.desk import Desk
-from target.dispatch import Dispatch, Inline, Queued
 from target.errors import NotSent
+from target.queue.dispatch import Dispatch, Inline, Queued
+from target.stores import claims, database
+from target.stores.claims import Keys, State
+from target.stores.turn import Desk
 
 
 class Tokens:

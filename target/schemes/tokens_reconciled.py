@@ -2,12 +2,12 @@
 
 from contextlib import suppress
 
-from target.claims import Claim
 from target.config import Config
-from target.desk import Desk
-from target.dispatch import Dispatch
 from target.errors import AlreadyBought, NotSent, Unavailable
+from target.queue.dispatch import Dispatch
 from target.schemes.tokens import Tokens
+from target.stores.claims import Claim
+from target.stores.turn import Desk
 
 # How long an order may be on its way before it is in doubt by itself. Sending it twice is safe, but costs the workers a turn.
 PATIENCE_S = 10.0

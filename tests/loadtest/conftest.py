@@ -8,13 +8,13 @@ from typing import Any, Self
 
 import pytest
 
-from loadtest.checks import CHECKS, Result, find
-from loadtest.database import database
-from loadtest.generators import Generator, write_generators
-from loadtest.history import load_history
-from loadtest.samples import load_samples
-from loadtest.tables import COLUMNS, FILES, Tables, open_tables
-from loadtest.verdict import Verdict, judge
+from loadtest.judge.checks import CHECKS, Result, find
+from loadtest.judge.tables import COLUMNS, FILES, Tables, open_tables
+from loadtest.judge.verdict import Verdict, judge
+from loadtest.record.database import database
+from loadtest.record.generators import Generator, write_generators
+from loadtest.record.history import load_history
+from loadtest.record.samples import load_samples
 
 T0_NS = 1_900_000_000_000_000_000
 

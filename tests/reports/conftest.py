@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.database import database
-from reports.build import build
+from loadtest.record.database import database
+from reports.run.build import build
 
 # Matplotlib makes objects by the hundred thousand, and a sixth of its time would go into looking for those that are left.
 gc.set_threshold(100_000)

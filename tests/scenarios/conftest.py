@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.generators import read_generators
+from loadtest.record.generators import read_generators
 
 ROOT = Path(__file__).parent.parent.parent
 MANIFEST = """

@@ -7,7 +7,7 @@ from .test_rush import outcomes
 
 SCENARIO = """
 from locust import events, task
-from loadtest.load.fast_buyer import FastBuyer
+from loadtest.load.buyers.fast_buyer import FastBuyer
 from loadtest.load.plugin import install
 
 install(events)

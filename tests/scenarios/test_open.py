@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from loadtest.generators import own_name, read_generators
+from loadtest.record.generators import own_name, read_generators
 
 from .conftest import ROOT, Rush, Shop, free_port
 

@@ -24,12 +24,12 @@ from starlette.applications import Starlette
 
 from loadtest.errors import ServiceError
 from loadtest.stack import Services
-from target import claims, database
-from target.app import create_app
-from target.backlog import purge
-from target.claims import Keys
+from target.api.app import create_app
 from target.config import Config
+from target.queue.backlog import purge
 from target.schemes import open_scheme
+from target.stores import claims, database
+from target.stores.claims import Keys
 from tests.waiting import eventually
 
 DATABASE = "shop_test"
@@ -290,7 +290,7 @@ def environment(config: Config) -> dict[str, str]:
 GATHERING = """
 import celery
 celery.maybe_patch_concurrency()
-from target import limiter
+from target.limiter import consumer as limiter
 limiter.GATHER_S = 1.0
 from celery.__main__ import main
 main()
@@ -303,7 +303,7 @@ def running_worker(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A Celery worker, as the manifest starts it, until the block ends. It is killed then: some pools take 6 s to stop."""
     command = [
-        sys.executable, *(("-c", GATHERING) if gathering else ("-m", "celery")), "-A", "target.celery", "worker",
+        sys.executable, *(("-c", GATHERING) if gathering else ("-m", "celery")), "-A", "target.worker.celery", "worker",
         "-n", f"{log.stem}-{config.sale}@%h", "-P", pool, "-c", str(concurrency), "-l", "warning",
         "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip

@@ -10,8 +10,8 @@ import psycopg2
 import pytest
 import redis
 
-from target.claims import Keys
 from target.config import Config
+from target.stores.claims import Keys
 
 Prepare = Callable[[Config], subprocess.CompletedProcess[str]]
 

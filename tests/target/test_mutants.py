@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 import pytest
 import redis
 
-from target.backlog import purge
-from target.celery import PLACE_ORDER, create_celery
-from target.claims import CLAIM, Claim, Keys
 from target.config import Config
 from target.errors import AlreadyBought, ConfigError, SoldOut, Unavailable
 from target.mutants import MUTANTS, changed, unlucky
 from target.parts import Parts, parts_of
+from target.queue.backlog import purge
 from target.schemes import Scheme
+from target.stores.claims import CLAIM, Claim, Keys
+from target.worker.celery import PLACE_ORDER, create_celery
 
 T = TypeVar("T")
 
@@ -99,7 +99,7 @@ def test_without_a_name_the_shop_is_honest(config: Config) -> None:
 
 
 def test_an_honest_shop_does_not_even_load_them() -> None:
-    code = "import sys, target.app, target.tasks, target.__main__; sys.exit('target.mutants' in sys.modules)"
+    code = "import sys, target.api.app, target.worker.tasks, target.__main__; sys.exit('target.mutants' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -138,8 +138,8 @@ def test_the_manifest_names_each_with_what_it_is(root: Path) -> None:
     "command",
     [
         ["-m", "target", "prepare"],
-        ["-m", "celery", "-A", "target.celery", "worker"],
-        ["-m", "uvicorn", "target.app:app", "--port", "0"],
+        ["-m", "celery", "-A", "target.worker.celery", "worker"],
+        ["-m", "uvicorn", "target.api.app:app", "--port", "0"],
     ],
     ids=["prepare", "worker", "api"],
 )
@@ -282,5 +282,5 @@ def test_native_limiter_is_celerys_own(mutant: Any) -> None:
     sale = mutant("native_limiter", limiter="flat", rate_per_s=50.0)
     wrong, right = parts_of(sale).celery(sale).conf, create_celery(sale).conf
     assert wrong.worker_consumer == "celery.worker.consumer:Consumer"
-    assert right.worker_consumer == "target.limiter:Consumer"
+    assert right.worker_consumer == "target.limiter.consumer:Consumer"
     assert wrong.task_annotations == right.task_annotations

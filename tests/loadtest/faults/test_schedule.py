@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment, FaultPlan
+from loadtest.experiment.schema import Experiment, FaultPlan
 from loadtest.faults.schedule import Schedule, check_faults
-from loadtest.shop import Shop, load_shop
+from loadtest.manifest.shop import Shop, load_shop
 from loadtest.stack.process import Supervisor
-from loadtest.stack.shop import ShopProcesses, on_free_port
+from loadtest.stack.shop_stack import ShopProcesses, on_free_port
 
 SLEEPER = [sys.executable, "-u", "-c", "import time; print('up', flush=True); time.sleep(60)"]
 

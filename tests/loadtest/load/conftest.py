@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.load.cookies import Jar
-from loadtest.load.endpoint import endpoint
-from loadtest.load.http import Connection
-from loadtest.load.session import HeadedConnection, Session
+from loadtest.load.http.client import Connection
+from loadtest.load.http.cookies import Jar
+from loadtest.load.http.endpoint import endpoint
+from loadtest.load.http.session import HeadedConnection, Session
 from loadtest.stack.embedded import free_port
 
 Talk = Callable[[socket.socket], None]

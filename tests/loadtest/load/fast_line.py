@@ -6,9 +6,9 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
-from loadtest.load.endpoint import endpoint
-from loadtest.load.fast_buyer import FastLine
-from loadtest.load.http import HttpError
+from loadtest.load.buyers.fast_buyer import FastLine
+from loadtest.load.http.client import HttpError
+from loadtest.load.http.endpoint import endpoint
 
 
 def exchanged(url: str, timeout_s: float, ca: str | None, requests: list[tuple[str, str]]) -> list[Any]:

@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.experiment import Experiment, Traffic
-from loadtest.generators import own_name
-from loadtest.load.gate import Share
+from loadtest.experiment.schema import Experiment, Traffic
+from loadtest.experiment.traffic import Crowd
+from loadtest.load.buyers.gate import Share
 from loadtest.load.plugin import _plan
 from loadtest.load.sale import Sale, Turn
-from loadtest.traffic import Crowd
+from loadtest.record.generators import own_name
 
 NS = 10**9
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.history import load_history
-from loadtest.samples import load_samples
+from loadtest.record.history import load_history
+from loadtest.record.samples import load_samples
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from loadtest.experiments import load_experiment
+from loadtest.experiment.files import load_experiment
 from loadtest.sizing.calibration import Calibration, merge, shipped
 from loadtest.sizing.choice import Sizing, budget_for, highest_rate, size, trusted_per_s
 from loadtest.sizing.demand import PER_SECOND, SECONDS, Demand, amount

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.experiment import Experiment, Limiter, Workers
+from loadtest.experiment.schema import Experiment, Limiter, Workers
 from loadtest.sizing.calibration import Calibration
 from loadtest.sizing.model import bound_1s, capacity_per_s, predict
 

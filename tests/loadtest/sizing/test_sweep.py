@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.campaign.matrix import Result, plan_cells
 from loadtest.errors import UsageError
-from loadtest.experiment import Experiment
-from loadtest.experiments import load_experiment
-from loadtest.matrix import Result, plan_cells
+from loadtest.experiment.files import load_experiment
+from loadtest.experiment.schema import Experiment
 from loadtest.sizing.sweep import swept, write_predictions
 from loadtest.stack.external import Given
 

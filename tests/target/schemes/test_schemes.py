@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from target.claims import Claim
 from target.config import Config
 from target.errors import AlreadyBought, ConfigError, SoldOut, Unavailable
 from target.schemes import SCHEMES, Scheme, open_orders, open_scheme
+from target.stores.claims import Claim
 
 T = TypeVar("T")
 DATABASE = ["row_lock", "conditional_update", "optimistic", "skip_locked", "naive"]

@@ -9,13 +9,13 @@ from typing import Any
 
 import redis
 
-from target.backlog import purge
-from target.celery import create_celery
-from target.claims import Claim, Keys
 from target.config import Config
-from target.dispatch import Queued
 from target.errors import AlreadyBought, SoldOut
+from target.queue.backlog import purge
+from target.queue.dispatch import Queued
 from target.schemes.tokens import Tokens
+from target.stores.claims import Claim, Keys
+from target.worker.celery import create_celery
 
 Prepare = Callable[[Config], Config]
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import redis
 
-from target.claims import Claim, Keys
 from target.config import Config
-from target.desk import Desk
 from target.errors import AlreadyBought, NotSent, Unavailable
 from target.schemes import tokens_reconciled
 from target.schemes.tokens_reconciled import TokensReconciled
+from target.stores.claims import Claim, Keys
+from target.stores.turn import Desk
 
 
 class Line:

@@ -1,0 +1,213 @@
+"""Certification: a check that has never failed proves nothing, so each is seen to fail for the right reason.
+
+The manifest names controls (shops that are wrong by design) and mutants (the honest shop with one mistake built in), each
+with the check that must trip. The *honest twin* of a mutant, the same experiment without the mistake, must stay VALID.
+History mutants do the same to what a good run recorded, in seconds.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from loadtest.campaign.cells import WarmStack, warm_stack
+from loadtest.campaign.forgeries import FORGERIES, Forgery
+from loadtest.campaign.matrix import failed_checks
+from loadtest.errors import HarnessError, UsageError
+from loadtest.experiment.files import lay_over
+from loadtest.experiment.names import nearest
+from loadtest.experiment.schema import Experiment
+from loadtest.judge.certificate import fingerprint, issue
+from loadtest.judge.verdict import Verdict, judge
+from loadtest.manifest.shop import Proof, Shop, load_shop
+from loadtest.record.run_dir import create_directory
+from loadtest.sale.interrupt import interruptible
+from loadtest.sale.run import plan
+from loadtest.stack.external import Given
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One line of the table: who was judged, what had to trip, what did."""
+
+    kind: str
+    name: str
+    expected: tuple[str, ...]
+    tripped: tuple[str, ...]
+    caught: bool
+    witness: str
+
+
+@dataclass(frozen=True)
+class Certification:
+    """Runs every control, mutant, twin and forgery of one manifest, on one warm stack."""
+
+    base: Experiment
+    shop: Shop
+    given: Given
+    directory: Path
+    report: Callable[[Path], None]
+    only: frozenset[str] = frozenset()
+
+    def run(self, stack: WarmStack, show: Callable[[Exhibit], None]) -> list[Exhibit]:
+        """Every exhibit, shown as it comes."""
+        found: list[Exhibit] = []
+        for exhibit in self._exhibits(stack):
+            show(exhibit)
+            found.append(exhibit)
+        return found
+
+    def _exhibits(self, stack: WarmStack) -> Iterator[Exhibit]:
+        for name, proof in self.shop.controls.items():
+            if self._wanted(proof):
+                yield self._proof(stack, "control", name, proof, {})
+        for name, proof in self.shop.mutants.items():
+            if self._wanted(proof):
+                yield self._proof(stack, "mutant", name, proof, {"mutant": name})
+        for name, overrides in self._twins().items() if not self.only else ():
+            yield self._twin(stack, name, overrides)
+        if forgeries := [forgery for forgery in FORGERIES if self._wanted(forgery)]:
+            yield from self._forgeries(stack, forgeries)
+
+    def _wanted(self, proof: Proof | Forgery) -> bool:
+        return not self.only or bool(self.only & set(proof.trips))
+
+    def _forgeries(self, stack: WarmStack, forgeries: Sequence[Forgery]) -> Iterator[Exhibit]:
+        good = self._hold(stack, "honest-rush", {})
+        if good.verdict != "VALID":
+            yield _honest("the sale that is forged", good)
+            return
+        for forgery in forgeries:
+            yield self._forge(forgery)
+
+    def _twins(self) -> dict[str, dict[str, Any]]:
+        """The honest twins, each once: many mutants share one."""
+        twins: dict[str, dict[str, Any]] = {}
+        known: set[str] = set()
+        for name, proof in self.shop.mutants.items():
+            key = json.dumps(proof.experiment, sort_keys=True)
+            if key not in known:
+                known.add(key)
+                twins[name] = dict(proof.experiment)
+        return twins
+
+    def _proof(self, stack: WarmStack, kind: str, name: str, proof: Proof, mutation: Mapping[str, Any]) -> Exhibit:
+        try:
+            verdict = self._hold(stack, f"{kind}-{name}", {**proof.experiment, **mutation})
+        except HarnessError as error:
+            return Exhibit(kind, name, proof.trips, (), False, f"did not run: {str(error).splitlines()[0]}")
+        return _exhibit(kind, name, proof.trips, verdict)
+
+    def _twin(self, stack: WarmStack, name: str, overrides: Mapping[str, Any]) -> Exhibit:
+        try:
+            return _honest(f"twin of {name}", self._hold(stack, f"twin-{name}", overrides))
+        except HarnessError as error:
+            return Exhibit("honest", f"twin of {name}", (), (), False, f"did not run: {str(error).splitlines()[0]}")
+
+    def _hold(self, stack: WarmStack, name: str, overrides: Mapping[str, Any]) -> Verdict:
+        planned = plan(lay_over(self.base, overrides, f"certify {name}"), self.given)
+        return stack.run(planned, self.directory / "cells" / name, self.report)
+
+    def _forge(self, forgery: Forgery) -> Exhibit:
+        path = self.directory / "cells" / f"forged-{forgery.name}"
+        forgery.make(self.directory / "cells" / "honest-rush", path)
+        return _exhibit("forgery", forgery.name, forgery.trips, judge(path))
+
+
+def certify(
+    base: Experiment,
+    given: Given,
+    out: Path,
+    command: list[str],
+    console: Console,
+    report: Callable[[Path], None],
+    only: Sequence[str] = (),
+) -> tuple[Path, bool]:
+    """Run everything; give the directory, and whether every check that had to trip did, and nothing honest did.
+
+    Writes a certificate next to the runs of `out` when it did: verdicts then say that these checks are certified. With `only`, the
+    names of checks, runs what must trip those, and certifies nothing.
+
+    Raises:
+        UsageError: before anything starts; among others, no such check.
+    """
+    shop, _ = load_shop(base)
+    _check_names(only)
+    plan(base, given)
+    directory = create_directory(out, "certify", base.seed)
+    certification = Certification(base, shop, given, directory, report, frozenset(only))
+    with interruptible(), warm_stack(given, directory, command, [base.broker.kind]) as stack:
+        exhibits = certification.run(stack, lambda exhibit: _show(console, exhibit))
+    untried = [name for name in _untried(exhibits) if not only or name in only]
+    good = all(exhibit.caught for exhibit in exhibits) and not untried
+    _sum_up(console, exhibits, untried, partial=bool(only))
+    if good and not only:
+        issue(out, [exhibit.name for exhibit in exhibits])
+    return directory, good
+
+
+def _check_names(only: Sequence[str]) -> None:
+    from loadtest.judge.checks import CHECKS
+
+    for name in only:
+        if name not in CHECKS:
+            raise UsageError(f"--only {name!r}: no such check; {nearest(name, CHECKS)}")
+
+
+def _untried(exhibits: list[Exhibit]) -> list[str]:
+    """Checks that nothing here could have tripped."""
+    from loadtest.judge.checks import CHECKS
+
+    tried = {check for exhibit in exhibits for check in exhibit.expected}
+    return [name for name in CHECKS if name not in tried]
+
+
+def _exhibit(kind: str, name: str, trips: tuple[str, ...], verdict: Verdict) -> Exhibit:
+    tripped = failed_checks(verdict) or (("unknown",) if verdict.verdict == "UNKNOWN" else ())
+    caught = bool(set(trips) & set(tripped))
+    witnesses = [w for check in verdict.checks if check.name in trips for w in check.witnesses]
+    doubts = [doubt.text for doubt in verdict.doubts]
+    return Exhibit(kind, name, trips, tripped, caught, next(iter([*witnesses, *doubts]), verdict.sentence))
+
+
+def _honest(name: str, verdict: Verdict) -> Exhibit:
+    tripped = failed_checks(verdict) or (() if verdict.verdict == "VALID" else (verdict.verdict.lower(),))
+    return Exhibit("honest", name, (), tripped, verdict.verdict == "VALID", verdict.sentence)
+
+
+def _show(console: Console, exhibit: Exhibit) -> None:
+    mark = "[green]✓[/green]" if exhibit.caught else "[bold red]✗[/bold red]"
+    expected = " or ".join(exhibit.expected) or "nothing"
+    tripped = ", ".join(exhibit.tripped) or "nothing"
+    console.print(
+        f"{mark} {exhibit.kind:<8} {exhibit.name:<32} must trip {expected:<16} tripped {tripped:<30} [dim]{exhibit.witness}[/dim]",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _sum_up(console: Console, exhibits: list[Exhibit], untried: list[str], partial: bool) -> None:
+    missed = [exhibit for exhibit in exhibits if not exhibit.caught]
+    if not missed and not untried and partial:
+        console.print(
+            f"\n[bold]{len(exhibits)} exhibits caught[/bold]; a certificate takes all of them", highlight=False
+        )
+        return
+    if not missed and not untried:
+        console.print(
+            f"\n[bold green]CERTIFIED[/bold green]: {len(exhibits)} exhibits, checks {fingerprint()}", highlight=False
+        )
+        return
+    console.print("\n[bold red]NOT CERTIFIED[/bold red]", highlight=False)
+    for exhibit in missed:
+        wanted = " or ".join(exhibit.expected)
+        text = (
+            f"check {wanted} did not trip on {exhibit.kind} {exhibit.name}"
+            if wanted
+            else f"{exhibit.name} should be VALID"
+        )
+        console.print(f"  {text}", highlight=False)
+    for check in untried:
+        console.print(f"  check {check}: nothing here could have tripped it", highlight=False)

@@ -1,0 +1,62 @@
+"""Forgeries: what a good run recorded, with one thing changed; the check that knows must say so."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.record.database import database
+
+
+@dataclass(frozen=True)
+class Forgery:
+    """A change to one file of a run directory: a query over ``FROM it``, or None to take the file away."""
+
+    name: str
+    what: str
+    trips: tuple[str, ...]
+    file: str
+    query: str | None
+
+    def make(self, good: Path, path: Path) -> None:
+        """Copy the run directory `good` to `path`, and change that file there."""
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(good, path, ignore=shutil.ignore_patterns("verdict.json", "report.html", "figures", "logs"))
+        target = path / self.file
+        if self.query is None:
+            target.unlink()
+            return
+        with database(ordered=True) as connection:
+            connection.execute(f"CREATE TABLE it AS FROM read_parquet('{target}')")
+            connection.sql(self.query).write_parquet(str(target))
+
+
+ORDERS, QUEUE, HISTORY = "final/orders.parquet", "final/queue.parquet", "history.parquet"
+
+FORGERIES = (
+    Forgery("drop-a-row", "a stored order vanishes", ("lost",), ORDERS, "FROM it ORDER BY number OFFSET 1"),
+    Forgery(
+        "copy-an-acknowledgement", "a second buyer is told the same number", ("double_promise",), HISTORY,
+        """FROM it UNION ALL BY NAME SELECT * REPLACE ((SELECT min(buyer) FROM it WHERE outcome = 'sold_out') AS buyer, -1 AS op_id)
+           FROM (FROM it WHERE outcome = 'won' ORDER BY number LIMIT 1)""",
+    ),
+    Forgery(
+        "swap-an-owner", "two stored orders change hands", ("wrong_owner",), ORDERS,
+        """SELECT * REPLACE (CASE number WHEN (SELECT min(number) FROM it) THEN (SELECT arg_max(buyer, number) FROM it)
+               WHEN (SELECT max(number) FROM it) THEN (SELECT arg_min(buyer, number) FROM it) ELSE buyer END AS buyer) FROM it""",
+    ),
+    Forgery(
+        "sell-to-a-stranger", "an order of somebody who never asked", ("phantom",), ORDERS,
+        "SELECT * REPLACE (CASE WHEN number = (SELECT min(number) FROM it) THEN 'stranger' ELSE buyer END AS buyer) FROM it",
+    ),
+    Forgery(
+        "win-after-the-end", "a buyer wins long after others were told sold-out", ("sold_out_early",), HISTORY,
+        """SELECT * REPLACE (CASE WHEN late THEN last_ns + 1000000 ELSE start_ns END AS start_ns,
+               CASE WHEN late THEN last_ns + 2000000 ELSE end_ns END AS end_ns)
+           FROM (SELECT *, max(end_ns) OVER () AS last_ns, kind = 'buy' AND number = max(number) OVER () AS late FROM it)""",
+    ),
+    Forgery(
+        "never-drained", "an order waits in the queue at the deadline", ("drain",), QUEUE,
+        "FROM it UNION ALL BY NAME SELECT 'an order' AS number, 'ready' AS state",
+    ),
+    Forgery("erase-a-final-read", "nobody knows what was stored", ("unknown",), ORDERS, None),
+)  # fmt: skip

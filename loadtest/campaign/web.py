@@ -1,0 +1,265 @@
+"""``loadtest run --web``: sales that are asked for on Locust's web page, each prepared, held and judged like any other."""
+
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from loadtest.campaign.cells import WarmStack, warm_stack
+from loadtest.errors import HarnessError, RunInterrupted, ServiceError, UsageError
+from loadtest.experiment.files import lay_over
+from loadtest.experiment.schema import Experiment
+from loadtest.judge.verdict import Verdict
+from loadtest.record.run_dir import create, create_directory
+from loadtest.sale.desk import FORM, Desk, Held, State, Wish, offers_of
+from loadtest.sale.interrupt import interruptible
+from loadtest.sale.progress import Latest, Progress, showing
+from loadtest.sale.run import TICK_S, Load, Plan, Sale, plan
+from loadtest.stack.external import Given
+from loadtest.stack.process import Command, Process
+
+HOST = "127.0.0.1"
+READY_S = 20
+HANG_UP_S = 5
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where Locust's page is to be."""
+
+    port: int
+    base_path: str = ""
+    login: bool = False
+
+    @property
+    def url(self) -> str:
+        """Where the sales are."""
+        return f"http://{HOST}:{self.port}{self.base_path}/flash-sale"
+
+    def listening(self) -> bool:
+        """Whether it answers."""
+        with socket.socket() as probe:
+            return probe.connect_ex((HOST, self.port)) == 0
+
+    def check(self) -> None:
+        """Look whether it can be there.
+
+        Raises:
+            UsageError: somebody else has the port, or the path is none.
+        """
+        if self.base_path and (not self.base_path.startswith("/") or self.base_path.endswith("/")):
+            raise UsageError(
+                f"--web-base-path {self.base_path}: expected a path such as /locust, with no slash at its end"
+            )
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, self.port))
+            except OSError as error:
+                raise UsageError(
+                    f"--web-port {self.port}: cannot listen there ({error.strerror}); give another, or stop who does"
+                ) from None
+
+
+def serve(
+    experiment: Experiment,
+    given: Given,
+    out: Path,
+    page: Page,
+    command: list[str],
+    console: Console,
+    done: Callable[[Path], None],
+    shown: Callable[[Verdict, Path], None],
+) -> None:
+    """Hold a sale for each that the page asks for, until Ctrl-C. `done` gets each run directory, `shown` each verdict.
+
+    1. Check what can be checked before anything starts.
+    2. Start Postgres, Redis and the broker, or take the given ones; they stay warm.
+    3. Start Locust with its page, on this machine only.
+    4. For each wish: a run directory, the shop anew, the buyers in Locust's process, drain, final reads, verdict.
+    5. Stop everything, in reverse order.
+
+    Raises:
+        UsageError: the experiment or the port cannot be.
+        ServiceError: Locust or a service did not come up, or died.
+        RunInterrupted: while a sale was under way; it has no verdict then. Between two sales Ctrl-C is how this ends.
+    """
+    page.check()
+    if experiment.arrivals.kind != "herd":
+        raise UsageError(
+            f"--web: the page lets a herd in, and arrivals.kind is {experiment.arrivals.kind!r}; run that without --web, or "
+            "set arrivals.kind=herd"
+        )
+    first = plan(experiment, given)
+    directory = create_directory(out, "web", experiment.seed)
+    counter: Counter | None = None
+    try:
+        with (
+            interruptible() as check_interrupted,
+            warm_stack(given, directory, command, [experiment.broker.kind]) as stack,
+        ):
+            desk = Desk.open(directory / "desk", offers_of(experiment, first.shop))
+            locust = stack.supervisor.start(page_command(first, page, desk))
+            locust.wait_ready(page.listening, READY_S)
+            console.print(f"page    {page.url}   (Ctrl-C ends it)", highlight=False)
+            counter = Counter(experiment, given, out, stack, desk, locust, console, done, shown)
+            counter.serve(check_interrupted)
+    except RunInterrupted:
+        if counter is None or counter.busy:
+            raise
+        console.print("ended", style="dim")
+
+
+@dataclass
+class Counter:
+    """Where wishes become sales, one after the other."""
+
+    experiment: Experiment
+    given: Given
+    out: Path
+    stack: WarmStack
+    desk: Desk
+    locust: Process
+    console: Console
+    done: Callable[[Path], None]
+    shown: Callable[[Verdict, Path], None]
+    state: State = field(default_factory=State)
+    busy: bool = False
+
+    def serve(self, check_interrupted: Callable[[], None]) -> None:
+        """Hold one sale for each wish; what is wrong with one stops no other.
+
+        Raises:
+            ServiceError: Locust is gone, and the page with it.
+        """
+        while True:
+            wish = self.desk.wish()
+            if wish and wish.number > self.state.number:
+                self.busy = True
+                self._hold(wish)
+                check_interrupted()
+                self.busy = False
+            if self.locust.exit_code() is not None:
+                raise ServiceError(f"locust ended with {self.locust.exit_code()}:\n{self.locust.log_tail()}")
+            time.sleep(TICK_S)
+
+    def _hold(self, wish: Wish) -> None:
+        try:
+            planned = plan(wished(self.experiment, wish), self.given)
+        except UsageError as error:
+            self._show(State(wish.number, "refused", error=str(error), held=self.state.held))
+            return
+        asked = planned.experiment
+        run_dir = create(self.out, asked.name, asked.seed).path
+        self._show(
+            State(
+                wish.number, "preparing", str(run_dir.resolve()), None, asked.stock, asked.buyers,
+                asked.configured_per_s, asked.limiter.rate_per_s, held=self.state.held,
+            )
+        )  # fmt: skip
+        try:
+            verdict = self._judged(planned, run_dir)
+        except HarnessError as error:
+            self._end("failed", Held(wish.number, str(run_dir.resolve()), None, str(error), wish.values))
+            self.console.print(f"sale {wish.number}: {error}", style="red", highlight=False)
+        else:
+            held = Held(wish.number, str(run_dir.resolve()), verdict.verdict, verdict.sentence, wish.values)
+            self._end("judged", held)
+            self.shown(verdict, run_dir)
+
+    def _judged(self, planned: Plan, run_dir: Path) -> Verdict:
+        with showing(self.console) as progress:
+            return self.stack.run(planned, run_dir, self.done, Both(progress, self._phase), self._buyers)
+
+    @contextmanager
+    def _buyers(self, _sale: Sale, base_url: str) -> Iterator[Load]:
+        """The buyers of the page's Locust: told where to go, and sent home at the end."""
+        self._show(replace(self.state, phase="gathering", base_url=base_url))
+        buyers = PageBuyers(self.desk, self.state.number, self.locust)
+        try:
+            yield buyers
+        finally:
+            # A phase after the load's tells the page to stop whoever is left.
+            self._show(replace(self.state, phase="draining"))
+            buyers.wait_gone(HANG_UP_S)
+
+    def _phase(self, name: str) -> None:
+        if name != "gathering":  # that one is told with the address
+            self._show(replace(self.state, phase=name))
+
+    def _end(self, phase: str, held: Held) -> None:
+        error = held.sentence if phase == "failed" else None
+        self._show(replace(self.state, phase=phase, error=error, held=(*self.state.held, held)))
+
+    def _show(self, state: State) -> None:
+        self.state = state
+        self.desk.show(state)
+
+
+@dataclass(frozen=True)
+class PageBuyers:
+    """The buyers of one sale, in the Locust that shows the page."""
+
+    desk: Desk
+    number: int
+    locust: Process
+
+    def exit_code(self) -> int | None:
+        """None while there are any; Locust's own exit code when it died with them."""
+        ended = self.locust.exit_code()
+        return 0 if ended is None and self.desk.gone(self.number) else ended
+
+    def log_tail(self) -> str:
+        """The last lines of Locust's log."""
+        return self.locust.log_tail()
+
+    def wait_gone(self, timeout_s: float) -> None:
+        """Wait until they have hung up and their history is closed, or as long as that may take."""
+        deadline = time.monotonic() + timeout_s
+        while self.exit_code() is None and time.monotonic() < deadline:
+            time.sleep(TICK_S)
+
+
+@dataclass(frozen=True)
+class Both:
+    """Progress for the terminal, and each phase for `also`."""
+
+    terminal: Progress
+    also: Callable[[str], None]
+
+    def phase(self, name: str) -> None:
+        """Tell both."""
+        self.terminal.phase(name)
+        self.also(name)
+
+    def tick(self, latest: Latest) -> None:
+        """The page reads the samples itself."""
+        self.terminal.tick(latest)
+
+
+def wished(experiment: Experiment, wish: Wish) -> Experiment:
+    """`experiment` with what the page asks for.
+
+    Raises:
+        UsageError: a key that no page may set, or a value out of its range.
+    """
+    for key in wish.values:
+        if key not in FORM:
+            raise UsageError(f"{key}: cannot be set from the page; set it where loadtest was started: --set {key}=…")
+    return lay_over(experiment, wish.values, "the form")
+
+
+def page_command(planned: Plan, page: Page, desk: Desk) -> Command:
+    """Locust with its page, for this machine only."""
+    buyers = str(planned.experiment.buyers)
+    argv = [
+        sys.executable, "-m", "locust", "-f", str(planned.scenario), "-u", buyers, "-r", buyers,
+        "--web-host", HOST, "--web-port", str(page.port), "--web-base-path", page.base_path,
+        *(["--web-login"] if page.login else []), "--desk", str(desk.directory.resolve()), "--only-summary",
+    ]  # fmt: skip
+    return Command("generator", "locust", argv)

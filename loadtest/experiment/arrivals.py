@@ -1,0 +1,147 @@
+"""The arrival plan: when each buyer is due, counted from T0. Arithmetic only; the same seed makes the same plan.
+
+A run writes its plan to ``arrivals.csv`` before anything starts. The form is the one that `replay` reads, so any run's arrivals
+can be replayed in another.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+from random import Random
+
+from loadtest.errors import UsageError
+from loadtest.experiment.files import find_file
+from loadtest.experiment.schema import Arrivals, Experiment, Step
+from loadtest.experiment.traffic import Crowd
+
+PLAN = "arrivals.csv"
+HEADER = "time_s"
+NS = 1_000_000_000
+# A process can have as many files open as Locust asks the system for; a few are its own.
+MOST_CONNECTIONS = 9_000
+
+
+def offsets_ns(arrivals: Arrivals, buyers: int, seed: int) -> Sequence[int]:
+    """Nanoseconds from T0 at which each of `buyers` is due, ascending, in the order of their ordinals.
+
+    `herd` and `spawned`: everybody at T0, or as soon as there is anybody. `uniform`: evenly, the first at T0. `poisson`: with gaps
+    drawn from the exponential distribution of mean 1 / `rate_per_s`. `stepped`: evenly within each step.
+
+    Raises:
+        UsageError: the file of a replay is missing or wrong, or holds another number of arrivals than `buyers`.
+    """
+    if arrivals.kind == "replay":
+        return _replayed(arrivals.file or "", buyers)
+    if arrivals.kind == "stepped":
+        return _stepped(arrivals.steps)
+    if not arrivals.open:
+        return [0] * buyers
+    assert arrivals.rate_per_s is not None
+    if arrivals.kind == "uniform":
+        return [round(turn / arrivals.rate_per_s * NS) for turn in range(buyers)]
+    gap = Random(f"arrivals {seed}").expovariate  # noqa: S311 (to be repeated, not to be secret)
+    return [round(at_s * NS) for at_s in accumulate(gap(arrivals.rate_per_s) for _ in range(buyers))]
+
+
+def plan_arrivals(experiment: Experiment) -> Sequence[int]:
+    """The offsets of an experiment's buyers, in nanoseconds, checked against the rest of it.
+
+    Raises:
+        UsageError: see `offsets_ns`; or the last buyer would come when the harness has stopped waiting.
+    """
+    offsets = offsets_ns(experiment.arrivals, experiment.buyers, experiment.seed)
+    last_s = offsets[-1] / NS
+    if last_s >= experiment.drain.deadline_s:
+        raise UsageError(
+            f"drain.deadline_s = {experiment.drain.deadline_s:g}: the last buyer comes {last_s:,.1f} s after T0; "
+            "raise it above that, with time to drain"
+        )
+    return offsets
+
+
+def connections(experiment: Experiment, offsets: Sequence[int]) -> int:
+    """How many users Locust is to run: a buyer each, or for open arrivals the connections that stand ready.
+
+    A connection is taken from the buyer's time on until the answer, and a winner's until the order stands: by default there are
+    enough for every unit of the stock, and for as many buyers as come in the busiest two seconds.
+    """
+    if not experiment.arrivals.open:
+        return experiment.buyers
+    chosen = experiment.arrivals.connections or min(MOST_CONNECTIONS, experiment.stock + busiest(offsets, 2 * NS))
+    return min(chosen, experiment.buyers)
+
+
+def busiest(offsets: Sequence[int], window_ns: int) -> int:
+    """The most arrivals that any window of that length holds."""
+    first = most = 0
+    for last, offset in enumerate(offsets):
+        while offset - offsets[first] >= window_ns:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def write_plan(path: Path, offsets: Sequence[int], crowd: Crowd) -> None:
+    """Writes one line an arrival: seconds after T0, to the nanosecond, and the orders that are sent at that moment."""
+    lines = (
+        f"{offset // NS}.{offset % NS:09d},{crowd.persona(ordinal).clicks}\n" for ordinal, offset in enumerate(offsets)
+    )
+    with path.open("w") as file:
+        file.write(f"{HEADER},clicks\n")
+        file.writelines(lines)
+
+
+def read_times(path: Path) -> list[int]:
+    """The first column of a CSV file, with or without a header, as nanoseconds.
+
+    Raises:
+        UsageError: the file cannot be read, or a time is no number, negative, or before the one above it.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as CSV: {getattr(error, 'strerror', None) or error}") from None
+    times: list[int] = []
+    for number, line in enumerate(lines, 1):
+        text = line.partition(",")[0].strip()
+        if not text or (number == 1 and text == HEADER):
+            continue
+        times.append(_time_ns(text, f"{path}, line {number}", times[-1] if times else 0))
+    return times
+
+
+def _time_ns(text: str, where: str, before_ns: int) -> int:
+    try:
+        at_s = float(text)
+    except ValueError:
+        at_s = math.nan
+    if not math.isfinite(at_s):
+        raise UsageError(f"{where}: {text!r} is no time; expected seconds after T0, such as 1.25")
+    if at_s < 0:
+        raise UsageError(
+            f"{where}: {text} is before T0; expected seconds from 0 on: take the first time off all of them"
+        )
+    if round(at_s * NS) < before_ns:
+        raise UsageError(f"{where}: {text} comes after a later time; expected ascending times: sort the file")
+    return round(at_s * NS)
+
+
+def _replayed(file: str, buyers: int) -> list[int]:
+    try:
+        path = find_file(file)
+    except UsageError as error:
+        raise UsageError(f"arrivals.file: {error}") from None
+    times = read_times(path)
+    if len(times) != buyers:
+        raise UsageError(f"buyers = {buyers}: {file} has {len(times)} arrivals; set buyers to that")
+    return times
+
+
+def _stepped(steps: Sequence[Step]) -> list[int]:
+    offsets: list[int] = []
+    began_s = 0.0
+    for rate_per_s, seconds in steps:
+        offsets += [round((began_s + turn / rate_per_s) * NS) for turn in range(round(rate_per_s * seconds))]
+        began_s += seconds
+    return offsets

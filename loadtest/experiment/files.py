@@ -1,0 +1,90 @@
+"""Experiments by their files: the shipped ones, a user's own, and what is laid over them."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from loadtest.errors import UsageError
+from loadtest.experiment.names import nearest
+from loadtest.experiment.schema import Experiment
+from loadtest.experiment.section import keys, parse, read_toml
+
+ROOT = Path(__file__).parent.parent.parent
+SHIPPED = ROOT / "scenarios" / "experiments"
+
+
+def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
+    """The experiment in the TOML file `name` (a path, or the name of a shipped one), with ``key=value`` overrides.
+
+    Raises:
+        UsageError: no such file, not TOML, an unknown key, or a value out of its range.
+    """
+    path = find_experiment(name)
+    data = read_toml(path)
+    for override in overrides:
+        _override(data, override)
+    return parse(Experiment, data, str(path))
+
+
+def lay_over(experiment: Experiment, values: Mapping[str, Any], source: str) -> Experiment:
+    """`experiment` with the dotted keys in `values` set, checked as a whole.
+
+    Raises:
+        UsageError: an unknown key, or a value out of its range.
+    """
+    data = experiment.model_dump(exclude_none=True, mode="json")
+    for key, value in values.items():
+        _set(data, key, value, source)
+    return parse(Experiment, data, source)
+
+
+def find_experiment(name: str) -> Path:
+    """The file of an experiment given by path or by shipped name."""
+    if name.endswith(".toml") or "/" in name:
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(f"experiment {name!r}: no such file; give a TOML file or one of: {', '.join(shipped())}")
+        return path
+    if name not in shipped():
+        raise UsageError(
+            f"experiment {name!r}: not shipped, and not a path to a .toml file; {nearest(name, shipped())}"
+        )
+    return SHIPPED / f"{name}.toml"
+
+
+def shipped() -> list[str]:
+    """Names of the experiments that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def find_file(name: str) -> Path:
+    """A file named in an experiment: as given, from the working directory, or from the installed package."""
+    for base in (Path(), ROOT):
+        if (base / name).is_file():
+            return (base / name).resolve()
+    raise UsageError(f"{name!r}: no such file here ({Path.cwd()}) nor in the package; give a path that exists")
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set {override!r}: expected key=value, such as --set stock=5000")
+    _set(data, key, _value(text), f"--set {override!r}")
+
+
+def _set(data: dict[str, Any], key: str, value: Any, source: str) -> None:
+    if key not in set(keys(Experiment)):
+        raise UsageError(f"{source}: unknown key {key!r}; {nearest(key, keys(Experiment))}")
+    *tables, last = key.split(".")
+    for table in tables:
+        data = data.setdefault(table, {})
+    data[last] = value
+
+
+def _value(text: str) -> Any:
+    """A value as TOML would read it; a bare word is a string."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text

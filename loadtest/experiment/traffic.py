@@ -1,0 +1,68 @@
+"""Who the buyers are: who clicks twice, who shares a scalpers' account, who cannot wait. Arithmetic only; the same seed makes
+the same crowd."""
+
+from random import Random
+from typing import NamedTuple
+
+from loadtest.experiment.schema import Traffic
+
+
+class Persona(NamedTuple):
+    """What one buyer is like: the account they buy with, None for one of their own; how often they click at once; and
+    whether they reload the countdown page."""
+
+    account: str | None
+    clicks: int
+    refreshes: bool = False
+
+
+class Crowd:
+    """The personas of a sale's `buyers`, drawn from `seed`. What they are is drawn independently: a scalper may be impatient.
+
+    Scalpers take turns over their accounts, in the order of their ordinals: the sizes of two accounts differ by one at most.
+    """
+
+    def __init__(self, traffic: Traffic, buyers: int, seed: int) -> None:
+        self._traffic, self._buyers, self._seed = traffic, buyers, seed
+        self._impatient = frozenset(_drawn(traffic.double_click, buyers, f"double_click {seed}"))
+        scalpers = sorted(_drawn(traffic.scalpers, buyers, f"scalpers {seed}"))
+        self._accounts = {ordinal: turn % traffic.scalper_accounts for turn, ordinal in enumerate(scalpers)}
+        share = traffic.refreshers if traffic.presale_s else 0
+        self._refreshers = frozenset(_drawn(share, buyers, f"refreshers {seed}"))
+
+    def persona(self, ordinal: int) -> Persona:
+        """The persona of the buyer who is number `ordinal` of all, from 0. Buyers beyond the last start over."""
+        ordinal %= self._buyers
+        account = self._accounts.get(ordinal)
+        clicks = 1 if account is None else self._traffic.scalper_clicks
+        return Persona(
+            None if account is None else f"s-{account + 1:06d}",
+            clicks + (ordinal in self._impatient),
+            ordinal in self._refreshers,
+        )
+
+    @property
+    def clicks(self) -> int:
+        """Orders that all buyers together are to send, retries apart."""
+        scalpers = len(self._accounts)
+        return self._buyers + len(self._impatient) + scalpers * (self._traffic.scalper_clicks - 1)
+
+    @property
+    def further_connections(self) -> int:
+        """Those that buyers have beside their first: one for each further click, and one for a refresher's looks."""
+        return self.clicks - self._buyers + len(self._refreshers)
+
+    def backoff_s(self, ordinal: int, tries: int) -> float:
+        """Seconds that a buyer waits after `tries` tries, 1 at least, before the next. The whole crowd waits alike without jitter.
+
+        With full jitter the wait is uniform between 0 and the backoff (Brooker, "Exponential Backoff And Jitter", 2015).
+        """
+        traffic = self._traffic
+        longest = traffic.backoff_s * traffic.backoff_growth ** (tries - 1)
+        drawn = Random(f"jitter {self._seed} {ordinal} {tries}").random() if traffic.jitter else 0.0  # noqa: S311
+        return longest * (1 - traffic.jitter * drawn)
+
+
+def _drawn(share: float, buyers: int, seed: str) -> list[int]:
+    """Ordinals of `share` of the buyers, none twice."""
+    return Random(seed).sample(range(buyers), round(share * buyers))  # noqa: S311 (to be repeated, not to be secret)

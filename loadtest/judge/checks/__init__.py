@@ -1,0 +1,151 @@
+"""Checks: what a verdict claims, one invariant a file.
+
+A check is a sentence and the SQL that looks for what would refute it, over the tables of `loadtest.judge.tables`. It is pure:
+the same run directory gives the same finding.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+from loadtest.judge.tables import FINAL_READS, Tables
+
+log = logging.getLogger(__name__)
+
+State = Literal["VALID", "UNKNOWN", "INVALID"]
+WITNESSES = 10
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A reason to trust a measurement less, and what to do about it."""
+
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """One invariant.
+
+    Args:
+        name: as in ``verdict.json``.
+        sentence: what it proves when it is VALID.
+        needs: the tables without which it can prove nothing.
+        witnesses: a query of one column `text`: a row for each unit in which the sentence is untrue, in words, in order.
+        observed: a query of one row (observed, bound), in words. It may ask the table ``witnesses``.
+        unsettled: a query of rows (text, remedy): why the absence of witnesses proves nothing in this run.
+    """
+
+    name: str
+    sentence: str
+    needs: tuple[str, ...]
+    witnesses: str
+    observed: str
+    unsettled: str | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found. At most ten witnesses are kept."""
+
+    name: str
+    sentence: str
+    verdict: State
+    observed: str
+    bound: str
+    witnesses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finding, how many units it is about (None where that is not known), and the doubts that made it UNKNOWN."""
+
+    finding: Finding
+    units: int | None
+    doubts: tuple[Doubt, ...] = ()
+
+
+def find(check: Check, tables: Tables) -> Result:
+    """What `check` finds in a run. One that crashes, or lacks a table, is UNKNOWN; witnesses outweigh every doubt."""
+    lacking = [name for name in check.needs if name in tables.missing]
+    if lacking:
+        return _undecided(
+            check, f"not judged: {', '.join(lacking)} missing", tuple(lack(n, tables.missing[n]) for n in lacking)
+        )
+    try:
+        return _ask(check, tables)
+    except Exception as error:
+        log.exception("check %s crashed", check.name)
+        doubt = Doubt(
+            f"check {check.name} crashed: {_first_line(error)}", "report it with this run directory; it is a bug"
+        )
+        return _undecided(check, "not judged: the check crashed", (doubt,))
+
+
+def _ask(check: Check, tables: Tables) -> Result:
+    tables.db.execute(f"CREATE OR REPLACE TEMP TABLE witnesses AS {check.witnesses}")
+    units = int(tables.row("SELECT count(*) FROM witnesses")[0])
+    texts = tuple(str(text) for (text,) in tables.rows(f"SELECT text FROM witnesses LIMIT {WITNESSES}"))
+    observed, bound = tables.row(check.observed)
+    unsettled = tables.rows(check.unsettled) if check.unsettled else []
+    doubts = tuple(Doubt(f"{check.name}: {text}", remedy) for text, remedy in unsettled)
+    state: State = "INVALID" if units else "UNKNOWN" if doubts else "VALID"
+    finding = Finding(check.name, check.sentence, state, observed, bound, texts)
+    return Result(finding, units if units or not doubts else None, doubts)
+
+
+def _undecided(check: Check, observed: str, doubts: tuple[Doubt, ...]) -> Result:
+    return Result(Finding(check.name, check.sentence, "UNKNOWN", observed, "–"), None, doubts)
+
+
+def lack(name: str, reason: str) -> Doubt:
+    """The doubt that a missing table is, with what to do about it."""
+    if name in FINAL_READS:
+        remedy = (
+            f"see logs/ for why the final read failed, check [final] {FINAL_READS[name]} in the manifest, and run again"
+        )
+    elif name == "ops":
+        remedy = "see logs/ for what became of the generator; mend or take out the line that is named, and judge again"
+    else:
+        remedy = "see logs/ for why it was not written, and run again"
+    return Doubt(f"{name} missing: {reason}", remedy)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+# The members know the contract above, so they come after it.
+from loadtest.judge.checks import (  # noqa: E402
+    double_promise,
+    drain,
+    duplicate,
+    flatness,
+    leaked,
+    lost,
+    oversell,
+    per_buyer,
+    phantom,
+    sold_out_early,
+    undersell,
+    wrong_owner,
+)
+
+CHECKS: dict[str, Check] = {
+    member.CHECK.name: member.CHECK
+    for member in (
+        oversell,
+        double_promise,
+        lost,
+        wrong_owner,
+        duplicate,
+        per_buyer,
+        phantom,
+        leaked,
+        undersell,
+        sold_out_early,
+        drain,
+        flatness,
+    )
+}

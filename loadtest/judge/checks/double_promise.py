@@ -1,0 +1,22 @@
+"""Double promise: one number acknowledged to two buyers.
+
+It is invalid even where UNIQUE kept one row, and even where the loser was later told that the order is rejected: both had
+read that the unit is theirs. *Warning:* a shop that sells a returned unit again must give it a new number to pass.
+"""
+
+from loadtest.judge.checks import Check
+
+CHECK = Check(
+    name="double_promise",
+    sentence="no number was acknowledged to two buyers",
+    needs=("ops",),
+    witnesses="""
+        SELECT format('{} was promised to {} buyers: {}', number, count(*),
+            array_to_string(list(buyer || ' (' || op || ')' ORDER BY told_ns, op)[:4], ', ')) AS text
+        FROM promises WHERE number IS NOT NULL GROUP BY number HAVING count(*) > 1 ORDER BY number
+    """,
+    observed="""
+        SELECT format('{:,} of {:,} promised numbers', (SELECT count(*) FROM witnesses), count(DISTINCT number)), '0'
+        FROM promises
+    """,
+)

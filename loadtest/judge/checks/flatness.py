@@ -1,0 +1,52 @@
+"""Flatness: the limiter keeps the database at its rate, neither above nor far below.
+
+Above: more than W·(L+burst) rows in any second (L+burst where all workers share one limit), whether or not a backlog stood, because a limiter
+allows it never. Below: less than 0.9·W·L while a backlog stood for two seconds or longer, as `loadtest.judge.spans` finds it. Where none stood that long
+the lower bound was not tested; the finding says so, and the verdict has a doubt, but it is no reason to call the run unknown.
+While a fault goes on the lower bound rests. Where the limit was changed meanwhile, each second is held against the highest that held within a
+second of it, and each backlog against the one that held throughout.
+"""
+
+from loadtest.judge.checks import Check
+
+BURST = "burst * CASE limiter_kind WHEN 'shared' THEN 1 ELSE workers END"
+# From `from_ns` on, a second may hold so many.
+ALLOWED = f"""
+    SELECT p AS from_ns, max(allowed_per_s) + any_value({BURST}) AS most FROM (
+        SELECT from_ns - 1000000000 AS p FROM limits UNION SELECT from_ns + 1000000000 FROM limits
+    ), sale, limits l WHERE l.from_ns - 1000000000 <= p AND p < l.to_ns + 1000000000 GROUP BY p
+"""
+WORST = f"""
+    SELECT began_ns, n, most FROM row_seconds ASOF JOIN ({ALLOWED}) ON began_ns >= from_ns ORDER BY n - most DESC, began_ns LIMIT 1
+"""
+
+CHECK = Check(
+    name="flatness",
+    sentence="the database was written at the limiter's rate: never above, and not below while a backlog stood",
+    needs=("orders", "sale", "changes"),
+    witnesses=f"""
+        SELECT text FROM (
+            SELECT began_ns, format('{{:,}} rows in the second from {{}}; at most {{:g}}', n, since_t0(began_ns), most) AS text
+            FROM ({WORST}) WHERE n > most
+            UNION ALL
+            SELECT began_ns, format('{{:.1f}}/s during the backlog of {{:.1f}} s from {{}}; at least {{:g}}/s', per_s,
+                (ended_ns - began_ns) / 1e9, since_t0(began_ns), 0.9 * allowed_per_s)
+            FROM backlogs WHERE per_s < 0.9 * allowed_per_s
+        ) ORDER BY began_ns
+    """,
+    observed=f"""
+        SELECT CASE WHEN bound IS NULL THEN 'no limiter' ELSE format('busiest second {{:,}}; {{}}',
+                coalesce((SELECT max(n) FROM row_seconds), 0),
+                coalesce((SELECT format('steady {{:.1f}}/s', sum(steps) / sum(span_s)) FROM backlogs), 'no backlog of 2 s'))
+            END, coalesce(bound, '–')
+        FROM (
+            SELECT string_agg(format('≤ {{:g}} in any second, ≥ {{:g}}/s under a backlog', allowed_per_s + {BURST}, 0.9 * allowed_per_s)
+                || CASE WHEN from_ns > 0 THEN ' from ' || since_t0(from_ns) ELSE '' END, '; ' ORDER BY from_ns) AS bound
+            FROM limits, sale WHERE allowed_per_s IS NOT NULL
+        )
+    """,
+    unsettled="""
+        SELECT format('{:,} rows carry no time of creation', count(*)), 'select it as created_at in [final] rows of the manifest'
+        FROM orders, sale WHERE created_ns IS NULL AND configured_per_s IS NOT NULL HAVING count(*) > 0
+    """,
+)

@@ -1,0 +1,49 @@
+"""Lost: a buyer was told that a unit is theirs, and no row has it.
+
+`already_bought` with a number tells it as much as `won` does. Late is not lost: a number that still waits in the queue
+will become a row, and `drain` judges how long that takes; so is a claim while the sale has not drained, because a worker
+or a reconciler may yet take it up. Once everything has drained a claim without a row is a promise that nothing will keep.
+A promise whose number became another buyer's row is `wrong_owner` or `double_promise`, not lost: each defect has one name.
+While workers may hold orders that nobody can name (RabbitMQ, before the sale has drained), a missing row proves nothing.
+A win without a number is lost when its buyer has fewer rows than such wins.
+"""
+
+from loadtest.judge.checks import Check
+
+LATE = "(EXISTS (FROM queue q WHERE q.number = p.number) OR (NOT drained AND EXISTS (FROM held h WHERE h.number = p.number)))"
+OPEN = """
+    SELECT p.number, p.buyer, p.op, p.told_ns FROM promises p ANTI JOIN orders o ON o.number = p.number
+    WHERE p.number IS NOT NULL AND NOT p.withdrawn
+    UNION ALL
+    SELECT NULL, buyer, op, told_ns FROM (
+        SELECT *, row_number() OVER (PARTITION BY buyer ORDER BY told_ns, op) AS nth FROM promises WHERE number IS NULL
+    ) LEFT JOIN (SELECT buyer, count(*) AS rows FROM orders GROUP BY buyer) USING (buyer) WHERE nth > coalesce(rows, 0)
+"""
+
+CHECK = Check(
+    name="lost",
+    sentence="every acknowledged order was stored, still waits, or was explicitly rejected",
+    needs=("ops", "orders", "rejected", "queue", "claims", "sale"),
+    witnesses=f"""
+        SELECT format('{{}} was told that {{}} is theirs ({{}}, {{}}); it has no row, and was not rejected{{}}',
+            buyer, coalesce(number, 'a unit'), op, since_t0(told_ns), CASE
+                WHEN EXISTS (FROM tokens t WHERE t.number = p.number) THEN '; it is for sale again'
+                WHEN EXISTS (FROM held h WHERE h.number = p.number) THEN '; its claim is held, and nothing is queued'
+                ELSE '' END) AS text
+        FROM ({OPEN}) p, clock
+        WHERE NOT cut_short AND NOT veiled AND NOT {LATE} AND (number IS NOT NULL OR drained) ORDER BY number, told_ns, buyer
+    """,
+    observed=f"""
+        SELECT format('{{:,}} lost, {{:,}} late, of {{:,}} promises', (SELECT count(*) FROM witnesses),
+            (SELECT count(*) FROM ({OPEN}) p, clock WHERE {LATE}), (SELECT count(*) FROM promises)), '0 lost'
+    """,
+    unsettled=f"""
+        SELECT format('{{:,}} promises had no row when the run was stopped before its deadline', count(*)),
+            'let the run reach drain.deadline_s or drain'
+        FROM ({OPEN}) p, clock WHERE cut_short HAVING count(*) > 0
+        UNION ALL
+        SELECT format('{{:,}} promises had no row at the deadline; workers may hold their orders, which the broker does not name', count(*)),
+            'raise drain.deadline_s, so that the sale drains'
+        FROM ({OPEN}) p, clock WHERE veiled AND NOT cut_short AND number IS NOT NULL AND NOT {LATE} HAVING count(*) > 0
+    """,
+)

@@ -1,0 +1,33 @@
+"""Phantom: a row that nobody can have asked for.
+
+Its buyer never asked, or was told sold-out, throttled or refused every time. A row is explained by a promise of that number
+to that buyer, or by one order of that buyer whose answer never came; an answer explains one row, not two. So, with `lost`,
+|A| ≤ |R| ≤ |A| + |I| holds.
+"""
+
+from loadtest.judge.checks import Check
+
+CHECK = Check(
+    name="phantom",
+    sentence="every stored order was asked for, and not refused every time",
+    needs=("ops", "orders"),
+    witnesses="""
+        WITH unpromised AS (
+            SELECT number, buyer, created_ns, row_number() OVER (PARTITION BY buyer ORDER BY created_ns, number) AS nth
+            FROM orders ANTI JOIN promises USING (number, buyer)
+        ), phantoms AS (
+            SELECT u.* FROM unpromised u LEFT JOIN explained e ON e.buyer = u.buyer WHERE nth > coalesce(e.rows, 0)
+        ), told AS (
+            SELECT buyer, array_to_string(list(DISTINCT outcome ORDER BY outcome), ', ') AS outcomes
+            FROM asks SEMI JOIN phantoms USING (buyer) GROUP BY buyer
+        )
+        SELECT format('row {} for {}, {}', coalesce(p.number, 'NULL'), coalesce(p.buyer, 'NULL'),
+            coalesce('who was told only: ' || t.outcomes, 'who never asked')) AS text
+        FROM phantoms p LEFT JOIN told t ON t.buyer = p.buyer ORDER BY p.number, p.buyer
+    """,
+    observed="""
+        SELECT format('{:,} phantoms among {:,} rows; {:,} promised, {:,} unanswered', (SELECT count(*) FROM witnesses),
+            (SELECT count(*) FROM orders), (SELECT count(*) FROM promises),
+            (SELECT count(*) FROM asks WHERE outcome = 'unknown')), '0 phantoms'
+    """,
+)

@@ -1,0 +1,35 @@
+"""Sold out early: a buyer was told sold-out while a unit was left, as a later win proves.
+
+Later means *invoked* after the sold-out had *completed*; orders that overlap prove nothing. A win that only repeats an earlier
+answer, or completes an earlier order whose answer never came, counts from that order. A number that another
+buyer had and that was rejected was returned to the sale, and may be won late. Between two generators later means later by more
+than their clocks may differ.
+"""
+
+from loadtest.judge.checks import Check
+
+CHECK = Check(
+    name="sold_out_early",
+    sentence="nobody won who asked after a buyer had been told sold-out",
+    needs=("ops", "rejected"),
+    witnesses="""
+        WITH closed AS (
+            SELECT end_ns, buyer, op_name(generator, op_id) AS op, generator FROM asks
+            WHERE outcome = 'sold_out' QUALIFY row_number() OVER (PARTITION BY generator ORDER BY end_ns, op_id) = 1
+        ), begun AS (
+            SELECT p.number, p.buyer, p.op, min(a.start_ns) AS start_ns, arg_min(a.generator, a.start_ns) AS generator FROM promises p JOIN asks a ON a.buyer = p.buyer
+                AND (a.outcome = 'unknown' OR (a.outcome IN ('won', 'already_bought') AND a.number IS NOT DISTINCT FROM p.number))
+            GROUP BY ALL
+        )
+        SELECT format('{} won {} ({}), asking {:.1f} ms after {} had been told sold-out ({})', b.buyer,
+            coalesce(b.number, 'a unit'), b.op, (b.start_ns - c.end_ns) / 1e6, c.buyer, c.op) AS text
+        FROM begun b, closed c, apart WHERE one = b.generator AND other = c.generator AND b.start_ns > c.end_ns + apart_ns
+            AND NOT EXISTS (FROM told_rejected r WHERE r.number = b.number AND r.buyer <> b.buyer)
+        QUALIFY row_number() OVER (PARTITION BY b.number, b.buyer, b.op ORDER BY c.end_ns, c.op) = 1
+        ORDER BY b.start_ns, b.buyer
+    """,
+    observed="""
+        SELECT format('{:,} late wins; {:,} told sold-out', (SELECT count(*) FROM witnesses), count(*)), '0 late wins'
+        FROM asks WHERE outcome = 'sold_out'
+    """,
+)

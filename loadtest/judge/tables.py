@@ -1,0 +1,270 @@
+"""Tables: one run directory as DuckDB sees it. Every check, figure and threshold asks these and nothing else.
+
+What a run recorded: ``ops`` (the history), ``seeded``, ``orders``, ``tokens``, ``claims``, ``rejected``, ``queue`` (the final
+reads), ``samples``, ``faults``, ``changes`` (of the limit while the sale ran), ``sale``, ``plan`` (the arrivals as
+planned; empty in a run that has none). What follows from it, defined here once:
+
+    asks       the orders placed: ops of kind `buy` and `retry`; `demand` has how many `buyers` placed them
+    scheduled  the part of the plan that comes after T0: empty unless arrivals were open
+    promises   A: one row for each (buyer, number) that a buyer was told is theirs; `won` without a number counts one each.
+               `withdrawn` where it was explicitly rejected, in the final read or to the buyer's face
+    explained  for each buyer, rows that no promise names but an unanswered order, or a win without a number, may have made. A
+               buyer of a generator that is not whole may have asked any number of times: any row of theirs is explained
+    generators a row for each process that buyers ran in, where there were several. Where one died before it had delivered its
+               history (it is not `whole`), so many planned buy requests are `missing`: sent or not, nobody knows
+    apart      by how many nanoseconds the clocks of two generators may differ
+    held       C: claims whose number is neither a row, nor queued, nor rejected
+    limits     the orders a second that all workers together were allowed, from one change to the next; NULL without a limiter
+    clock      T0, and whether the harness stopped waiting before its own deadline (`cut_short`), and whether workers may hold
+               orders whose numbers the broker does not show (`veiled`; once everything has drained, rows decide)
+    row_seconds the seconds that begin with a row: (began_ns, n), n rows within it
+    backlogs   the spans of two seconds and more in which a backlog stood, with the rate at which rows were written meanwhile
+
+A table that cannot be read is there, empty, and named in `Tables.missing`: what needs it is unknown, not clean.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtest.errors import HarnessError
+from loadtest.judge.spans import BACKLOGS, ROW_SECONDS
+from loadtest.record.database import database
+from loadtest.record.generators import BUYERS_EACH, read_generators
+
+Row = tuple[Any, ...]
+
+PAIR = "number VARCHAR, buyer VARCHAR"
+FILES = {
+    "ops": "history.parquet",
+    "seeded": "final/seeded.parquet",
+    "orders": "final/orders.parquet",
+    "tokens": "final/tokens.parquet",
+    "claims": "final/claims.parquet",
+    "rejected": "final/rejected.parquet",
+    "queue": "final/queue.parquet",
+    "samples": "samples.parquet",
+    "sale": "sale.parquet",
+}
+# As long as the buyers are many, and the run.
+LONG = ("ops", "samples")
+SHORT_FILE_BYTES = 4_000_000
+COLUMNS = {
+    "ops": "op_id BIGINT, generator VARCHAR, buyer VARCHAR, kind VARCHAR, scheduled_ns BIGINT, start_ns BIGINT, "
+    "end_ns BIGINT, outcome VARCHAR, number VARCHAR, http_status INTEGER, error VARCHAR",
+    "seeded": "number VARCHAR",
+    "orders": f"{PAIR}, created_ns BIGINT",
+    "tokens": "number VARCHAR",
+    "claims": PAIR,
+    "rejected": PAIR,
+    "queue": "number VARCHAR, state VARCHAR",
+    "samples": "time_ns BIGINT, probe VARCHAR, metric VARCHAR, value DOUBLE",
+    "sale": "sale VARCHAR, scheme VARCHAR, dispatch VARCHAR, limiter_kind VARCHAR, stock BIGINT, buyers BIGINT, "
+    "per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT, drained BOOLEAN, "
+    "drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT, redelivery_s DOUBLE",
+    "faults": "fault VARCHAR, intended_ns BIGINT, observed_ns BIGINT, healed_ns BIGINT, recovered_ns BIGINT",
+    "changes": "time_ns BIGINT, rate_per_s DOUBLE, together_per_s DOUBLE, answered BIGINT",
+}
+# Written line by line while the run goes on; not there where nothing of the kind happened.
+LINES = {"faults": "faults.jsonl", "changes": "limits.jsonl"}
+# The tables without which no ledger closes, with the key in the manifest that says where each is read.
+FINAL_READS = {
+    "seeded": "seeded", "orders": "rows", "tokens": "tokens", "claims": "claims", "rejected": "rejected", "queue": "queue",
+}  # fmt: skip
+
+# A sale need not record how long its broker waits before it hands a message out again.
+SALE = "(FROM read_parquet('{file}') UNION ALL BY NAME SELECT NULL::DOUBLE AS redelivery_s WHERE false)"
+
+DERIVED = """
+CREATE MACRO op_name(generator, op_id) AS 'op ' || op_id || ' of ' || generator;
+CREATE MACRO since_t0(ns) AS format('T0 {:+.3f} s', (ns - (SELECT t0_ns FROM sale)) / 1e9);
+CREATE VIEW asks AS FROM ops WHERE kind IN ('buy', 'retry');
+CREATE VIEW scheduled AS FROM plan WHERE offset_ns > 0;
+CREATE TEMP TABLE demand AS SELECT count(DISTINCT buyer) AS buyers FROM asks;
+CREATE TEMP TABLE told_rejected AS
+    SELECT DISTINCT number, buyer FROM rejected WHERE number IS NOT NULL
+    UNION SELECT number, buyer FROM ops WHERE kind = 'status' AND outcome = 'rejected' AND number IS NOT NULL;
+CREATE TEMP TABLE promises AS
+    SELECT p.*, r.number IS NOT NULL AS withdrawn FROM (
+        SELECT number, buyer, min(end_ns) AS told_ns, arg_min(op_name(generator, op_id), end_ns) AS op
+        FROM asks WHERE outcome IN ('won', 'already_bought') AND number IS NOT NULL GROUP BY number, buyer
+        UNION ALL
+        SELECT NULL, buyer, end_ns, op_name(generator, op_id) FROM asks WHERE outcome = 'won' AND number IS NULL
+    ) p LEFT JOIN told_rejected r ON r.number = p.number AND r.buyer = p.buyer;
+CREATE TEMP TABLE generators AS
+    SELECT c.*, if(whole, 0, greatest(0, planned - (SELECT count(*) FROM asks a WHERE a.generator = c.generator AND kind = 'buy'))) AS missing
+    FROM crew c;
+CREATE VIEW apart AS
+    SELECT a.generator AS one, b.generator AS other, if(one = other, 0,
+        coalesce((SELECT sum(uncertainty_ns) FROM crew WHERE crew.generator IN (a.generator, b.generator)), 0)) AS apart_ns
+    FROM (SELECT DISTINCT generator FROM asks) a, (SELECT DISTINCT generator FROM asks) b;
+CREATE TEMP TABLE explained AS
+    SELECT buyer, sum(rows)::BIGINT AS rows FROM (
+        SELECT buyer, count(*) AS rows FROM asks
+        WHERE outcome = 'unknown' OR (outcome IN ('won', 'already_bought') AND number IS NULL) GROUP BY buyer
+        UNION ALL
+        SELECT DISTINCT buyer, 1000000 FROM orders, crew WHERE NOT whole AND (starts_with(buyer, 's-')
+            OR try_cast(ltrim(buyer, 'b-') AS BIGINT) BETWEEN first_buyer AND last_buyer)
+    ) GROUP BY buyer;
+CREATE VIEW held AS
+    SELECT DISTINCT c.number, c.buyer FROM claims c
+    ANTI JOIN orders USING (number) ANTI JOIN queue USING (number) ANTI JOIN rejected USING (number, buyer);
+CREATE VIEW limits AS
+    SELECT from_ns, lead(from_ns, 1, 4000000000000000000) OVER (ORDER BY from_ns) AS to_ns, allowed_per_s FROM (
+        SELECT 0::BIGINT AS from_ns, configured_per_s AS allowed_per_s FROM sale
+        UNION ALL SELECT time_ns, together_per_s FROM changes WHERE answered > 0
+    );
+CREATE VIEW clock AS
+    SELECT t0_ns, drained, deadline_s, NOT drained AND coalesce(
+        (SELECT max(time_ns) FROM samples WHERE probe = 'run' AND metric = 'phase.reading') < t0_ns + (deadline_s - 1) * 1e9,
+        false) AS cut_short, NOT drained AND EXISTS (FROM queue WHERE number IS NULL) AS veiled
+    FROM sale;
+"""
+# What is long to work out, once and not by each that asks it.
+ASKED_OFTEN = {"row_seconds": ROW_SECONDS, "backlogs": BACKLOGS}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """An open run. `missing` gives, for each table that could not be read, why."""
+
+    db: Any
+    missing: dict[str, str]
+
+    def rows(self, sql: str) -> list[Row]:
+        """All rows of a query; few are expected."""
+        found: list[Row] = self.db.execute(sql).fetchall()
+        return found
+
+    def row(self, sql: str) -> Row:
+        """The one row of a query that always has one."""
+        return self.rows(sql)[0]
+
+    def figure(self, sql: str) -> float | None:
+        """One number, None where there is nothing to compute it from."""
+        value: float | None = self.row(sql)[0]
+        return value
+
+
+@contextmanager
+def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> Iterator[Tables]:
+    """The tables of a run directory, which stays as it is. `unreadable` says of which tables it is known already, and why."""
+    with database(ordered=True) as db:  # witnesses keep the order they were found in
+        missing = dict(unreadable or {})
+        for name, file in FILES.items():
+            reason = _open(db, name, run_dir / file, missing.get(name))
+            if reason:
+                missing[name] = reason
+        for name, file in LINES.items():
+            reason = _open_lines(db, name, run_dir / file)
+            if reason:
+                missing[name] = reason
+        reason = _open_plan(db, run_dir / "arrivals.csv")
+        if reason:
+            missing["plan"] = reason
+        reason = _open_crew(db, run_dir)
+        if reason:
+            missing["ops"] = reason
+        db.execute(DERIVED)
+        for name, query in ASKED_OFTEN.items():
+            _work_out(db, name, query)
+        yield Tables(db, missing)
+
+
+def _work_out(db: Any, name: str, query: str) -> None:
+    """Makes `name`. What cannot be worked out is a view: whoever asks it is told why."""
+    import duckdb
+
+    try:
+        db.execute(f"CREATE TEMP TABLE {name} AS {query}")
+    except duckdb.Error:
+        db.execute(f"CREATE TEMP VIEW {name} AS {query}")
+
+
+def _open(db: Any, name: str, path: Path, reason: str | None) -> str | None:
+    """Makes `name`; empty, with the reason, where the file is not what it should be.
+
+    What is short is read once: to open a file for each of a hundred queries takes longer than a small run's verdict.
+    """
+    import duckdb
+
+    reason = reason or (None if path.is_file() else f"{FILES[name]} is not there")
+    try:
+        if reason is None:
+            # A Parquet file of another shape must fail here, not in a check.
+            source = (SALE if name == "sale" else "read_parquet('{file}')").format(file=_quoted(path))
+            kind = "VIEW" if name in LONG and path.stat().st_size > SHORT_FILE_BYTES else "TABLE"
+            db.execute(f"CREATE {kind} {name} AS SELECT {_casts(name)} FROM {source}")
+            found = db.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+            if name == "sale" and found != 1:
+                reason = "sale.parquet has not exactly one row"
+                db.execute(f"DROP TABLE {name}")
+    except duckdb.Error as error:
+        reason = f"{FILES[name]} does not read: {str(error).splitlines()[0]}"
+    if reason:
+        db.execute(f"CREATE OR REPLACE VIEW {name} AS {_empty(name)}")
+    return reason
+
+
+def _open_lines(db: Any, name: str, path: Path) -> str | None:
+    import duckdb
+
+    columns = dict(column.split() for column in COLUMNS[name].split(", "))
+    try:
+        if path.is_file() and path.stat().st_size:
+            lines = f"read_json('{_quoted(path)}', format = 'newline_delimited', columns = {columns})"
+            db.execute(f"CREATE TEMP TABLE {name} AS FROM {lines}")
+            return None
+    except duckdb.Error as error:
+        db.execute(f"CREATE VIEW {name} AS {_empty(name)}")
+        return f"{path.name} does not parse: {str(error).splitlines()[0]}"
+    db.execute(f"CREATE VIEW {name} AS {_empty(name)}")
+    return None
+
+
+def _open_plan(db: Any, path: Path) -> str | None:
+    """The table `plan`: offsets in nanoseconds after T0, and the orders due then. A run that wrote none misses nothing."""
+    import duckdb
+
+    columns = {"time_s": "DECIMAL(18, 9)", "clicks": "BIGINT"}
+    form = "CREATE TEMP TABLE plan AS SELECT (time_s::DECIMAL(38, 9) * 1000000000)::BIGINT AS offset_ns, clicks FROM"
+    try:
+        if path.is_file():
+            db.execute(f"{form} read_csv('{_quoted(path)}', header = true, delim = ',', columns = {columns})")
+            return None
+    except duckdb.Error as error:
+        db.execute(f"{form} (SELECT 0.0 AS time_s, 0 AS clicks WHERE false)")
+        return f"arrivals.csv does not parse: {str(error).splitlines()[0]}"
+    db.execute(f"{form} (SELECT 0.0 AS time_s, 0 AS clicks WHERE false)")
+    return None
+
+
+def _open_crew(db: Any, run_dir: Path) -> str | None:
+    """The table ``crew``, with the range of the buyers' names that each generator may have made."""
+    columns = (
+        "generator VARCHAR, process BIGINT, planned BIGINT, whole BOOLEAN, offset_ns BIGINT, uncertainty_ns BIGINT"
+    )
+    db.execute(f"CREATE TEMP TABLE crew ({columns}, first_buyer BIGINT, last_buyer BIGINT)")
+    try:
+        for each in read_generators(run_dir):
+            names = each.process * BUYERS_EACH + 1, (each.process + 1) * BUYERS_EACH
+            row = [each.generator, each.process, each.planned, each.whole, each.offset_ns, each.uncertainty_ns, *names]
+            db.execute("INSERT INTO crew VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    except HarnessError as error:
+        return str(error)
+    return None
+
+
+def _casts(name: str) -> str:
+    return ", ".join(f"CAST({c.split()[0]} AS {c.split()[1]}) AS {c.split()[0]}" for c in COLUMNS[name].split(", "))
+
+
+def _empty(name: str) -> str:
+    nulls = ", ".join(f"CAST(NULL AS {c.split()[1]}) AS {c.split()[0]}" for c in COLUMNS[name].split(", "))
+    return f"SELECT {nulls} WHERE false"
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

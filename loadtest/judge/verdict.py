@@ -1,0 +1,230 @@
+"""The verdict: computed once, from the run directory alone. Banner, JUnit, summary and exit code only read it."""
+
+import json
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from loadtest import SCHEMA_VERSION
+from loadtest.errors import HarnessError, UsageError
+from loadtest.judge.certificate import certified
+from loadtest.judge.checks import CHECKS, Doubt, Finding, Result, State, find
+from loadtest.judge.doubts import find_doubts, imbalance, killed_generators, lacks
+from loadtest.judge.figures.counts import Counts
+from loadtest.judge.figures.fairness import Fairness
+from loadtest.judge.figures.measure import Figures, measure
+from loadtest.judge.figures.offered import Load
+from loadtest.judge.figures.rates import Rate
+from loadtest.judge.figures.shaving import Shaving
+from loadtest.judge.tables import Tables, open_tables
+from loadtest.judge.thresholds import ThresholdResult, judge_threshold, parse_threshold
+from loadtest.record.generators import FILE as GENERATORS
+from loadtest.record.history import load_history
+from loadtest.record.run_dir import write_text
+from loadtest.record.samples import load_samples
+from loadtest.record.shards import ShardError
+
+EXIT_CODE: dict[State, int] = {"VALID": 0, "INVALID": 1, "UNKNOWN": 3}
+BREACHED = 4
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a run proves. INVALID outweighs UNKNOWN outweighs VALID; field names are the keys of ``verdict.json``."""
+
+    verdict: State
+    exit_code: int
+    sentence: str
+    counts: Counts
+    checks: tuple[Finding, ...]
+    thresholds: tuple[ThresholdResult, ...]
+    drain_s: float | None
+    rate: Rate
+    load: Load
+    latency_ms: dict[str, dict[str, float]]
+    fairness: Fairness
+    doubts: tuple[Doubt, ...]
+    name: str
+    run_dir: str
+    mutants: tuple[str, ...] = ()
+    certified: bool = False
+    shaving: Shaving = field(default_factory=Shaving)
+    schema_version: int = SCHEMA_VERSION
+
+
+def conclude(run_dir: Path) -> Verdict:
+    """Judges a run and writes its ``verdict.json``."""
+    verdict = judge(run_dir)
+    write_verdict(verdict, run_dir)
+    return verdict
+
+
+def judge(run_dir: Path) -> Verdict:
+    """Judges a run directory, which it leaves as it is but for ``history.parquet`` and ``samples.parquet``.
+
+    1. Join the shards, where that was not done since they were written.
+    2. Ask every check.
+    3. Measure the figures, and hold them against the thresholds.
+    4. Look for reasons to doubt.
+    5. Fold: INVALID, else UNKNOWN, else VALID.
+    """
+    name, expressions, mutants = _experiment(run_dir)
+    with open_tables(run_dir, _join(run_dir)) as tables:
+        results = [find(check, tables) for check in CHECKS.values()]
+        figures = measure(tables, {result.finding.name: result.units for result in results})
+        thresholds, unheld = _hold(expressions, tables, figures)
+        deciding = [*_undecided(tables, results), *figures.crashes, *unheld]
+        notes = [*find_doubts(tables, deciding=False), *killed_generators(run_dir)]
+    findings = tuple(result.finding for result in results)
+    state = _fold(findings, deciding)
+    breached = state == "VALID" and not all(threshold.passed for threshold in thresholds)
+    return Verdict(
+        verdict=state,
+        exit_code=BREACHED if breached else EXIT_CODE[state],
+        sentence=_sentence(figures, state, findings, deciding),
+        counts=figures.counts,
+        checks=findings,
+        thresholds=thresholds,
+        drain_s=figures.drain_s,
+        rate=figures.rate,
+        load=figures.load,
+        latency_ms=figures.latency_ms,
+        fairness=figures.fairness,
+        doubts=tuple(dict.fromkeys([*deciding, *notes])),
+        name=name,
+        run_dir=str(run_dir),
+        mutants=mutants,
+        certified=certified(run_dir),
+        shaving=figures.shaving,
+    )
+
+
+def write_verdict(verdict: Verdict, run_dir: Path) -> Path:
+    """Writes ``verdict.json`` whole or not at all, and gives its path."""
+    target = run_dir / "verdict.json"
+    write_text(target, json.dumps(asdict(verdict), indent=1, ensure_ascii=False) + "\n")
+    return target
+
+
+def read_verdict(run_dir: Path) -> Verdict:
+    """The verdict that was written.
+
+    Raises:
+        UsageError: the run has none, or one of another schema.
+    """
+    path = run_dir / "verdict.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["schema_version"] != SCHEMA_VERSION:
+            raise UsageError(
+                f"{path}: schema {data['schema_version']}, expected {SCHEMA_VERSION}; judge it anew: loadtest verify"
+            )
+        return _from_json(data)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: not there, the run is incomplete; judge it: loadtest verify {run_dir}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"{path}: does not read ({error}); judge it anew: loadtest verify {run_dir}") from None
+
+
+def _from_json(data: dict[str, Any]) -> Verdict:
+    findings = (Finding(**{**each, "witnesses": tuple(each["witnesses"])}) for each in data["checks"])
+    typed = {
+        "counts": Counts(**data["counts"]),
+        "checks": tuple(findings),
+        "thresholds": tuple(ThresholdResult(**each) for each in data["thresholds"]),
+        "rate": Rate(**data["rate"]),
+        "load": Load(**data["load"]),
+        "shaving": Shaving(**data["shaving"]),
+        "fairness": Fairness(**data["fairness"]),
+        "doubts": tuple(Doubt(**each) for each in data["doubts"]),
+        "mutants": tuple(data["mutants"]),
+    }
+    return Verdict(**{**data, **typed})
+
+
+def _join(run_dir: Path) -> dict[str, str]:
+    """Joins what is not joined yet; gives the tables that could not be, with the reason."""
+    loads: dict[str, tuple[str, str, Callable[[Path], Path]]] = {
+        "ops": ("history", "history.parquet", load_history),
+        "samples": ("samples", "samples.parquet", load_samples),
+    }
+    unreadable = {}
+    for table, (shards, joined, load) in loads.items():
+        try:
+            if _stale(run_dir / joined, [*(run_dir / shards).glob("*.jsonl"), *run_dir.glob(GENERATORS)]):
+                load(run_dir)
+        except ShardError as error:
+            unreadable[table] = str(error)
+    return unreadable
+
+
+def _stale(joined: Path, shards: Iterable[Path]) -> bool:
+    if not joined.is_file():
+        return True
+    return any(shard.stat().st_mtime_ns > joined.stat().st_mtime_ns for shard in shards)
+
+
+def _experiment(run_dir: Path) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Name, thresholds and mutants of what was run, as it was written down before it started."""
+    path = run_dir / "experiment.toml"
+    try:
+        data = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return run_dir.resolve().parent.name, (), ()
+    except ValueError as error:
+        raise HarnessError(f"{path}: not valid TOML: {error}; restore it from where the run was made") from None
+    mutants = tuple(filter(None, [str(data.get("mutant", ""))]))
+    return str(data.get("name", "")), tuple(data.get("thresholds", ())), mutants
+
+
+def _hold(
+    expressions: tuple[str, ...], tables: Tables, figures: Figures
+) -> tuple[tuple[ThresholdResult, ...], list[Doubt]]:
+    """The thresholds, and a doubt for each that the run cannot answer."""
+    results = [judge_threshold(parse_threshold(each), tables, figures.counts, figures.drain_s) for each in expressions]
+    doubts = [
+        Doubt(
+            f"threshold {result.expression}: nothing was observed to hold it against",
+            "see which read or probe is missing",
+        )
+        for result in results
+        if result.passed is None
+    ]
+    return tuple(results), doubts
+
+
+def _undecided(tables: Tables, results: list[Result]) -> list[Doubt]:
+    """The doubts that decide where no check found anything."""
+    found = [*lacks(tables), *(doubt for result in results for doubt in result.doubts), *find_doubts(tables)]
+    return found if any(result.units for result in results) else [*found, *imbalance(tables)]
+
+
+def _fold(findings: tuple[Finding, ...], deciding: list[Doubt]) -> State:
+    states = {finding.verdict for finding in findings}
+    if "INVALID" in states:
+        return "INVALID"
+    return "UNKNOWN" if deciding or "UNKNOWN" in states else "VALID"
+
+
+def _sentence(figures: Figures, state: State, findings: tuple[Finding, ...], deciding: list[Doubt]) -> str:
+    """One line for a banner: the counts, what became of unanswered orders, and what decided."""
+    counts = figures.counts
+    shown = {
+        "seeded": counts.stock, "sold": counts.sold, "oversold": counts.oversold, "lost": counts.lost,
+        "duplicated": counts.duplicated, "leaked": counts.leaked,
+    }  # fmt: skip
+    parts = [" · ".join(f"{_known(units)} {what}" for what, units in shown.items())]
+    if figures.unanswered:
+        resolved = "all resolved" if counts.unresolved == 0 else f"{_known(counts.unresolved)} unresolved"
+        parts.append(f"{figures.unanswered:,} unknown {'reply' if figures.unanswered == 1 else 'replies'}, {resolved}")
+    if state == "INVALID":
+        parts.append("invalid: " + ", ".join(finding.name for finding in findings if finding.verdict == "INVALID"))
+    elif state == "UNKNOWN":
+        parts.append(f"not proven: {deciding[0].text}")
+    return "; ".join(parts)
+
+
+def _known(units: int | None) -> str:
+    return "?" if units is None else f"{units:,}"

@@ -1,0 +1,300 @@
+"""One buyer as a Locust user: opens a connection, waits at the gate, buys, and follows the order to its end."""
+
+import json
+from collections.abc import Callable
+from time import time_ns
+from typing import Any
+from urllib.parse import quote
+
+import gevent
+import msgspec
+from locust import User
+from msgspec.structs import replace
+
+from loadtest.experiment.names import fill
+from loadtest.load.buyers.recorder import BATCH, Answer, Ended, begun
+from loadtest.load.http.client import HttpError, Response
+from loadtest.load.http.line import Line, lines
+from loadtest.load.sale import Turn, sale_of
+from loadtest.manifest.shop import Request
+from loadtest.record.history import Kind, Outcome
+
+YEAR_S = 365 * 86_400.0
+FAILED = ("unknown", "refused")
+# Text that the shop wrote is cut to this length.
+MAX_TEXT = 300
+# The one is several times as quick, the other takes what it will not, such as NaN.
+QUICKLY = msgspec.json.Decoder().decode
+DECODE = json.JSONDecoder().decode
+
+
+class BadStatusError(HttpError):
+    """The shop answered with a status that the manifest calls `refused` or `unknown`."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One request: as the statistics name it, a line sends it and the history announces it; and how its answer is read."""
+
+    buyer: str
+    kind: Kind
+    method: str
+    name: str
+    data: Any
+    begun: bytes
+    read: Callable[[Response], Answer]
+
+
+class Buyer(User):  # type: ignore[misc]
+    """The base of every scenario's buyers. A task is one buyer's whole story; when it ends the buyer stays, silent.
+
+    With open arrivals a user of Locust's is not one buyer but a connection that stands ready: when a story ends, it becomes
+    the next buyer of the plan, whose story begins at their time.
+    """
+
+    abstract = True
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self.sale = sale_of(environment)
+        self.sale.users += 1
+        self._connections: list[Line] = []
+        self._arrived = self._warmed = False
+        self._fire = environment.events.request.fire
+        self._outcomes: dict[int, Outcome] = {
+            int(status): outcome for status, outcome in self.sale.http.buy.outcomes.items()
+        }
+        self._become(self.sale.next_turn())
+
+    def lines(self, timeout_s: float, count: int) -> list[Line]:
+        """What this buyer talks to the shop by, one line a click. A base with another client overrides this."""
+        return lines(self.sale.http, self.sale.where, timeout_s, count)
+
+    # The story's verbs.
+
+    def warm(self) -> None:
+        """Opens every connection by asking for the page that a buyer would look at before the sale; once."""
+        if self._warmed:
+            return
+        self._warmed = True
+        for connection in self._connections:
+            with self.sale.connecting:
+                self._exchange(self._warm, time_ns(), connection)
+
+    def buy(self) -> Answer:
+        """Asks for one unit, now and once."""
+        return self._exchange(self._buy, time_ns(), self._connections[0])
+
+    def buy_at_t0(self) -> list[Answer]:
+        """Stands at the gate until T0, or until this buyer's own time after it, and asks for one unit with every click.
+
+        Clicks do not wait for each other: each has a connection, and they are sent next to each other.
+        """
+        if not self._arrived:
+            self._arrived = True
+            self.sale.gate.arrive()
+        if self._turn is None:
+            return []
+        first, *others = self._connections[: self._persona.clicks]
+        further = [gevent.spawn(self._click, connection) for connection in others]
+        try:
+            return [self._click(first), *(click.get() for click in further)]
+        finally:
+            gevent.killall(further, block=False)
+
+    def poll(self, number: str, due_ns: int | None = None) -> Answer:
+        """Looks once at order `number`: `pending`, `confirmed` or `rejected`."""
+        assert self.sale.http.status is not None
+        asked = self._ask("status", self.sale.http.status, {**self._values, "number": quote(number, safe="")})
+        return self._exchange(asked, due_ns or time_ns(), self._connections[0])
+
+    def follow(self, answer: Answer) -> Answer:
+        """Polls the order of `answer` every `poll_s` until it is confirmed or rejected, or the drain's deadline is past.
+
+        Looks are due on a grid that starts now; a look that comes while the one before is unanswered is left out. An order
+        that this account follows already is left alone.
+        """
+        if answer.number is None or self.sale.http.status is None or (self.name, answer.number) in self.sale.followed:
+            return answer
+        self.sale.followed.add((self.name, answer.number))
+        step_ns = int(self.sale.experiment.arrivals.poll_s * 1e9)
+        due_ns = now_ns = time_ns()
+        end_ns = (self.sale.gate.t0_ns or now_ns) + int(self.sale.experiment.drain.deadline_s * 1e9)
+        while answer.outcome not in ("confirmed", "rejected"):
+            due_ns += step_ns * max(1, -((due_ns - now_ns) // step_ns))
+            if due_ns > end_ns:
+                break
+            sleep_until(due_ns)
+            number = answer.number
+            answer = replace(self.poll(number, due_ns), number=number)
+            now_ns = time_ns()
+        return answer
+
+    # What Locust calls.
+
+    def wait_time(self) -> float:
+        """The story is over, well or not. The buyer parks: Locust would replace one that exits, and buy twice."""
+        if self.sale.experiment.arrivals.open:
+            self._become(self.sale.next_turn())
+            if self._turn is not None:
+                return 0
+        self.sale.gate.leave()
+        return YEAR_S
+
+    def on_stop(self) -> None:
+        """Hangs up."""
+        self._hang_up()
+
+    # Who this is.
+
+    def _become(self, turn: Turn | None) -> None:
+        """Takes the name and the ways of the next buyer, and makes their request before they are due."""
+        self._turn = turn
+        name, self._ordinal, _ = turn or Turn("nobody", 0, 0)
+        self._persona = self.sale.crowd.persona(self._ordinal)
+        if not self.sale.experiment.arrivals.open:  # of a plan it is known beforehand
+            self.sale.planned += self._persona.clicks
+        self.name = self._persona.account or name
+        self._values = {"sale": self.sale.name, "buyer": self.name}
+        if self.sale.http.cookies:  # they are the buyer's, who is another now
+            self._hang_up()
+            self._warmed = False
+        if (missing := self._persona.clicks - len(self._connections)) > 0:
+            self._connections += self.lines(self.sale.experiment.arrivals.timeout_s, missing)
+        self._warm = self._ask("page", self.sale.http.warm)
+        self._buy = self._ask("buy", self.sale.http.buy)
+
+    def _hang_up(self) -> None:
+        for connection in self._connections:
+            connection.close()
+        self._connections = []
+
+    # One exchange.
+
+    def _click(self, connection: Line) -> Answer:
+        return self._exchange(self._buy, self._wait_until_due(), connection)
+
+    def _wait_until_due(self) -> int:
+        """Returns, in nanoseconds, when this buyer was due."""
+        assert self._turn is not None
+        arrivals, gate = self.sale.experiment.arrivals, self.sale.gate
+        if arrivals.open:
+            due_ns = gate.announced() + self._turn.offset_ns
+            sleep_until(due_ns)
+            return due_ns
+        t0_ns = gate.watch()
+        return t0_ns if arrivals.kind == "herd" else max(t0_ns, time_ns())
+
+    def _exchange(self, asked: Asked, due_ns: int, connection: Line) -> Answer:
+        sale, recorder = self.sale, self.sale.recorder
+        response: Response | None = None
+        failure: HttpError | None = None
+        start_ns = time_ns()
+        if recorder:
+            try:
+                recorder.write(asked.begun)
+            except ValueError:
+                recorder.write_further(asked.begun)
+        sale.sent += 1
+        try:
+            response = connection.exchange(asked.data)
+        except HttpError as error:
+            end_ns = time_ns()
+            failure = error
+            answer = Answer("unknown" if error.may_have_left else "refused", None, str(error))
+        else:
+            end_ns = time_ns()
+            sale.answered += 1
+            answer = asked.read(response)
+            answer.http_status = response.status
+            if answer.outcome in FAILED:
+                failure = BadStatusError(answer.error)
+        if recorder:
+            recorder.ended.append(Ended(asked.buyer, asked.kind, due_ns, start_ns, end_ns, answer))
+            if len(recorder.ended) >= BATCH:
+                recorder.flush()
+        self._fire(
+            request_type=asked.method,
+            name=asked.name,
+            response_time=(end_ns - due_ns) / 1e6,
+            response_length=len(response.body) if response else 0,
+            response=response,
+            exception=failure,
+            context={},
+            start_time=due_ns / 1e9,
+            url=asked.name,
+        )
+        return answer
+
+    def _read_buy(self, response: Response) -> Answer:
+        outcome = self._outcomes.get(response.status, "unknown")
+        if outcome in FAILED:
+            return Answer(outcome, None, f"HTTP {response.status}")
+        key = self.sale.http.buy.number
+        if key is None or outcome not in ("won", "already_bought"):
+            return Answer(outcome)
+        number = value_at(response.body, key)
+        if number is None and outcome == "won":
+            return Answer("unknown", None, f"HTTP {response.status} without {key!r} in its answer")
+        return Answer(outcome, number)
+
+    def _read_status(self, response: Response) -> Answer:
+        status = self.sale.http.status
+        assert status is not None
+        state = value_at(response.body, status.state) if response.status == 200 else None
+        if state in status.pending:
+            return Answer("pending")
+        if state in status.confirmed:
+            return Answer("confirmed")
+        if state in status.rejected:
+            return Answer("rejected")
+        return Answer("unknown", None, f"HTTP {response.status}, {status.state} {state!r}")
+
+    def _ask(self, kind: Kind, request: Request, values: dict[str, str] | None = None) -> Asked:
+        method, path = request.request.split(" ", 1)
+        values = values or self._values
+        headers = {name: fill(text, values, f"http.{kind}.headers") for name, text in request.headers.items()}
+        body = None
+        if request.body is not None:
+            headers = {"Content-Type": "application/json", **headers}
+            body = json.dumps(_filled(request.body, values, f"http.{kind}.body")).encode()
+        data = self._connections[0].request(method, fill(path, values, f"http.{kind}.request"), headers, body)
+        read = {"buy": self._read_buy, "status": self._read_status}.get(kind, _read_page)
+        name = path.replace("{sale}", self.sale.name)
+        return Asked(self.name, kind, method, name, data, begun(self.name, kind), read)
+
+
+def sleep_until(due_ns: int) -> None:
+    """Sleeps until `due_ns`, and never less: a timer of the loop may ring early."""
+    while (left_ns := due_ns - time_ns()) > 0:
+        gevent.sleep(left_ns / 1e9)
+
+
+def value_at(body: bytes, key: str) -> str | None:
+    """The text or whole number at dotted `key` of a JSON answer, as text of at most MAX_TEXT; None when it is not there."""
+    try:
+        try:
+            value = QUICKLY(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            value = DECODE(body.decode())
+        for part in key.split("."):
+            value = value[int(part)] if isinstance(value, list) else value[part]
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return None
+    if isinstance(value, str):
+        return value[:MAX_TEXT]
+    return str(value)[:MAX_TEXT] if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _read_page(response: Response) -> Answer:
+    return Answer("ok") if response.status < 400 else Answer("unknown", None, f"HTTP {response.status}")
+
+
+def _filled(value: Any, values: dict[str, str], where: str) -> Any:
+    """A JSON value with the placeholders in its strings filled."""
+    if isinstance(value, str):
+        return fill(value, values, where)
+    if isinstance(value, dict):
+        return {name: _filled(inner, values, where) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, values, where) for inner in value]
+    return value

@@ -1,0 +1,124 @@
+"""The master's side of a sale with several generators: what each worker was given, what it has delivered, and whether it lives."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, time_ns
+from typing import Any
+
+import gevent
+from locust.runners import STATE_MISSING
+
+from loadtest.load.buyers.gate import Count
+from loadtest.load.crew.clock import CLOCK
+from loadtest.load.crew.handout import HANDOUT, Place, hand_out
+from loadtest.load.crew.shipping import DELIVERED, PIECE, RECEIVED, Copy
+from loadtest.load.options import Setup
+from loadtest.record.generators import Generator, write_generators
+
+END = "gate_end"
+# A worker that says nothing for so long while its history is waited for has died.
+QUIET_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Member:
+    """One worker of a sale. `copies` are its shards here."""
+
+    place: Place
+    copies: dict[str, Copy] = field(default_factory=dict)
+    delivered: bool = False
+
+
+class Crew:
+    """The workers of one sale after the other."""
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+        self._members: dict[str, Member] = {}
+        self._run_dir: Path | None = None
+        self._heard = 0.0
+        self._collecting: Any = None
+        runner.register_message(CLOCK, self.on_clock)
+        runner.register_message(PIECE, self.on_piece)
+        runner.register_message(DELIVERED, self.on_delivered)
+
+    def begin(self, setup: Setup, offsets_ns: Sequence[int] | None = None) -> None:
+        """Hands the sale out to every worker that is there, with the arrivals where a worker could not plan them itself.
+
+        Places go by the order in which workers came.
+        """
+        self._run_dir = setup.run_dir
+        self._collecting = None
+        here = [client.id for client in self._runner.clients.all if client.state != STATE_MISSING]
+        nodes = sorted(here, key=self._runner.get_worker_index)
+        self._members = {node: Member(Place(process, len(nodes))) for process, node in enumerate(nodes)}
+        for node, member in self._members.items():
+            self._runner.send_message(HANDOUT, hand_out(setup, member.place, offsets_ns), client_id=node)
+
+    def hold(self) -> None:
+        """Everybody is there: from now on Locust makes no buyers in the place of a dead worker's, and moves none to a late worker."""
+        self._runner._users_dispatcher = None  # noqa: SLF001 (there is no option for it)
+
+    def is_gone(self, node: str) -> bool:
+        """Whether a worker has died, or left."""
+        client = self._runner.clients.get(node)
+        return client is None or client.state == STATE_MISSING
+
+    def write(self, counts: Mapping[str, Count]) -> None:
+        """Writes down how things stand with every generator: at T0 what is to come, at the end what became of it."""
+        if self._run_dir:
+            write_generators(self._run_dir, [_generator(m, counts.get(node)) for node, m in self._members.items()])
+
+    def collect(self) -> None:
+        """Ends the sale at every worker, and waits until each that lives has delivered. Once; who comes later waits along."""
+        self._collecting = self._collecting or gevent.spawn(self._collect)
+        self._collecting.join()
+
+    # What workers say.
+
+    def on_clock(self, msg: Any, **_: Any) -> None:
+        """A worker asks for the time."""
+        answer = {"sent_ns": msg.data["sent_ns"], "there_ns": time_ns()}
+        self._runner.send_message(CLOCK, answer, client_id=msg.node_id)
+
+    def on_piece(self, msg: Any, **_: Any) -> None:
+        """A piece of a shard."""
+        member, kind = self._members.get(msg.node_id), msg.data["kind"]
+        if member is None or self._run_dir is None:
+            return
+        self._heard = monotonic()
+        if kind not in member.copies:
+            member.copies[kind] = Copy(member.place.shards(self._run_dir)[kind])
+        received = member.copies[kind].take(msg.data["at"], msg.data["lines"])
+        self._runner.send_message(RECEIVED, {"kind": kind, "received": received}, client_id=msg.node_id)
+
+    def on_delivered(self, msg: Any, **_: Any) -> None:
+        """A worker has nothing left."""
+        if member := self._members.get(msg.node_id):
+            self._heard = monotonic()
+            member.delivered = True
+
+    def _collect(self) -> None:
+        self._heard = monotonic()
+        for node in self._members:
+            self._runner.send_message(END, client_id=node)
+        while waited_for := [n for n, m in self._members.items() if not m.delivered and not self.is_gone(n)]:
+            if monotonic() - self._heard > QUIET_S:
+                log.warning("%d generators are silent: what they have not delivered is lost", len(waited_for))
+                break
+            gevent.sleep(0.02)
+        for member in self._members.values():
+            for copy in member.copies.values():
+                copy.close()
+
+
+def _generator(member: Member, count: Count | None) -> Generator:
+    count = count or Count(ships=True)
+    return Generator(
+        member.place.name, member.place.process, count.buyers, count.planned,
+        member.delivered or not count.ships, count.offset_ns, count.uncertainty_ns,
+    )  # fmt: skip

@@ -1,0 +1,53 @@
+"""What the shop answered to those who wanted to buy, counted as Locust's events tell it, over all processes."""
+
+from collections import Counter
+from typing import Any
+
+from locust.runners import MasterRunner, WorkerRunner
+
+from loadtest.manifest.shop import Http
+
+PART = "flash_sale_statuses"
+
+
+class Outcomes:
+    """Buy requests by HTTP status since the test began; 0 stands for no answer."""
+
+    def __init__(self, environment: Any, runner: Any) -> None:
+        self._statuses: Counter[int] = Counter()
+        self._buy: tuple[str, str] | None = None
+        self._outcomes: dict[int, str] = {}
+        events = environment.events
+        if isinstance(runner, WorkerRunner):
+            events.report_to_master.add_listener(self._on_report)
+        if isinstance(runner, MasterRunner):
+            events.worker_report.add_listener(self._on_worker_report)
+        else:
+            events.request.add_listener(self._on_request)
+
+    def counts(self) -> dict[str, int]:
+        """Outcome → how many; a status that the manifest does not name is `unknown`."""
+        found: Counter[str] = Counter()
+        for status, count in self._statuses.items():
+            found[self._outcomes.get(status, "unknown")] += count
+        return dict(found)
+
+    def expect(self, http: Http, sale: str) -> None:
+        """Count the answers to the buy request of `http`."""
+        method, path = http.buy.request.split(" ", 1)
+        self._buy = method, path.replace("{sale}", sale)
+        self._outcomes = {int(status): outcome for status, outcome in http.buy.outcomes.items()}
+        self._statuses.clear()
+
+    def _on_request(self, request_type: str, name: str, response: Any = None, **_: Any) -> None:
+        if (request_type, name) == self._buy:
+            # Ours has `status`; that of a scenario on Locust's own clients, `status_code`.
+            self._statuses[getattr(response, "status", getattr(response, "status_code", 0)) or 0] += 1
+
+    def _on_report(self, data: dict[str, Any], **_: Any) -> None:
+        data[PART] = {str(status): count for status, count in self._statuses.items()}
+        self._statuses.clear()
+
+    def _on_worker_report(self, data: dict[str, Any], **_: Any) -> None:
+        for status, count in data.get(PART, {}).items():
+            self._statuses[int(status)] += count

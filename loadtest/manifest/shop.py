@@ -1,0 +1,187 @@
+"""The manifest: how to start, drive and read a shop that the harness has never seen.
+
+Text values may hold placeholders: ``{sale}``, ``{buyer}``, ``{number}`` where they make sense, ``{port}``, ``{python}``,
+``{base_url}``, ``{stack.postgres}``, ``{stack.redis}``, ``{stack.broker}``, ``{stack.broker_admin}``, and any key of the experiment such as
+``{stock}`` or ``{limiter.rate_per_s}``. The file is copied to the run directory as it was written, so that no
+address with a password gets there.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from loadtest.errors import UsageError
+from loadtest.experiment.files import find_file
+from loadtest.experiment.names import nearest
+from loadtest.experiment.schema import Experiment
+from loadtest.experiment.section import Section, parse, read_toml
+
+# What an answer to `buy` can mean. The first four are answers of a working shop.
+BuyOutcome = Literal["won", "sold_out", "already_bought", "throttled", "refused", "unknown"]
+
+
+class Source(Section):
+    """Where one set of the ledger is read. Exactly one key.
+
+    `sql` runs on Postgres; a ``:sale`` in it is bound. The redis keys are read whole: a list, set or
+    sorted set gives numbers, a hash gives number → buyer, a value gives one integer. `pattern` makes the numbers 1…stock.
+    """
+
+    sql: str | None = None
+    redis_list: str | None = None
+    redis_set: str | None = None
+    redis_hash: str | None = None
+    redis_value: str | None = None
+    pattern: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("exactly one of sql, redis_list, redis_set, redis_hash, redis_value, pattern")
+        return self
+
+
+class Request(Section):
+    """One HTTP request, such as ``POST /sales/{sale}/orders`` with a JSON body."""
+
+    request: str = Field(pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$")
+    body: dict[str, Any] | None = Field(None, description="sent as JSON; strings may hold placeholders")
+    headers: dict[str, str] = {}
+
+
+class Buy(Request):
+    """The request that takes one unit, and what its answers mean."""
+
+    outcomes: dict[str, BuyOutcome] = Field(description="HTTP status → outcome; a status not named here is 'unknown'")
+    number: str | None = Field(None, description="key of the order number in the JSON answer; dots go deeper")
+
+
+class Status(Request):
+    """The request by which a buyer learns what became of an order."""
+
+    state: str = Field("status", description="key of the state in the JSON answer")
+    pending: tuple[str, ...] = Field(("queued",), strict=False)
+    confirmed: tuple[str, ...] = Field(("confirmed",), strict=False)
+    rejected: tuple[str, ...] = Field(("rejected",), strict=False)
+
+
+class Http(Section):
+    """How buyers talk to the shop."""
+
+    base_url: str = Field(pattern=r"^https?://[^/\s]+$", description="without a path")
+    warm: Request = Field(description="asked once by each buyer before T0, to open the connection")
+    buy: Buy
+    status: Status | None = None
+    cookies: bool = Field(False, description="buyers keep the cookies that the shop sets, and send them back")
+    follow_redirects: bool = Field(False, description="a GET follows redirects within the same origin, five at most")
+    compressed: bool = Field(False, description="buyers accept gzip and deflate")
+
+
+class Process(Section):
+    """One process of the shop; stopped in reverse order."""
+
+    role: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    command: tuple[str, ...] = Field(min_length=1, strict=False)
+    count: str = Field("1", description="how many, may be a placeholder such as {workers.count}")
+    ready_url: str | None = Field(None, description="ready when this answers 200")
+    ready_log: str | None = Field(None, description="ready when a line of its log contains this")
+    ready_s: float = Field(30, gt=0)
+    stop_signal: Literal["TERM", "QUIT", "INT"] = "TERM"
+    stop_s: float = Field(10, gt=0, description="seconds before it is killed")
+    when: Literal["always", "queued", "inline"] = Field("always", description="only with that dispatch")
+
+
+class Prepare(Section):
+    """The command that makes the sale ready: schema, stock, numbers. Must leave the same state however often it runs."""
+
+    command: tuple[str, ...] = Field(min_length=1, strict=False)
+    timeout_s: float = Field(60, gt=0)
+
+
+class Queue(Section):
+    """The Celery queue between the claim and the row."""
+
+    name: str
+    number: str = Field("args.0", description="where a task carries the order number: args.N or kwargs.NAME")
+    task: str | None = Field(None, description="name of the task that places an order, for `loadtest limit`")
+
+
+class Final(Section):
+    """Where the final reads are: the sets that a verdict is made of."""
+
+    seeded: Source
+    rows: Source
+    tokens: Source | None = None
+    claims: Source | None = None
+    rejected: Source | None = None
+    near_misses: Source | None = None
+
+
+class Scheme(Section):
+    """A stock scheme the shop offers, with what it dispatches and where it keeps things elsewhere than the rest."""
+
+    dispatch: tuple[Literal["queued", "inline"], ...] = Field(("queued", "inline"), strict=False)
+    why: str = Field("", description="the reason why it does not offer the other, for whoever asks for it")
+    final: dict[str, Source] = {}
+
+
+class Proof(Section):
+    """A shop that is known to be wrong, and the check that must say so: what shows that the check can fail."""
+
+    what: str = Field(description="the mistake, in a sentence")
+    trips: tuple[str, ...] = Field(min_length=1, strict=False, description="checks of which one must be INVALID")
+    experiment: dict[str, Any] = Field({}, description="key = value laid over the experiment; dotted keys in quotes")
+
+
+class Shop(Section):
+    """A whole manifest.
+
+    `controls` are experiments that must fail as they are; `mutants` need a mistake built into the shop, which is told its name
+    by the placeholder ``{mutant}``.
+    """
+
+    name: str
+    sale: str = Field("sale", pattern=r"^[A-Za-z0-9_-]+$")
+    env: dict[str, str] = Field({}, description="environment of `prepare` and of every process")
+    prepare: Prepare | None = None
+    process: tuple[Process, ...] = Field((), strict=False)
+    http: Http
+    queue: Queue | None = None
+    final: Final
+    schemes: dict[str, Scheme] = {}
+    controls: dict[str, Proof] = {}
+    mutants: dict[str, Proof] = {}
+
+    def final_for(self, scheme: str) -> Final:
+        """The final reads under `scheme`: the general ones, with what it keeps elsewhere laid over them."""
+        own = self.schemes[scheme].final if scheme in self.schemes else {}
+        return self.final.model_copy(update=own)
+
+
+def load_shop(experiment: Experiment) -> tuple[Shop, Path]:
+    """The manifest that `experiment` names, checked against it, and the file it came from.
+
+    Raises:
+        UsageError: no such file, a wrong key or value, or a scheme or dispatch that the shop does not offer.
+    """
+    path = find_file(experiment.shop)
+    shop = parse(Shop, read_toml(path), str(path))
+    if experiment.mutant and experiment.mutant not in shop.mutants:
+        raise UsageError(
+            f"mutant = {experiment.mutant!r}: {path.name} knows no such mutant; {nearest(experiment.mutant, shop.mutants)}"
+        )
+    if not shop.schemes:
+        return shop, path
+    if experiment.scheme not in shop.schemes:
+        raise UsageError(
+            f"scheme = {experiment.scheme!r}: {path.name} offers no such scheme; {nearest(experiment.scheme, shop.schemes)}"
+        )
+    scheme = shop.schemes[experiment.scheme]
+    if experiment.dispatch not in scheme.dispatch:
+        reason = f" ({scheme.why})" if scheme.why else ""
+        raise UsageError(
+            f"dispatch = {experiment.dispatch!r}: scheme {experiment.scheme!r} offers {' and '.join(scheme.dispatch)}{reason}; "
+            "set dispatch to that"
+        )
+    return shop, path

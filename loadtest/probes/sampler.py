@@ -1,0 +1,105 @@
+"""The sampler: a process of its own that reads every probe on one clock and streams what it read.
+
+Run as ``python -m loadtest.probes.sampler RUN_DIR`` with the addresses of the services as JSON on standard input, because
+arguments can be read by any user of the machine. Each probe has a thread, so that a slow service delays no other's readings.
+"""
+
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from loadtest.experiment.schema import Experiment
+from loadtest.experiment.section import parse, read_toml
+from loadtest.manifest.shop import Shop
+from loadtest.probes import Probe, Subject, probes
+from loadtest.record.run_dir import RunDir
+from loadtest.stack import Services
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class SampleWriter:
+    """Appends samples to one shard ``samples/<writer>.jsonl``; safe for threads."""
+
+    file: IO[str]
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def write(self, time_ns: int, probe: str, reading: dict[str, float]) -> None:
+        """One line for each metric of `reading`, flushed together."""
+        lines = [
+            json.dumps({"t": time_ns, "p": probe, "m": metric, "v": value}) + "\n" for metric, value in reading.items()
+        ]
+        with self._lock:
+            self.file.writelines(lines)
+            self.file.flush()
+
+
+@dataclass
+class Beat:
+    """Reads one probe at every tick of the clock until told to stop. A tick that passed while it read is left out: a gap."""
+
+    name: str
+    build: Callable[[], Probe]
+    interval_s: float
+    writer: SampleWriter
+    stop: threading.Event
+
+    def run(self) -> None:
+        """The thread's whole life."""
+        probe: Probe | None = None
+        while not self.stop.wait(self._until_next_tick()):
+            try:
+                probe = probe or self.build()
+                at = time.time_ns()
+                self.writer.write(at, self.name, dict(probe.read()))
+            except Exception as error:
+                log.warning(
+                    "%s: no reading: %s", self.name, str(error).splitlines()[0] if str(error) else type(error).__name__
+                )
+        if probe:
+            probe.close()
+
+    def _until_next_tick(self) -> float:
+        """Seconds to the next multiple of the interval on the wall clock, the same for every probe."""
+        return self.interval_s - time.time() % self.interval_s
+
+
+def sample(run_dir: RunDir, services: Services, stop: threading.Event) -> None:
+    """Read every probe of the run's shop until `stop`."""
+    experiment = parse(Experiment, read_toml(run_dir.path / "experiment.toml"), "experiment.toml")
+    shop = parse(Shop, read_toml(run_dir.path / "shop.toml"), "shop.toml")
+    final = shop.final_for(experiment.scheme)
+    subject = Subject(services, shop.sale, experiment.stock, final, shop.queue, run_dir.processes)
+    with (run_dir.path / "samples" / "sampler.jsonl").open("a") as file:
+        writer = SampleWriter(file)
+        interval_s = 1 / experiment.sampler.hz
+        beats = [
+            Beat(name, lambda build=build: build(subject), interval_s, writer, stop)  # type: ignore[misc]
+            for name, build in probes().items()
+        ]
+        threads = [threading.Thread(target=beat.run, name=beat.name) for beat in beats]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def main() -> None:
+    """Sample until SIGTERM."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sample(RunDir(Path(sys.argv[1])), Services(**json.load(sys.stdin)), stop)
+
+
+if __name__ == "__main__":
+    main()

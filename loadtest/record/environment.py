@@ -1,0 +1,57 @@
+"""Where and how a run took place, for whoever wants to repeat it."""
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from loadtest.experiment.files import ROOT
+from loadtest.experiment.schema import Experiment
+from loadtest.stack.external import Given
+
+PACKAGES = (
+    "locust",
+    "celery",
+    "kombu",
+    "redis",
+    "sqlalchemy",
+    "psycopg2-binary",
+    "starlette",
+    "uvicorn",
+    "duckdb",
+    "matplotlib",
+)
+
+
+def describe(command: Sequence[str], given: Given) -> str:
+    """``environment.json``: versions, machine, and the command that repeats the run. No password is in it."""
+    return json.dumps(
+        {
+            "git_sha": git_sha(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "cpu_count": os.cpu_count(),
+            "versions": {package: version(package) for package in PACKAGES},
+            "command": shlex.join(command),
+            "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "services": "external" if given.all else "embedded",
+            "defaults": Experiment().flat(),
+        },
+        indent=2,
+    )
+
+
+def git_sha() -> str | None:
+    """The commit of the harness's own source, with ``+`` when it was changed; None outside a checkout."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()

@@ -1,0 +1,118 @@
+"""The run directory: the only thing that one stage hands to the next."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from loadtest.errors import UsageError
+from loadtest.record.database import database
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """Paths in one run's directory."""
+
+    path: Path
+
+    @property
+    def logs(self) -> Path:
+        """One log a process."""
+        return self.path / "logs"
+
+    @property
+    def final(self) -> Path:
+        """The final reads."""
+        return self.path / "final"
+
+    @property
+    def processes(self) -> Path:
+        """One JSON line for each process started."""
+        return self.path / "processes.jsonl"
+
+    @property
+    def verdict(self) -> Path:
+        """The verdict; a run without it is incomplete."""
+        return self.path / "verdict.json"
+
+
+def create(out: Path, experiment: str, seed: int) -> RunDir:
+    """A new run directory; see `create_directory`."""
+    return make_parts(create_directory(out, experiment, seed))
+
+
+def create_directory(out: Path, experiment: str, seed: int) -> Path:
+    """A new directory ``<out>/<experiment>/<UTC stamp>-<seed>``, with ``<out>/latest`` pointing at it.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    for attempt in range(100):
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        name = f"{stamp}-{seed}" + (f"-{attempt}" if attempt else "")
+        path = out / experiment / name
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue  # another run began in this very second
+        except OSError as error:
+            raise UsageError(f"--out {out}: cannot write there: {error.strerror}") from None
+        _point_latest(out, path)
+        return path
+    raise UsageError(f"--out {out}: a hundred runs began in this second; wait a moment")
+
+
+def make_parts(path: Path) -> RunDir:
+    """The empty folders of a run directory at `path`."""
+    for part in ("history", "samples", "final", "locust", "logs", "figures"):
+        (path / part).mkdir(parents=True, exist_ok=True)
+    return RunDir(path)
+
+
+def existing(path: Path) -> RunDir:
+    """A directory that an earlier run left.
+
+    Raises:
+        UsageError: it is not one, or a matrix of them.
+    """
+    if (path / "matrix.json").is_file():
+        cell = min((path / "cells").glob("*"), default=path / "cells")
+        raise UsageError(f"{path}: is a matrix of runs; give one of them, such as {cell}")
+    if not (path / "experiment.toml").is_file():
+        raise UsageError(f"{path}: expected a run directory, with an experiment.toml; give one such as runs/latest")
+    return RunDir(path.resolve())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing: a reader never sees half of it."""
+    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as part:
+        part.write(text)
+    Path(part.name).chmod(0o644)
+    Path(part.name).replace(path)
+
+
+def write_parquet(path: Path, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write `rows` as a Parquet file whose `columns` map names to DuckDB types. The file appears whole or not at all."""
+    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.stem}-", suffix=".jsonl") as lines:
+        names = list(columns)
+        for row in rows:
+            lines.write(json.dumps(dict(zip(names, row, strict=True))) + "\n")
+        lines.flush()
+        part = path.with_name(f".{path.name}")
+        with database(ordered=True) as connection:
+            source = connection.read_json(lines.name, columns=dict(columns), format="newline_delimited")
+            source.write_parquet(str(part))
+        part.replace(path)
+
+
+def _point_latest(out: Path, path: Path) -> None:
+    link = out / f".latest-{os.getpid()}"
+    with contextlib.suppress(OSError):  # a file system without links does not stop a run
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.relative_to(out))
+        link.replace(out / "latest")

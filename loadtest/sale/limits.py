@@ -1,0 +1,156 @@
+"""The limit, changed while a sale runs: asked for by a file in the run directory, told to the workers by whoever holds the sale.
+
+Only the harness knows the broker's address, which may hold a password. It tells the workers by Celery's own remote control (``rate_limit``),
+and writes each change to ``limits.jsonl``, so that the verdict holds every span of the run against the rate that held in it.
+
+*Warning:* a worker that is started again, as after a fault, comes back with the limit of the experiment, unless all share one.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from celery import Celery
+
+from loadtest.errors import UsageError
+from loadtest.experiment.schema import Experiment
+from loadtest.experiment.section import parse, read_toml
+from loadtest.manifest.shop import Shop
+from loadtest.record.run_dir import RunDir, write_text
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 1.0  # the workers may take to answer; nothing else of the run goes on meanwhile
+TAKEN_S = 5.0  # the run may take to see that it was asked
+
+
+@dataclass(frozen=True)
+class Change:
+    """A new limit. `together_per_s` is what it comes to for all workers, `answered` how many of them said that they took it."""
+
+    time_ns: int
+    rate_per_s: float
+    together_per_s: float
+    answered: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Does what is asked for in the ``control`` folder of a run."""
+
+    run_dir: RunDir
+    experiment: Experiment
+    task: str
+    broker: str
+
+    def tick(self) -> None:
+        """Look whether a limit was asked for, and tell the workers."""
+        asked = asking(self.run_dir.path)
+        try:
+            text = asked.read_text()
+        except FileNotFoundError:
+            return
+        asked.unlink(missing_ok=True)
+        try:
+            rate_per_s = float(text)
+        except ValueError:
+            log.warning("control/limit: expected a number, found %r", text[:40])
+            return
+        self._record(self._change(rate_per_s))
+
+    def _change(self, rate_per_s: float) -> Change:
+        at = time.time_ns()
+        answered = self._tell(rate_per_s)
+        return Change(at, rate_per_s, self.experiment.together_per_s(rate_per_s), answered)
+
+    def _tell(self, rate_per_s: float) -> int:
+        """How many workers took it. A broker that is away is no reason to end a sale."""
+        options: dict[str, float] = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+        if self.broker.startswith("redis"):
+            options |= {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S}
+        with Celery(broker=self.broker, set_as_current=False) as app:
+            app.conf.update(broker_connection_timeout=ANSWER_S, broker_transport_options=options)
+            try:
+                with closing(app.connection_for_write()) as connection:
+                    replies = app.control.rate_limit(
+                        self.task, f"{rate_per_s:g}/s", connection=connection,
+                        reply=True, timeout=ANSWER_S, limit=self.experiment.workers.count,
+                    )  # fmt: skip
+            except Exception:
+                log.exception("the workers could not be told of the limit %g/s", rate_per_s)
+                return 0
+        return sum("ok" in answer for reply in replies or () for answer in reply.values())
+
+    def _record(self, change: Change) -> None:
+        with recorded(self.run_dir.path).open("a") as lines:
+            lines.write(json.dumps(asdict(change)) + "\n")
+
+
+@contextmanager
+def open_limits(run_dir: RunDir, experiment: Experiment, shop: Shop, broker: str) -> Iterator[Limits | None]:
+    """A limit may be asked for while the context lasts: that the ``control`` folder is there says so. None: nothing is limited."""
+    if not experiment.limited or shop.queue is None or shop.queue.task is None:
+        yield None
+        return
+    folder = asking(run_dir.path).parent
+    folder.mkdir(exist_ok=True)
+    try:
+        yield Limits(run_dir, experiment, shop.queue.task, broker)
+    finally:
+        asking(run_dir.path).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def ask(path: Path, rate_per_s: float) -> Change:
+    """Have the run in `path`, or the cell of a matrix that runs there, change its limit; gives what became of it.
+
+    Raises:
+        UsageError: nothing runs there, or what runs there has no limit to change.
+    """
+    run = _running(path)
+    before = len(changes(run))
+    write_text(asking(run), f"{rate_per_s:g}")
+    deadline = time.monotonic() + TAKEN_S
+    while time.monotonic() < deadline:
+        if len(made := changes(run)) > before:
+            return made[-1]
+        time.sleep(0.02)
+    asking(run).unlink(missing_ok=True)
+    raise UsageError(f"{run}: the run did not answer within {TAKEN_S:g} s; see whether it still goes on")
+
+
+def changes(run: Path) -> list[Change]:
+    """Every change so far."""
+    if not recorded(run).is_file():
+        return []
+    return [Change(**json.loads(line)) for line in recorded(run).read_text().splitlines()]
+
+
+def asking(run: Path) -> Path:
+    """The file that asks for a limit: its text is the number."""
+    return run / "control" / "limit"
+
+
+def recorded(run: Path) -> Path:
+    """The file of the changes, one JSON line each."""
+    return run / "limits.jsonl"
+
+
+def _running(path: Path) -> Path:
+    for run in (path, *sorted(path.glob("cells/*"), reverse=True)):
+        if asking(run).parent.is_dir():
+            return run.resolve()
+    if (path / "experiment.toml").is_file() and (path / "shop.toml").is_file():
+        experiment = parse(Experiment, read_toml(path / "experiment.toml"), "experiment.toml")
+        shop = parse(Shop, read_toml(path / "shop.toml"), "shop.toml")
+        if not experiment.limited:
+            raise UsageError(f"{path}: the run has no limiter, so there is no limit to change; set limiter.kind")
+        if shop.queue is None or shop.queue.task is None:
+            raise UsageError(f"{path}: the manifest does not name the task that is limited; set task in its [queue]")
+    raise UsageError(
+        f"{path}: no sale is in progress there; give the directory of one that is, or start one: loadtest run"
+    )

@@ -1,0 +1,318 @@
+"""One run, from an experiment to a verdict."""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from loadtest.errors import RunInterrupted, ServiceError, UsageError
+from loadtest.experiment.arrivals import PLAN, connections, plan_arrivals, write_plan
+from loadtest.experiment.files import find_file
+from loadtest.experiment.redelivery import redelivery_s
+from loadtest.experiment.schema import Experiment
+from loadtest.experiment.traffic import Crowd
+from loadtest.faults.schedule import Schedule, check_faults
+from loadtest.judge.thresholds import parse_threshold
+from loadtest.judge.verdict import Verdict, conclude
+from loadtest.ledger.final_reads import Ledger
+from loadtest.ledger.queue import open_queue
+from loadtest.ledger.sources import Reader
+from loadtest.ledger.standstill import Drain, Drained
+from loadtest.manifest.shop import Shop, load_shop
+from loadtest.probes.sampler import SampleWriter
+from loadtest.record.environment import describe
+from loadtest.record.run_dir import RunDir, create, write_parquet, write_text
+from loadtest.sale.batch import check_batch
+from loadtest.sale.fleet import Fleet
+from loadtest.sale.given_broker import check_broker, told_visibility
+from loadtest.sale.interrupt import interruptible
+from loadtest.sale.limits import Limits, open_limits
+from loadtest.sale.progress import Latest, Progress
+from loadtest.stack import Services
+from loadtest.stack.external import Given, open_services
+from loadtest.stack.open_files import make_room
+from loadtest.stack.process import Command, Supervisor
+from loadtest.stack.shop_stack import on_free_port
+
+TICK_S = 0.1
+LOAD_GRACE_S = 15
+
+SALE = {
+    "sale": "VARCHAR", "scheme": "VARCHAR", "dispatch": "VARCHAR", "limiter_kind": "VARCHAR",
+    "stock": "BIGINT", "buyers": "BIGINT", "per_buyer": "BIGINT", "configured_per_s": "DOUBLE",
+    "workers": "BIGINT", "burst": "BIGINT", "t0_ns": "BIGINT", "drained": "BOOLEAN", "drained_ns": "BIGINT",
+    "deadline_s": "DOUBLE", "near_misses": "BIGINT", "planned": "BIGINT", "redelivery_s": "DOUBLE",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that has been checked as far as it can be without starting anything."""
+
+    experiment: Experiment
+    shop: Shop
+    shop_file: Path
+    scenario: Path
+    given: Given
+    offsets_ns: Sequence[int]
+    fleet: Fleet = field(default_factory=Fleet)
+
+    @property
+    def crowd(self) -> Crowd:
+        """Who the buyers are."""
+        return Crowd(self.experiment.traffic, self.experiment.buyers, self.experiment.seed)
+
+    @property
+    def connections_at_one(self) -> int:
+        """The most that one process on this machine is to hold: the shop holds all, a generator its share."""
+        everyones = connections(self.experiment, self.offsets_ns) + self.crowd.further_connections
+        if self.shop.process:
+            return everyones
+        return 0 if self.fleet.workers else -(-everyones // self.fleet.processes)
+
+
+def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan:  # noqa: B008 (frozen)
+    """Check everything that can be checked beforehand.
+
+    Raises:
+        UsageError: a file is missing, the manifest and the experiment disagree, a threshold or the arrivals are wrong, a given
+            service does not answer or is not marked as a test sale, or there may not be as many connections as buyers need.
+    """
+    shop, shop_file = load_shop(experiment)
+    on_free_port(experiment, shop).check()
+    for expression in experiment.thresholds:
+        parse_threshold(expression)
+    check_faults(experiment.faults, shop)
+    check_batch(experiment, shop)
+    check_broker(experiment, shop, given)
+    scenario = find_file(experiment.scenario)
+    fleet.check()
+    offsets_ns = plan_arrivals(experiment)
+    given.check()
+    planned = Plan(experiment, shop, shop_file, scenario, given, offsets_ns, fleet)
+    needed = planned.connections_at_one
+    if needed > (room := make_room(needed)):
+        raise UsageError(
+            f"buyers = {experiment.buyers}: expected room for {needed:,} connections in one process, found room for {room:,}; "
+            "set fewer buyers, or raise the hard limit of open files (ulimit -Hn)"
+        )
+    return planned
+
+
+def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tuple[RunDir, Verdict]:
+    """Run one sale and judge it.
+
+    1. Write what was asked for, before anything starts.
+    2. Start Postgres, Redis and the broker, or take the given ones.
+    3. Prepare the sale and read the seeded numbers.
+    4. Start the shop's processes.
+    5. Start the sampler.
+    6. Let the buyers gather; T0; wait until each has an answer.
+    7. Wait until the queue is empty and the rows stand still.
+    8. Read Redis, the queue and Postgres a last time.
+    9. Stop everything, in reverse order.
+    10. Judge what the directory holds.
+
+    Raises:
+        ServiceError: a service or a process of the shop did not come up.
+        RunInterrupted: after steps 8 and 9, so that what there is can be looked at. No verdict is written.
+    """
+    run_dir = create(out, planned.experiment.name, planned.experiment.seed)
+    write_request(run_dir, planned, command)
+    with interruptible():
+        with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
+            progress.phase("starting")
+            with open_services(planned.given, supervisor, [planned.experiment.broker.kind]) as services:
+                hold_sale(planned, run_dir, supervisor, services, progress)
+        progress.phase("judging")
+        return run_dir, conclude(run_dir.path)
+
+
+class Load(Protocol):
+    """The buyers of one sale, while they run."""
+
+    def exit_code(self) -> int | None:
+        """None while there are any."""
+
+    def log_tail(self) -> str:
+        """The last that was heard of them."""
+
+
+def hold_sale(
+    planned: Plan,
+    run_dir: RunDir,
+    supervisor: Supervisor,
+    services: Services,
+    progress: Progress,
+    loading: "Loading | None" = None,
+) -> None:
+    """Steps 3 to 8, on services that run; the processes of the shop are `supervisor`'s. `loading` brings the buyers."""
+    samples = run_dir.path / "samples"
+    with (samples / "run.jsonl").open("a") as phases:
+        writer = SampleWriter(phases)
+        Sale(planned, run_dir, supervisor, progress, Latest(samples), writer, loading or headless).hold(services)
+
+
+@dataclass
+class Sale:
+    """One sale held on running services."""
+
+    plan: Plan
+    run_dir: RunDir
+    supervisor: Supervisor
+    progress: Progress
+    latest: Latest
+    phases: SampleWriter
+    loading: "Loading"
+    limits: Limits | None = None
+
+    def hold(self, services: Services) -> None:
+        """Hold it; nested contexts undo each step in reverse order."""
+        experiment, shop = self.plan.experiment, self.plan.shop
+        with ExitStack() as stack:
+            shop_stack = on_free_port(experiment, shop, services)
+            reader = stack.enter_context(closing(Reader(services, shop.sale, experiment.stock)))
+            queue = stack.enter_context(closing(open_queue(services, shop.queue))) if shop.queue else None
+            final = shop.final_for(experiment.scheme)
+            ledger = Ledger(final, reader, queue, self.run_dir)
+
+            self._begin("preparing")
+            shop_stack.prepare(self.supervisor)
+            ledger.read_seeded()
+            processes = stack.enter_context(shop_stack.processes(self.supervisor))
+            stack.enter_context(self._sampling(services))
+            self.limits = stack.enter_context(open_limits(self.run_dir, experiment, shop, services.broker))
+            faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")
+
+            drain = Drain(reader, queue, final, experiment.drain.settle_s, experiment.stock)
+            drained, interruption = self._sell_and_drain(shop_stack.base_url, faults, drain)
+            self._begin("reading")
+            ledger.read_final()
+            self._write_sale(drained, ledger.near_misses())
+            if interruption:
+                raise interruption
+
+    def _sell_and_drain(self, base_url: str, faults: Schedule, drain: Drain) -> tuple[Drained, RunInterrupted | None]:
+        """Both, as far as nobody interrupts them; what there is then is still read. Faults are healed either way."""
+        try:
+            try:
+                self._sell(base_url, faults)
+            finally:
+                faults.finish()
+            self._begin("draining")
+            return drain.wait(self._deadline_ns(), self._tick), None
+        except RunInterrupted as interruption:
+            return Drained(None), interruption
+
+    def _sell(self, base_url: str, faults: Schedule) -> None:
+        """Run Locust to its end. It ends by itself when every buyer has an answer, or at the deadline."""
+        self._begin("gathering")
+        experiment = self.plan.experiment
+        with self.loading(self, base_url) as load:
+            allowed_s = experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
+            last_moment = time.monotonic() + self.plan.fleet.wait_s + allowed_s
+            selling = False
+            while load.exit_code() is None and time.monotonic() < last_moment:
+                self._tick()
+                if self.latest.t0_ns and not selling:
+                    self._begin("herd")
+                    faults.begin(self.latest.t0_ns)
+                    selling = True
+                faults.tick()
+                time.sleep(TICK_S)
+            self._tick()
+        if self.latest.t0_ns is None:
+            raise ServiceError(f"the load ended with {load.exit_code()} before any buyer came:\n{load.log_tail()}")
+
+    @contextmanager
+    def _sampling(self, services: Services) -> Iterator[None]:
+        """The sampler at work; it is stopped before what it reads."""
+        sampler = self.supervisor.start(sampler_command(self.run_dir, services))
+        try:
+            yield
+        finally:
+            self.supervisor.stop(sampler)
+
+    def _begin(self, phase: str) -> None:
+        self.progress.phase(phase)
+        self.phases.write(time.time_ns(), "run", {f"phase.{phase}": 1})
+
+    def _tick(self) -> None:
+        self.latest.refresh()
+        self.progress.tick(self.latest)
+        if self.limits:
+            self.limits.tick()
+
+    def _deadline_ns(self) -> int:
+        return (self.latest.t0_ns or time.time_ns()) + int(self.plan.experiment.drain.deadline_s * 1e9)
+
+    def _write_sale(self, drained: Drained, near_misses: int) -> None:
+        """``sale.parquet``: the one row of facts that checks need beside the sets."""
+        experiment = self.plan.experiment
+        row = {
+            "sale": self.plan.shop.sale,
+            "scheme": experiment.scheme,
+            "dispatch": experiment.dispatch,
+            "limiter_kind": experiment.limiter.kind if experiment.limited else "none",
+            "stock": experiment.stock,
+            "buyers": experiment.buyers,
+            "per_buyer": experiment.per_buyer,
+            "configured_per_s": experiment.configured_per_s,
+            "workers": experiment.workers.count,
+            "burst": experiment.burst,
+            "t0_ns": self.latest.t0_ns,
+            "drained": drained.at_ns is not None,
+            "drained_ns": drained.at_ns,
+            "deadline_s": experiment.drain.deadline_s,
+            "near_misses": near_misses,
+            # Of a shop that is not told the time-out nothing is known; the checks then take Celery's hour.
+            "redelivery_s": redelivery_s(experiment) if told_visibility(self.plan.shop, experiment) else None,
+            "planned": self.plan.crowd.clicks,
+        }
+        write_parquet(self.run_dir.path / "sale.parquet", SALE, [[row[column] for column in SALE]])
+
+
+Loading = Callable[[Sale, str], AbstractContextManager[Load]]
+
+
+@contextmanager
+def headless(sale: Sale, base_url: str) -> Iterator[Load]:
+    """A Locust process of the sale's own, which ends by itself; it is stopped where it did not."""
+    load = sale.supervisor.start(load_command(sale.plan, sale.run_dir, base_url))
+    try:
+        yield load
+    finally:
+        sale.supervisor.stop(load)
+
+
+def load_command(planned: Plan, run_dir: RunDir, base_url: str) -> Command:
+    """Locust, headless, told everything else by the run directory."""
+    users = connections(planned.experiment, planned.offsets_ns)
+    arrivals = planned.experiment.arrivals
+    spawn_rate = arrivals.rate_per_s if arrivals.kind == "spawned" and arrivals.rate_per_s else users
+    argv = [
+        sys.executable, "-m", "locust", "-f", str(planned.scenario), "--headless", "-u", str(users), "-r", str(spawn_rate),
+        "--host", base_url, "--run-dir", str(run_dir.path), "--only-summary",
+        "--csv", str(run_dir.path / "locust" / "stats"), "--html", str(run_dir.path / "locust" / "locust.html"),
+        *planned.fleet.arguments(),
+    ]  # fmt: skip
+    return Command("generator", "locust", argv)
+
+
+def sampler_command(run_dir: RunDir, services: Services) -> Command:
+    """The sampler, told the addresses where nobody else can read them."""
+    argv = [sys.executable, "-m", "loadtest.probes.sampler", str(run_dir.path)]
+    return Command("sampler", "sampler", argv, stdin=json.dumps(asdict(services)))
+
+
+def write_request(run_dir: RunDir, planned: Plan, command: list[str]) -> None:
+    """What was asked for, and where: the part of a run directory that is there before anything starts."""
+    (run_dir.path / "experiment.toml").write_text(planned.experiment.to_toml())
+    shutil.copyfile(planned.shop_file, run_dir.path / "shop.toml")
+    write_text(run_dir.path / "environment.json", describe(command, planned.given))
+    write_plan(run_dir.path / PLAN, planned.offsets_ns, planned.crowd)

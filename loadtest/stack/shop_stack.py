@@ -1,0 +1,185 @@
+"""The shop's own commands and processes, as its manifest describes them."""
+
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from loadtest.errors import ServiceError, UsageError
+from loadtest.experiment.names import fill
+from loadtest.experiment.redelivery import visibility_s
+from loadtest.experiment.schema import Experiment
+from loadtest.manifest.shop import Process as ProcessEntry
+from loadtest.manifest.shop import Shop
+from loadtest.stack import Services
+from loadtest.stack.embedded import free_port
+from loadtest.stack.process import Command, Process, Supervisor
+
+UNKNOWN_YET = Services(postgres="-", redis="-", broker="-")
+
+
+@dataclass(frozen=True)
+class ShopStack:
+    """A shop on its services, with every placeholder of the manifest filled."""
+
+    experiment: Experiment
+    shop: Shop
+    services: Services
+    port: int
+
+    @property
+    def base_url(self) -> str:
+        """Where buyers go."""
+        return fill(self.shop.http.base_url, {"port": self.port}, "http.base_url")
+
+    def prepare(self, supervisor: Supervisor) -> None:
+        """Run the manifest's `prepare` command.
+
+        Raises:
+            ServiceError: it failed; the message ends with what it said.
+        """
+        if self.shop.prepare is None:
+            return
+        command = Command(
+            "prepare", "prepare", self._fill_all(self.shop.prepare.command, "prepare.command"), env=self._env()
+        )
+        done = supervisor.run(command, self.shop.prepare.timeout_s)
+        if done.exit_code() != 0:
+            raise ServiceError(f"prepare ended with {done.exit_code()}:\n{done.log_tail()}")
+
+    @contextmanager
+    def processes(self, supervisor: Supervisor) -> Iterator["ShopProcesses"]:
+        """Every process of the shop, ready, while the context lasts."""
+        running = ShopProcesses(self, supervisor)
+        try:
+            for entry in self.shop.process:
+                for command in self._commands(entry):
+                    running.start(entry, command)
+            running.wait_ready()
+            yield running
+        finally:
+            running.stop()
+
+    def ready(self, entry: ProcessEntry, process: Process) -> bool:
+        """Whether it is, as far as the manifest says how that is seen."""
+        answering = not entry.ready_url or answers(self._fill(entry.ready_url, "process.ready_url"))
+        return answering and (not entry.ready_log or process.log_contains(entry.ready_log))
+
+    def check(self) -> None:
+        """Fill every placeholder once.
+
+        Raises:
+            UsageError: the manifest names one that does not exist.
+        """
+        self._env()
+        if self.shop.prepare:
+            self._fill_all(self.shop.prepare.command, "prepare.command")
+        for entry in self.shop.process:
+            for _ in self._commands(entry):
+                pass
+            if entry.ready_url:
+                self._fill(entry.ready_url, "process.ready_url")
+
+    def _commands(self, entry: ProcessEntry) -> Iterator[Command]:
+        if entry.when not in ("always", self.experiment.dispatch):
+            return
+        count = self._fill(entry.count, f"process {entry.role}: count")
+        if not count.isdecimal():
+            raise UsageError(f"process {entry.role}: count = {entry.count!r}: expected a whole number, found {count!r}")
+        for n in range(1, int(count) + 1):
+            name = entry.role if count == "1" else f"{entry.role}-{n}"
+            argv = [self._fill(part, f"process {entry.role}: command", {"name": name}) for part in entry.command]
+            yield Command(
+                entry.role, name, argv, env=self._env(),
+                stop_signal=signal.Signals[f"SIG{entry.stop_signal}"], stop_s=entry.stop_s,
+            )  # fmt: skip
+
+    def _env(self) -> dict[str, str]:
+        return {key: self._fill(value, f"env.{key}") for key, value in self.shop.env.items()}
+
+    def _fill_all(self, parts: tuple[str, ...], where: str) -> list[str]:
+        return [self._fill(part, where) for part in parts]
+
+    def _fill(self, text: str, where: str, more: Mapping[str, object] | None = None) -> str:
+        values = {
+            **self.experiment.flat(),
+            "limiter.kind": self.experiment.limiter.kind if self.experiment.limited else "none",
+            "limiter.burst": self.experiment.burst,
+            "broker.visibility_s": visibility_s(self.experiment),
+            "workers.prefetch": self.experiment.prefetch,
+            "workers.concurrency": self.experiment.workers.at_once,
+            "sale": self.shop.sale,
+            "port": self.port,
+            "base_url": self.base_url,
+            "python": sys.executable,
+            "stack.postgres": self.services.postgres,
+            "stack.redis": self.services.redis,
+            "stack.broker": self.services.broker,
+            "stack.broker_admin": self.services.broker_admin,
+            **(more or {}),
+        }
+        return fill(text, values, where)
+
+
+@dataclass
+class ShopProcesses:
+    """The processes of a running shop."""
+
+    stack: ShopStack
+    supervisor: Supervisor
+    _running: list[tuple[ProcessEntry, Process]] = field(default_factory=list, init=False)
+
+    def of(self, role: str) -> list[Process]:
+        """Every process of that role."""
+        return [process for entry, process in self._running if entry.role == role]
+
+    def start(self, entry: ProcessEntry, command: Command) -> Process:
+        """Start one more."""
+        process = self.supervisor.start(command)
+        self._running.append((entry, process))
+        return process
+
+    def restart(self, process: Process) -> Process:
+        """Stop `process`, if it still runs, and start another in its place; does not wait until that is ready."""
+        place = next(n for n, (_, running) in enumerate(self._running) if running is process)
+        entry = self._running[place][0]
+        self.supervisor.stop(process)
+        successor = self.supervisor.start(process.command)
+        self._running[place] = entry, successor
+        return successor
+
+    def ready(self, process: Process) -> bool:
+        """Whether that process is ready."""
+        return any(running is process and self.stack.ready(entry, process) for entry, running in self._running)
+
+    def wait_ready(self) -> None:
+        """Wait for every one of them.
+
+        Raises:
+            ServiceError: one ended, or was not ready in its time.
+        """
+        for entry, process in self._running:
+            process.wait_ready(partial(self.stack.ready, entry, process), entry.ready_s)
+
+    def stop(self) -> None:
+        """Stop them all, the last started first."""
+        while self._running:
+            self.supervisor.stop(self._running.pop()[1])
+
+
+def on_free_port(experiment: Experiment, shop: Shop, services: Services = UNKNOWN_YET) -> ShopStack:
+    """The shop on a port that nobody uses."""
+    return ShopStack(experiment, shop, services, free_port())
+
+
+def answers(url: str) -> bool:
+    """Whether `url` gives 200 now."""
+    try:
+        with urllib.request.urlopen(url, timeout=1) as response:  # noqa: S310 - the manifest's own http(s) address
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,307 @@
+"""What the charts draw: queries over a run's tables, each giving one typed frame.
+
+Times are seconds from T0. Rates are per second, whatever the width of a bin. NaN means that nothing is known
+there, and is drawn as a gap.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.data import Column, RunData
+from reports.drawing.timeline import Timeline
+from reports.verdict import plain
+
+# In the order of stacking: what a shop should answer first.
+OUTCOMES = ("won", "sold_out", "already_bought", "throttled", "refused", "unknown")
+POINTS = 3000  # of a scatter, per outcome
+SLOWEST = 50  # always among them
+READINGS = 240  # of a counter, that make a line
+GAP = 2.5  # sampling intervals without a sample that make a gap
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Requests a second, per bin: buys as planned, sent and answered (by outcome), and status polls sent."""
+
+    edges: Column
+    scheduled: Column
+    sent: Column
+    answered: Mapping[str, Column]
+    polls: Column
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Promises and rows so far, at each bin's end, and the stock they must not pass (None if unknown)."""
+
+    edges: Column
+    promises: Column
+    rows: Column
+    stock: int | None
+
+
+@dataclass(frozen=True)
+class Commits:
+    """Commits a second: rows by their own time stamp, per bin and over the last 1 s, and write transactions.
+
+    `fullest_1s` is the most rows that any 1 s window held, and `fullest_s` when that window ended.
+    """
+
+    edges: Column
+    rows: Column
+    rows_1s: Column
+    fullest_1s: int
+    fullest_s: float
+    transactions: "Series"
+    requests: Column
+    configured_per_s: float | None
+    changed: tuple[tuple[float, float], ...] = ()  # seconds after T0, and the limit from then on
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """Every limit that held, in order; none without a limiter."""
+        return () if self.configured_per_s is None else (self.configured_per_s, *(per_s for _, per_s in self.changed))
+
+
+@dataclass(frozen=True)
+class Series:
+    """Samples over time. A NaN stands between two samples that are too far apart to be joined.
+
+    `peak` is the greatest value from `since_s` on; NaN where there is none. What a herd costs before it fires is not
+    the sale's; what is for sale when it opens is.
+    """
+
+    time_s: Column
+    value: Column
+    since_s: float = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(np.isfinite(self.peak))
+
+    @property
+    def peak(self) -> float:
+        shown = self.value[(self.time_s >= self.since_s) & np.isfinite(self.value)]
+        return float(shown.max()) if len(shown) else np.nan
+
+    def times(self, factor: float) -> "Series":
+        """The same in a unit that is `factor` times smaller."""
+        return Series(self.time_s, self.value * factor, self.since_s)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Replies of one outcome, in ms: `scheduled_ms` from the scheduled time, `raw_ms` from the sending.
+
+    Each is (p50, p99, p99.9, max). `time_s` and `points_ms` are a fixed sample of replies for a scatter.
+    """
+
+    outcome: str
+    count: int
+    scheduled_ms: tuple[float, float, float, float]
+    raw_ms: tuple[float, float, float, float]
+    time_s: Column
+    points_ms: Column
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How late requests were sent, ms, per bin of their scheduled time: median, p99 and worst."""
+
+    time_s: Column
+    p50_ms: Column
+    p99_ms: Column
+    max_ms: Column
+
+
+def requests(run: RunData, time: Timeline) -> Requests:
+    """Requests a second. Raises `Missing` without the history."""
+    run.need("ops")
+    empty = np.zeros(len(time.edges) - 1)
+    scheduled = _per_s(run, time, "due", "scheduled_ns", "true").get("", empty)
+    sent = _per_s(run, time, "asks", "start_ns", "true").get("", empty)
+    found = _per_s(run, time, "asks", "end_ns", "true", key="outcome")
+    answered = {
+        outcome: found[outcome] for outcome in (*OUTCOMES, *sorted(set(found) - {*OUTCOMES})) if outcome in found
+    }
+    polls = _per_s(run, time, "ops", "start_ns", "kind NOT IN ('buy', 'retry')").get("", empty)
+    return Requests(time.edges, scheduled, sent, answered, polls)
+
+
+def progress(run: RunData, time: Timeline) -> Progress:
+    """Promises and rows so far. Raises `Missing` without the history or the rows."""
+    run.need("ops", "orders")
+    empty = np.zeros(len(time.edges) - 1)
+    promises = _per_s(run, time, "asks", "end_ns", "outcome = 'won'").get("", empty)
+    rows = _per_s(run, time, "orders", "created_ns", "true").get("", empty)
+    stock = run.sale("stock") or run.experiment.get("stock")
+    return Progress(
+        edges=time.edges,
+        promises=np.cumsum(promises) * time.bin_s,
+        rows=np.cumsum(rows) * time.bin_s,
+        stock=stock if isinstance(stock, int) else None,
+    )
+
+
+def commits(run: RunData, time: Timeline) -> Commits:
+    """Commits a second. Raises `Missing` when neither rows nor samples are there."""
+    if "samples" in run.missing:
+        run.need("orders")
+    empty = np.zeros(len(time.edges) - 1)
+    (created_ns,) = run.columns(
+        "SELECT created_ns - ? AS t FROM orders WHERE created_ns IS NOT NULL ORDER BY t", time.t0_ns
+    )
+    created_s = created_ns / 1e9
+    last_1s = np.searchsorted(created_s, time.edges[1:]) - np.searchsorted(created_s, time.edges[1:] - 1)
+    window = np.arange(1, len(created_s) + 1) - np.searchsorted(created_ns, created_ns - 1e9, side="right")
+    return Commits(
+        edges=time.edges,
+        rows=_per_s(run, time, "orders", "created_ns", "true").get("", empty),
+        rows_1s=np.where(_within(time.edges[1:], created_s), last_1s, np.nan),
+        fullest_1s=int(window.max(initial=0)),
+        fullest_s=float(created_s[np.argmax(window)]) if len(window) else 0.0,
+        transactions=rate(run, time, "postgres", "write_xids"),
+        requests=_per_s(run, time, "asks", "start_ns", "true").get("", empty),
+        configured_per_s=configured_per_s(run),
+        changed=tuple(((at_ns - time.t0_ns) / 1e9, per_s) for at_ns, per_s in run.limits),
+    )
+
+
+def _within(edges: Column, created_s: Column) -> NDArray[np.bool_]:
+    """Which edges end a second that lies wholly between the first row and the last."""
+    if not len(created_s):
+        return np.zeros(len(edges), dtype=np.bool_)
+    return np.asarray((edges >= created_s[0] + 1) & (edges <= created_s[-1]), dtype=np.bool_)
+
+
+def configured_per_s(run: RunData) -> float | None:
+    """W·L: orders a second that all workers together may place. None without a limit, or if not recorded."""
+    found = run.sale("configured_per_s")
+    return float(found) if found is not None else run.verdict.rate.get("configured_per_s")
+
+
+def gauge(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
+    """A metric as it was read; empty if nobody read it. Raises `Missing` without the samples."""
+    run.need("samples")
+    time_s, value = _samples(run, time, probe, metric)
+    holes = np.flatnonzero(_too_long(time_s)) + 1
+    middle = (time_s[holes] + time_s[holes - 1]) / 2
+    return Series(np.insert(time_s, holes, middle), np.insert(value, holes, np.nan), since_s=time.start_s - 1)
+
+
+def rate(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
+    """A counter's growth a second between readings; every so many of them in a long run.
+
+    A reset, or too long a pause, gives a NaN.
+    """
+    time_s, value = _samples(run, time, probe, metric)
+    stride = len(time_s) // READINGS + 1
+    time_s, value = time_s[::stride], value[::stride]
+    if len(time_s) < 2:
+        return Series(np.empty(0), np.empty(0))
+    passed_s, grown = np.diff(time_s), np.diff(value)
+    known = (grown >= 0) & (passed_s > 0) & ~_too_long(time_s)
+    per_s = np.divide(grown, passed_s, out=np.full(len(grown), np.nan), where=known)
+    return Series((time_s[1:] + time_s[:-1]) / 2, per_s)
+
+
+def latencies(run: RunData, time: Timeline) -> list[Latency]:
+    """Replies to buyers, by outcome. Raises `Missing` without the history."""
+    run.need("ops")
+    found = run.rows("""
+        SELECT outcome, count(*), quantile_disc((end_ns - scheduled_ns) / 1e6, [0.5, 0.99, 0.999, 1.0]),
+               quantile_disc((end_ns - start_ns) / 1e6, [0.5, 0.99, 0.999, 1.0])
+        FROM asks WHERE end_ns IS NOT NULL AND outcome IS NOT NULL GROUP BY outcome""")
+    known = {outcome: rank for rank, outcome in enumerate(OUTCOMES)}
+    found.sort(key=lambda row: (known.get(row[0], len(known)), row[0]))
+    return [
+        Latency(plain(outcome), count, tuple(scheduled), tuple(raw), *_points(run, time, outcome, count))
+        for outcome, count, scheduled, raw in found
+    ]
+
+
+def delays(run: RunData) -> Column:
+    """Seconds from each promise to its row, ascending. Raises `Missing` without the history or the rows."""
+    run.need("ops", "orders")
+    (found,) = run.columns(
+        "SELECT (min(created_ns) - min(end_ns)) / 1e9 AS s FROM asks JOIN orders USING (number) "
+        "WHERE outcome = 'won' AND created_ns IS NOT NULL GROUP BY number ORDER BY s"
+    )
+    return found
+
+
+def ranks(run: RunData) -> tuple[Column, Column]:
+    """Of each winner: the place by asking among winners, and by winning, from 1. A fixed sample of a big sale.
+
+    Raises `Missing` without the history.
+    """
+    run.need("ops")
+    arrival, win = run.columns(
+        "WITH ranked AS (SELECT row_number() OVER (ORDER BY start_ns, generator, op_id) AS arrival, "
+        "row_number() OVER (ORDER BY end_ns, generator, op_id) AS win FROM asks "
+        "WHERE outcome = 'won') SELECT arrival, win FROM ranked "
+        "WHERE arrival % greatest((SELECT count(*) FROM ranked) // ?, 1) = 0 ORDER BY arrival",
+        POINTS,
+    )
+    return arrival, win
+
+
+def lag(run: RunData, time: Timeline) -> Lag:
+    """How late the generator was. Raises `Missing` without the history."""
+    run.need("ops")
+    time_s, p50_ms, p99_ms, max_ms = run.columns(
+        "SELECT (floor((scheduled_ns - ?) / ?) + 0.5) * ? / 1e9 AS t, "
+        "quantile_disc((start_ns - scheduled_ns) / 1e6, 0.5), "
+        "quantile_disc((start_ns - scheduled_ns) / 1e6, 0.99), max((start_ns - scheduled_ns) / 1e6) "
+        "FROM ops WHERE start_ns IS NOT NULL GROUP BY t ORDER BY t",
+        time.t0_ns, time.bin_s * 1e9, time.bin_s * 1e9,
+    )  # fmt: skip
+    return Lag(time_s, p50_ms, p99_ms, max_ms)
+
+
+def _points(run: RunData, time: Timeline, outcome: str, count: int) -> tuple[Column, Column]:
+    """A fixed sample: one op in so many, chosen by its identity, and the slowest."""
+    time_s, latency_ms = run.columns(
+        """
+        WITH replies AS (
+            SELECT op_id, generator, (end_ns - ?) / 1e9 AS t, (end_ns - scheduled_ns) / 1e6 AS ms FROM asks
+            WHERE outcome = ? AND end_ns IS NOT NULL)
+        SELECT t, ms FROM replies WHERE hash(op_id, generator) % ? = 0
+        UNION (SELECT t, ms FROM replies ORDER BY ms DESC, op_id, generator LIMIT ?) ORDER BY t, ms""",
+        time.t0_ns, outcome, max(1, count // POINTS), SLOWEST,
+    )  # fmt: skip
+    return time_s, latency_ms
+
+
+def _per_s(run: RunData, time: Timeline, table: str, column: str, where: str, key: str = "''") -> dict[str, Column]:
+    """Events a second in each bin, by `key`."""
+    first, bins = round(time.edges[0] / time.bin_s), len(time.edges) - 1
+    found = run.rows(
+        "SELECT name, bin, count(*) FROM "
+        f"(SELECT {key} AS name, floor(({column} - ?) / ?)::BIGINT - ? AS bin "
+        f"FROM {table} WHERE {where} AND {column} IS NOT NULL) WHERE bin BETWEEN 0 AND ? GROUP BY name, bin",
+        time.t0_ns, time.bin_s * 1e9, first, bins - 1,
+    )  # fmt: skip
+    counts: dict[str, Column] = {}
+    for name, place, count in found:
+        counts.setdefault(plain(name), np.zeros(bins))[place] = count / time.bin_s
+    return counts
+
+
+def _samples(run: RunData, time: Timeline, probe: str, metric: str) -> tuple[Column, Column]:
+    """Readings of one metric from a second before the x axis to a second after it."""
+    time_s, value = run.columns(
+        "SELECT (time_ns - ?) / 1e9 AS t, value FROM samples WHERE probe = ? AND metric = ? "
+        "AND t BETWEEN ? AND ? ORDER BY time_ns",
+        time.t0_ns, probe, metric, time.start_s - 1, time.end_s + 1,
+    )  # fmt: skip
+    return time_s, value
+
+
+def _too_long(time_s: Column) -> NDArray[np.bool_]:
+    """Whether each pause between two readings is too long to draw a line across."""
+    passed_s = np.diff(time_s)
+    usual = float(np.median(passed_s)) if len(passed_s) else 0.0
+    return np.asarray(passed_s > GAP * usual, dtype=np.bool_)

@@ -1,0 +1,75 @@
+"""Connections to the database, and the tables made ready for a sale."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from target.config import Config
+from target.errors import NotSent, Unavailable
+from target.stores.models import Base, Order, Sale, UnguardedOrder, Unit
+
+
+def connect(config: Config, connections: int) -> sa.Engine:
+    """An engine of at most `connections`. Each statement is a transaction of its own: one round trip, one commit.
+
+    Waiting for a connection, connecting, and a statement each end after a time-out.
+    """
+    return sa.create_engine(
+        config.sqlalchemy_url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=config.timeout_s * 5,
+        pool_reset_on_return=None,
+        connect_args=_connect_args(config),
+    )
+
+
+def _connect_args(config: Config) -> dict[str, Any]:
+    return {
+        "connect_timeout": max(2, round(config.timeout_s)),
+        "application_name": "shop",
+        # A server that vanished without a word is noticed within half a minute.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        "options": f"-c statement_timeout={round(config.timeout_s * 5000)}",
+    }
+
+
+@contextmanager
+def connected(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection, for one answer.
+
+    Raises:
+        NotSent: there is none to be had; the database was asked nothing.
+        Unavailable: the database did not answer; what was asked may be done.
+    """
+    try:
+        connection = engine.connect()
+    except sa.exc.SQLAlchemyError as error:
+        raise NotSent(f"no connection to the database: {error}") from error
+    with connection:
+        try:
+            yield connection
+        except sa.exc.SQLAlchemyError as error:
+            raise Unavailable(f"the database did not answer: {error}") from error
+
+
+@contextmanager
+def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """As `connected`, in one transaction: committed at the end of the block, rolled back where anything is raised."""
+    with connected(engine) as connection, connection.execution_options(isolation_level="READ COMMITTED").begin():
+        yield connection
+
+
+def reset(connection: sa.Connection, config: Config) -> None:
+    """Make the tables where they are missing, drop every order of this sale, and write its stock anew."""
+    Base.metadata.create_all(connection)
+    for table in (Order, UnguardedOrder, Unit):
+        connection.execute(sa.delete(table).where(table.sale == config.sale))
+    connection.execute(sa.delete(Sale).where(Sale.id == config.sale))
+    connection.execute(sa.insert(Sale).values(id=config.sale, stock=config.stock, per_buyer=config.per_buyer))

@@ -1,0 +1,61 @@
+"""A batch: orders that wait are placed together, by one job of the pool.
+
+What celery-batches does, without its holes: it acknowledges a batch that failed, and leaves one whose child was killed unacknowledged
+for as long as the worker lives; and it knows no limiter. Here each order is acknowledged, or goes back, by itself, after its row is committed.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from billiard.einfo import ExceptionInfo
+from celery.concurrency.base import BasePool
+from celery.exceptions import TaskRevokedError
+
+from target.worker.tasks import place_together
+
+
+class Batch:
+    """Requests that the worker hands to its pool as if they were one."""
+
+    def __init__(self, requests: Sequence[Any]) -> None:
+        self.requests = requests
+
+    def execute_using_pool(self, pool: BasePool, **_: object) -> Any:
+        """Called by Celery. Raises TaskRevokedError if none of them is to be run, so that the place in the pool is given back."""
+        self.requests = [request for request in self.requests if not request.revoked()]
+        if not self.requests:
+            raise TaskRevokedError
+        calls = [(request.args, request.kwargs) for request in self.requests]
+        return pool.apply_async(
+            place_together,
+            args=(calls,),
+            accept_callback=self._on_accepted,
+            callback=self._on_done,
+            error_callback=self._on_lost,
+        )
+
+    def _on_accepted(self, pid: int, at_s: float) -> None:
+        for request in self.requests:
+            request.on_accepted(pid, at_s)
+
+    def _on_done(self, outcomes: list[Exception | None] | ExceptionInfo) -> None:
+        if isinstance(outcomes, ExceptionInfo):  # so say the pools of threads and greenlets that they were stopped
+            self._on_lost(outcomes)
+            return
+        for request, wrong in zip(self.requests, outcomes, strict=True):
+            if wrong is None:
+                request.on_success((0, None, 0.0))
+            else:
+                request.on_failure(_info(wrong))
+
+    def _on_lost(self, info: ExceptionInfo) -> None:
+        """The child was killed: each of them goes back to the queue, or with early acknowledgement is lost."""
+        for request in self.requests:
+            request.on_failure(info)
+
+
+def _info(wrong: Exception) -> ExceptionInfo:
+    try:
+        raise wrong
+    except type(wrong):
+        return ExceptionInfo()

@@ -1,0 +1,115 @@
+"""The one task: place an order."""
+
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from time import monotonic, sleep
+from typing import Any
+
+from celery import shared_task
+from celery.concurrency.prefork import TaskPool as Prefork
+from celery.exceptions import Reject
+from celery.signals import worker_process_init, worker_process_shutdown, worker_ready
+from celery.utils.log import get_task_logger
+
+from target.config import load_or_exit
+from target.errors import Unavailable
+from target.parts import parts_of
+from target.stores.claims import Claim
+from target.stores.orders import Placing
+from target.worker.celery import PLACE_ORDER
+
+# How long a child tries by itself before it hands the order back to the queue. Below the visibility time-out.
+PATIENCE_S = 5.0
+PAUSE_S = 0.2
+
+log = get_task_logger(__name__)
+
+
+@shared_task(name=PLACE_ORDER)  # type: ignore[untyped-decorator]
+def place_order(number: str, buyer: str, nth: int = 1) -> None:
+    """Place one order. Runs at least once, and is safe to run again."""
+    claim = Claim(number, buyer, nth)
+    _patiently(number, lambda: _orders().place(claim))
+
+
+def place_together(calls: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Exception | None]:
+    """Place the orders of several calls of the task, given by their arguments, as one; what became of each: None if it is placed,
+    Reject if it goes back to the queue, else what is wrong with it. Never raises, so that each answers for itself alone.
+    """
+    try:
+        orders = [Claim(*args, **named) for args, named in calls]
+        _patiently(f"a batch of {len(orders)}", lambda: _orders().place_all(orders))
+    except Reject as error:
+        return [error] * len(calls)
+    except Exception as error:
+        log.warning("a batch of %d is placed one by one: %r", len(calls), error)
+        return [_alone(*call) for call in calls]
+    return [None] * len(calls)
+
+
+def _alone(args: Sequence[Any], named: Mapping[str, Any]) -> Exception | None:
+    wrong: Exception | None = None
+    try:
+        _orders().place(Claim(*args, **named))
+    except Unavailable as error:
+        wrong = Reject(str(error), requeue=True)
+    except Exception as error:
+        wrong = RuntimeError(f"{args}: {error!r}")  # which can be pickled whatever it was
+    return wrong
+
+
+def _patiently(what: str, place: Callable[[], object]) -> None:
+    """Call `place` until nothing is Unavailable. Raises Reject, so that `what` goes back to the queue, if that lasts."""
+    deadline = monotonic() + PATIENCE_S
+    while True:
+        try:
+            place()
+        except Unavailable as error:
+            if monotonic() > deadline:
+                log.warning("%s goes back to the queue: %s", what, error)
+                raise Reject(str(error), requeue=True) from error
+            sleep(PAUSE_S)
+        else:
+            return
+
+
+_at_once = 1  # orders that this process places at the same time
+
+
+@cache
+def _orders() -> Placing:
+    """The connections of this process; those of a child are made after the fork."""
+    config = load_or_exit()
+    return parts_of(config).orders(config, _at_once)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _settle(**_: object) -> None:
+    # What Celery has loaded stays: looking through it for garbage costs a tenth of every order.
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _warm(**_: object) -> None:
+    # The first orders would else come late and bunched. A service that is down is the first order's problem.
+    try:
+        _orders().warm()
+    except Exception as error:
+        log.warning("starting without connections: %s", error)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _share(sender: Any, **_: object) -> None:
+    # Threads and greenlets share one process: a connection for each, and open before two of them ask for the first.
+    global _at_once
+    if not isinstance(sender.pool, Prefork):
+        _at_once = sender.pool.limit
+        _warm()
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _close(**_: object) -> None:
+    _orders().close()

@@ -1,0 +1,104 @@
+"""What a buyer's exchanges leave in the history, beside a line that answers at once."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from locust.env import Environment
+
+from loadtest.experiment.schema import Experiment
+from loadtest.experiment.traffic import Crowd
+from loadtest.load import recorder as module
+from loadtest.load.buyers.buyer import Buyer
+from loadtest.load.buyers.recorder import BATCH, Recorder
+from loadtest.load.http.client import DeadlineError, NotSentError, Response
+from loadtest.load.sale import Sale
+from loadtest.manifest.shop import load_shop
+
+
+class Prompt:
+    """A line to a shop that answers at once, with what `reply` makes."""
+
+    def __init__(self, customer: "Customer") -> None:
+        self._customer = customer
+
+    def request(self, *request: Any) -> Any:
+        return request
+
+    def exchange(self, _request: Any) -> Response:
+        return self._customer.reply()
+
+    def close(self) -> None:
+        pass
+
+
+class Customer(Buyer):
+    reply: Callable[[], Response] = staticmethod(lambda: Response(410, b""))
+
+    def lines(self, _timeout_s: float, count: int) -> list[Any]:
+        return [Prompt(self) for _ in range(count)]
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> Path:
+    return tmp_path / "g0.jsonl"
+
+
+@pytest.fixture
+def customer(shard: Path) -> Customer:
+    experiment = Experiment()
+    shop, _ = load_shop(experiment)
+    nowhere: Any = None
+    environment = Environment(user_classes=[Customer])
+    crowd = Crowd(experiment.traffic, experiment.buyers, experiment.seed)
+    environment.sale = Sale("sale", shop.http, nowhere, experiment, nowhere, [0], crowd, recorder=Recorder(shard))
+    return Customer(environment)
+
+
+def test_an_order_is_in_the_file_before_it_is_sent(customer: Customer, shard: Path) -> None:
+    def look() -> Response:
+        assert shard.read_bytes().rstrip(b"\0") == b'{"b":"b-000001","k":"buy"}\n'
+        return Response(410, b"")
+
+    customer.reply = look
+    assert customer.buy().outcome == "sold_out"
+
+
+def test_what_ended_is_written_with_every_so_many_answers(customer: Customer, shard: Path) -> None:
+    for _ in range(BATCH - 1):
+        customer.buy()
+    assert shard.read_bytes().count(b"sold_out") == 0
+    customer.buy()
+    assert shard.read_bytes().count(b"sold_out") == BATCH
+    assert shard.read_bytes().rstrip(b"\0").count(b"\n") == 2 * BATCH
+
+
+def test_a_full_chunk_is_followed_by_another(shard: Path, customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK_BYTES", 16_384)
+    customer.sale.recorder = recorder = Recorder(shard.with_name("g1.jsonl"))
+    for _ in range(500):
+        customer.buy()
+    recorder.close()
+    lines = recorder.path.read_bytes().splitlines()
+    assert len(lines) == 1_000
+    assert sum(b'"a":' in line for line in lines) == 500
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (DeadlineError("no answer in 1 s"), b'"a":{"o":"unknown","x":"no answer in 1 s"}}'),
+        (NotSentError("connect: refused"), b'"a":{"o":"refused","x":"connect: refused"}}'),
+    ],
+)
+def test_an_error_says_whether_the_order_may_have_left(
+    customer: Customer, shard: Path, error: Exception, told: bytes
+) -> None:
+    def fail() -> Response:
+        raise error
+
+    customer.reply = fail
+    customer.buy()
+    customer.sale.recorder.flush()
+    assert told in shard.read_bytes()

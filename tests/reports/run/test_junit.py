@@ -1,0 +1,64 @@
+"""junit.xml agrees with verdict.json, whatever stands in it."""
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reports.run.junit import write_junit
+from reports.verdict import read_verdict
+
+MakeRun = Callable[..., Path]
+
+
+def suite(run: Path) -> ET.Element:
+    write_junit(read_verdict(run / "verdict.json"), run / "junit.xml")
+    (found,) = ET.parse(run / "junit.xml").getroot()  # noqa: S314 - we wrote it
+    return found
+
+
+@pytest.mark.parametrize(
+    ("sale", "failures", "errors"), [("valid", 0, 0), ("oversold", 1, 0), ("leaky", 2, 0), ("unknown", 0, 1)]
+)
+def test_one_case_a_check_and_a_threshold(make_run: MakeRun, sale: str, failures: int, errors: int) -> None:
+    run = make_run(sale)
+    found = suite(run)
+    data = json.loads((run / "verdict.json").read_text())
+    assert (len(data["checks"]) + 1, failures, errors) == tuple(
+        int(found.attrib[name]) for name in ("tests", "failures", "errors")
+    )
+    assert len(found) == int(found.attrib["tests"])
+    assert len(found.findall("*/failure")) == failures
+    assert len(found.findall("*/error")) == errors
+
+
+def test_an_incomplete_run_is_an_error(make_run: MakeRun) -> None:
+    found = suite(make_run("incomplete"))
+    assert (found.attrib["tests"], found.attrib["errors"]) == ("1", "1")
+
+
+def test_a_breached_threshold_fails_and_an_unmeasured_one_errs(make_run: MakeRun) -> None:
+    run = make_run("valid")
+    data = json.loads((run / "verdict.json").read_text())
+    data["thresholds"] = [
+        {"expression": "a < 1", "observed": 2, "passed": False},
+        {"expression": "b < 1", "passed": None},
+    ]
+    (run / "verdict.json").write_text(json.dumps(data))
+    found = suite(run)
+    assert (found.attrib["failures"], found.attrib["errors"]) == ("1", "1")
+
+
+def test_a_verdict_worse_than_its_checks_is_not_green(make_run: MakeRun) -> None:
+    run = make_run("valid")
+    data = json.loads((run / "verdict.json").read_text())
+    (run / "verdict.json").write_text(json.dumps(data | {"verdict": "UNKNOWN"}))
+    assert suite(run).attrib["errors"] == "1"
+
+
+def test_control_characters_do_not_break_the_xml(make_run: MakeRun) -> None:
+    (failure,) = suite(make_run("hostile")).findall("*/failure")
+    assert "<script>alert" in (failure.text or "")
+    assert "\x1b" not in (failure.text or "")
