@@ -23,7 +23,7 @@ from loadtest.stack.embedded import embedded
 from target import database
 from target.__main__ import prepare
 from target.config import Config, LimiterKind
-from target.worker.celery import PLACE_ORDER, create_celery
+from target.queue.celery import PLACE_ORDER, create_celery
 
 LOW, HIGH = 0.95, 1.02
 SECONDS = 4.0

@@ -8,9 +8,9 @@ import redis
 import sqlalchemy as sa
 from kombu.exceptions import OperationalError
 
+from target.assembly import parts_of
 from target.config import Config, load
 from target.errors import NotATestSale, ShopError
-from target.parts import parts_of
 from target.queue.backlog import purge
 from target.queue.rabbitmq import make_room
 from target.stores.database import connect

@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
+from target.assembly import parts_of
 from target.config import Config, load_or_exit
 from target.errors import AlreadyBought, ConfigError, Rejected, SoldOut, Unavailable
-from target.parts import parts_of
 from target.schemes import Scheme
 
 MAX_BODY_BYTES = 4096

@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from target.config import Config
-from target.limiter.consumer import Gcra, Pace
+from target.limiter.pace import Gcra, Pace
 from target.stores.claims import Keys, Script
 
 log = logging.getLogger(__name__)

@@ -8,110 +8,32 @@ rate is met, and not only never exceeded.
 A pace holds starts; `target.limiter.felt` holds rows.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable
 from threading import RLock
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from celery.concurrency.solo import TaskPool as Solo
 from celery.utils.time import rate
 from celery.worker.consumer import Consumer as CeleryConsumer
 from celery.worker.state import task_reserved
 
+from target.limiter.batch import Batch, Together
 from target.limiter.felt import Felt
-from target.worker.batch import Batch
+from target.limiter.pace import Gcra, Pace, Unlimited
 
 AWAKE_S = 0.01  # between two looks whether every child is up
 GATHER_S = 0.02  # an order waits so long for others, to start together
 
 
-class Pace(Protocol):
-    """Says when the next orders may start. Not thread-safe: its bucket has a lock."""
-
-    rate_per_s: float
-    most: float  # units that this worker may have felt in any second
-    due_s: float | None  # of the next unit, on the clock of `time.monotonic`; None before the first
-
-    def take(self, waiting: int = 1, together: int = 1) -> int:
-        """Take `together` units once all of them are due, and none before; gives how many that is. Fewer, where so many are never due at
-        once. `waiting` orders would take one. Never raises, and never blocks for long.
-        """
-
-    def when(self, together: int = 1) -> float:
-        """When to ask again, after nothing was due."""
-
-    def follow(self, earlier: "Pace") -> None:
-        """Go on from where `earlier`, of another rate, stands: a new rate is no reason for a unit more."""
-
-
-class Gcra:
-    """The generic cell rate algorithm (ITU-T I.371; "virtual scheduling"), with lateness made up within `burst`.
-
-    Any window of t seconds holds at most ``rate_per_s * t + burst`` units. A unit taken late by up to ``(burst - 1) / rate_per_s`` seconds
-    does not delay the next one. The clock starts with the first unit, so that a sale does not begin with a burst.
-
-    Units that are taken together are taken when the last of them is due, so that the first is late: a burst must hold them all.
-
-    *Warning:* a burst of 1 makes up nothing, nor does one of just those taken together; every late timer then lowers the rate.
-    """
-
-    def __init__(self, rate_per_s: float, burst: int, clock: Callable[[], float] = monotonic) -> None:
-        self.rate_per_s = rate_per_s
-        self.most = rate_per_s + burst
-        self.period_s = 1 / rate_per_s
-        self.tolerance_s = (burst - 1) * self.period_s
-        self.due_s: float | None = None  # on `clock`; None before the first unit
-        self._burst = burst
-        self._clock = clock
-
-    def take(self, waiting: int = 1, together: int = 1) -> int:  # noqa: ARG002 - one unit is as cheap as several
-        """See `Pace.take`."""
-        now = self._clock()
-        if self.due_s is None:
-            self.due_s = now
-        if self.when(together) > now:
-            return 0
-        together = min(together, self._burst)
-        self.due_s = max(self.due_s, now - self.tolerance_s) + together * self.period_s
-        return together
-
-    def when(self, together: int = 1) -> float:
-        """See `Pace.when`."""
-        first = self._clock() if self.due_s is None else self.due_s
-        return first + (min(together, self._burst) - 1) * self.period_s
-
-    def follow(self, earlier: Pace) -> None:
-        """The next unit is due when it was, but no later than one period of the new rate from now."""
-        if earlier.due_s is not None:
-            self.due_s = min(max(earlier.due_s, self._clock()), self._clock() + self.period_s)
-
-
-class Unlimited:
-    """The pace of tasks that only wait for each other, to start together."""
-
-    rate_per_s = most = math.inf
-    due_s: float | None = 0.0
-
-    def take(self, waiting: int = 1, together: int = 1) -> int:  # noqa: ARG002
-        """See `Pace.take`."""
-        return together
-
-    def when(self, together: int = 1) -> float:  # noqa: ARG002
-        """See `Pace.when`."""
-        return 0.0
-
-    def follow(self, earlier: Pace) -> None:
-        """See `Pace.follow`."""
-
-
 class Bucket:
     """A pace, the tasks that wait for it, and the one timer that is armed for the first of them. Up to `batch` of them start together."""
 
-    def __init__(self, pace: Pace, batch: int = 1) -> None:
+    def __init__(self, pace: Pace, batch: int = 1, together: Together | None = None) -> None:
         self.pace = pace
         self.batch = batch
+        self.together = together
         self.felt = Felt(pace.most)
         self.contents: deque[tuple[Any, int]] = deque()
         self.gathered_s = 0.0  # until when those that wait are to wait for others
@@ -172,10 +94,11 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
     def bucket_for_task(self, type: Any) -> Bucket | None:  # noqa: A002 - Celery's name
         """The bucket of a task; None if it waits for nothing."""
         rate_per_s, batch = rate(getattr(type, "rate_limit", None)), getattr(type, "batch", 1)
+        together = getattr(type, "together", None)
         if not rate_per_s:
-            return Bucket(Unlimited(), batch) if batch > 1 else None
+            return Bucket(Unlimited(), batch, together) if batch > 1 else None
         pace: Callable[[float, int], Pace] = getattr(type, "pace", Gcra)
-        return Bucket(pace(rate_per_s, getattr(type, "burst", 1)), batch)
+        return Bucket(pace(rate_per_s, getattr(type, "burst", 1)), batch, together)
 
     def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
         """Acknowledge. The solo pool at once: it has run the task in a timer of the event loop, and what is left there for *soon*
@@ -207,18 +130,19 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
                 return
             try:
                 while bucket.contents and (taken := bucket.take()):
-                    self._start(taken)
+                    self._start(taken, bucket.together)
             finally:
                 if bucket.contents:
                     bucket.timer = self.timer.call_at(bucket.when(), self._release, (bucket, bucket.turn))
 
-    def _start(self, requests: list[Any]) -> None:
-        if len(requests) == 1:
-            self._limit_move_to_pool(requests[0])
+    def _start(self, requests: list[Any], together: Together | None) -> None:
+        if len(requests) == 1 or together is None:
+            for request in requests:
+                self._limit_move_to_pool(request)
             return
         for request in requests:
             task_reserved(request)
-        self.on_task_request(Batch(requests))
+        self.on_task_request(Batch(requests, together))
 
     def _children_are_up(self) -> bool:
         """Whether every child of the prefork pool takes orders.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from target.mutants import Mutant, changed
 from target.schemes.tokens import Tokens
 from target.stores.claims import CLAIM
-from target.stores.turn import Desk
+from target.stores.turn import ClaimPipeline
 
 # `if not held` is then never so: nobody gets past it, and a test that only looks for oversells passes.
 SCRIPT = changed(CLAIM, ("redis.call('HGET', KEYS[3], mark)", "redis.call('HEXISTS', KEYS[3], mark)"))
@@ -13,5 +13,5 @@ SCRIPT = changed(CLAIM, ("redis.call('HGET', KEYS[3], mark)", "redis.call('HEXIS
 MUTANT = Mutant(
     name="all_duplicates",
     what="the script takes the 0 of HEXISTS for true: everyone has bought already, and nothing is sold",
-    put_in=lambda honest: replace(honest, scheme=lambda config: Tokens(config, desk=Desk(config, SCRIPT))),
+    put_in=lambda honest: replace(honest, scheme=lambda config: Tokens(config, pipeline=ClaimPipeline(config, SCRIPT))),
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from target.mutants import Mutant, changed
 from target.schemes.tokens import Tokens
 from target.stores.claims import CLAIM
-from target.stores.turn import Desk
+from target.stores.turn import ClaimPipeline
 
 # The number that was popped for a second click is nobody's, and not put back.
 SCRIPT = changed(
@@ -17,5 +17,5 @@ SCRIPT = changed(
 MUTANT = Mutant(
     name="claim_before_check",
     what="a number is popped before the buyer's mark is looked at: each second click loses one",
-    put_in=lambda honest: replace(honest, scheme=lambda config: Tokens(config, desk=Desk(config, SCRIPT))),
+    put_in=lambda honest: replace(honest, scheme=lambda config: Tokens(config, pipeline=ClaimPipeline(config, SCRIPT))),
 )

@@ -7,9 +7,9 @@ from celery import Celery
 
 from target.config import Config
 from target.mutants import Mutant
+from target.queue.celery import create_celery
 from target.stores.claims import Claim, Placement
 from target.stores.orders import Orders
-from target.worker.celery import create_celery
 
 PAUSE_S = 0.1
 

@@ -6,7 +6,7 @@ from celery import Celery
 
 from target.config import Config
 from target.mutants import Mutant
-from target.worker.celery import create_celery
+from target.queue.celery import create_celery
 
 
 def unlimited(config: Config) -> Celery:

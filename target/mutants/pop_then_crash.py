@@ -6,7 +6,7 @@ from target.mutants import Mutant, changed, strike
 from target.queue.dispatch import Queued
 from target.schemes.tokens import Tokens
 from target.stores.claims import CLAIM, Claim
-from target.stores.turn import Desk
+from target.stores.turn import ClaimPipeline
 
 SCRIPT = changed(CLAIM, ("        redis.call('HSET', KEYS[2], number, buyer)\n", ""))
 
@@ -22,5 +22,7 @@ class Crashing(Queued):
 MUTANT = Mutant(
     name="pop_then_crash",
     what="no claim is recorded with the number that is popped, and every tenth request dies before the enqueue",
-    put_in=lambda honest: replace(honest, scheme=lambda config: Tokens(config, Crashing(config), Desk(config, SCRIPT))),
+    put_in=lambda honest: replace(
+        honest, scheme=lambda config: Tokens(config, Crashing(config), ClaimPipeline(config, SCRIPT))
+    ),
 )

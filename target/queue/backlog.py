@@ -4,7 +4,7 @@ from kombu import Connection
 from kombu.utils.json import loads
 
 from target.config import Config
-from target.worker.celery import QUEUE, create_celery
+from target.queue.celery import QUEUE, create_celery
 
 
 def purge(config: Config) -> None:

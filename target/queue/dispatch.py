@@ -18,9 +18,9 @@ from kombu import Connection, Producer
 
 from target.config import Config
 from target.errors import NotSent, Rejected, Unavailable
+from target.queue.celery import PLACE_ORDER, create_celery
 from target.stores.claims import Claim
 from target.stores.orders import Orders, Placing
-from target.worker.celery import PLACE_ORDER, create_celery
 
 T = TypeVar("T")
 

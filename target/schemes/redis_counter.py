@@ -11,7 +11,7 @@ from target.queue.dispatch import Dispatch, Inline, Queued
 from target.stores import claims, database
 from target.stores.claims import Claim, Keys, State
 from target.stores.orders import UnguardedOrders
-from target.stores.turn import Desk
+from target.stores.turn import ClaimPipeline
 
 CONNECTIONS = 16
 
@@ -28,7 +28,7 @@ class RedisCounter:
         self._config = config
         self._keys = Keys.of(config.sale)
         self._redis = _connect(config)
-        self._desk = Desk(config)
+        self._pipeline = ClaimPipeline(config)
         self._dispatch = dispatch or (
             Queued(config) if config.dispatch == "queued" else Inline(config, UnguardedOrders(config, config.db_pool))
         )
@@ -56,7 +56,7 @@ class RedisCounter:
 
     async def status(self, number: str, buyer: str | None) -> State | None:
         """See `Scheme.status`."""
-        return await self._desk.look(number, buyer)
+        return await self._pipeline.look(number, buyer)
 
     async def left(self) -> int:
         """See `Scheme.left`."""
@@ -68,7 +68,7 @@ class RedisCounter:
     async def close(self) -> None:
         """See `Scheme.close`."""
         await self._dispatch.close()
-        await self._desk.close()
+        await self._pipeline.close()
         await self._redis.aclose()
 
     def _is_sold_out(self, left: int) -> bool:

@@ -5,7 +5,7 @@ from target.errors import NotSent
 from target.queue.dispatch import Dispatch, Inline, Queued
 from target.stores import claims, database
 from target.stores.claims import Keys, State
-from target.stores.turn import Desk
+from target.stores.turn import ClaimPipeline
 
 
 class Tokens:
@@ -18,9 +18,9 @@ class Tokens:
     here looks for claims without orders.
     """
 
-    def __init__(self, config: Config, dispatch: Dispatch | None = None, desk: Desk | None = None) -> None:
+    def __init__(self, config: Config, dispatch: Dispatch | None = None, pipeline: ClaimPipeline | None = None) -> None:
         self._config = config
-        self._desk = desk or Desk(config)
+        self._pipeline = pipeline or ClaimPipeline(config)
         self._dispatch = dispatch or (Queued(config) if config.dispatch == "queued" else Inline(config))
 
     def prepare(self) -> None:
@@ -34,23 +34,23 @@ class Tokens:
 
     async def buy(self, buyer: str) -> str:
         """See `Scheme.buy`."""
-        claim = await self._desk.claim(buyer)
+        claim = await self._pipeline.claim(buyer)
         try:
             await self._dispatch.send(claim)
         except NotSent:
-            await self._desk.give_back(claim)
+            await self._pipeline.give_back(claim)
             raise
         return claim.number
 
     async def status(self, number: str, buyer: str | None) -> State | None:
         """See `Scheme.status`. From Redis: looking at an order costs the database nothing."""
-        return await self._desk.look(number, buyer)
+        return await self._pipeline.look(number, buyer)
 
     async def left(self) -> int:
         """See `Scheme.left`."""
-        return await self._desk.left()
+        return await self._pipeline.left()
 
     async def close(self) -> None:
         """See `Scheme.close`."""
         await self._dispatch.close()
-        await self._desk.close()
+        await self._pipeline.close()

@@ -12,25 +12,18 @@ from celery.exceptions import Reject
 from celery.signals import worker_process_init, worker_process_shutdown, worker_ready
 from celery.utils.log import get_task_logger
 
+from target.assembly import parts_of
 from target.config import load_or_exit
 from target.errors import Unavailable
-from target.parts import parts_of
+from target.queue.celery import PLACE_ORDER
 from target.stores.claims import Claim
 from target.stores.orders import Placing
-from target.worker.celery import PLACE_ORDER
 
 # How long a child tries by itself before it hands the order back to the queue. Below the visibility time-out.
 PATIENCE_S = 5.0
 PAUSE_S = 0.2
 
 log = get_task_logger(__name__)
-
-
-@shared_task(name=PLACE_ORDER)  # type: ignore[untyped-decorator]
-def place_order(number: str, buyer: str, nth: int = 1) -> None:
-    """Place one order. Runs at least once, and is safe to run again."""
-    claim = Claim(number, buyer, nth)
-    _patiently(number, lambda: _orders().place(claim))
 
 
 def place_together(calls: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Exception | None]:
@@ -46,6 +39,13 @@ def place_together(calls: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> 
         log.warning("a batch of %d is placed one by one: %r", len(calls), error)
         return [_alone(*call) for call in calls]
     return [None] * len(calls)
+
+
+@shared_task(name=PLACE_ORDER, together=staticmethod(place_together))  # type: ignore[untyped-decorator]
+def place_order(number: str, buyer: str, nth: int = 1) -> None:
+    """Place one order. Runs at least once, and is safe to run again."""
+    claim = Claim(number, buyer, nth)
+    _patiently(number, lambda: _orders().place(claim))
 
 
 def _alone(args: Sequence[Any], named: Mapping[str, Any]) -> Exception | None:

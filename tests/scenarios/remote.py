@@ -12,8 +12,8 @@ TRUE_NS = time.time_ns
 AHEAD_NS = int(os.environ["CLOCK_AHEAD_MS"]) * 1_000_000
 time.time_ns = lambda: TRUE_NS() + AHEAD_NS
 
-from loadtest.load import handout, shipping  # noqa: E402
 from loadtest.load.buyers.gate import Gate  # noqa: E402
+from loadtest.load.crew import handout, shipping  # noqa: E402
 
 handout.machine = lambda: "another machine"
 

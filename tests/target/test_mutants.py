@@ -13,14 +13,15 @@ from typing import Any, TypeVar
 import pytest
 import redis
 
+from target.assembly import parts_of
 from target.config import Config
 from target.errors import AlreadyBought, ConfigError, SoldOut, Unavailable
 from target.mutants import MUTANTS, changed, unlucky
-from target.parts import Parts, parts_of
+from target.parts import Parts
 from target.queue.backlog import purge
+from target.queue.celery import PLACE_ORDER, create_celery
 from target.schemes import Scheme
 from target.stores.claims import CLAIM, Claim, Keys
-from target.worker.celery import PLACE_ORDER, create_celery
 
 T = TypeVar("T")
 

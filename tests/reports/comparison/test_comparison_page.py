@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from reports.comparison.compare import compare_matrix
-
-from .conftest import write_matrix
+from tests.reports.conftest import write_matrix
 
 RATES = [25, 50, 100, 200]
 SCHEMES = ["conditional_update", "tokens_reconciled", "x" * 60]

@@ -8,8 +8,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from reports.drawing import metrics
 from reports.data import Missing, RunData, open_run
+from reports.drawing import metrics
 from reports.drawing.timeline import Timeline, timeline
 from reports.run.figures.commits import commits as draw_commits
 

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from target.config import Config
 from target.limiter.budget import AWAY_S, TIMEOUT_S, Budget, Shared
 from target.stores.claims import Keys
+from tests.target.limiter.test_consumer import Clock, most_in
 from tests.waiting import eventually
-
-from .test_limiter import Clock, most_in
 
 few = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 RATES = st.sampled_from([0.5, 10.0, 50.0, 400.0, 1000.0])

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.limiter.consumer import GATHER_S, Consumer, Gcra
+from target.limiter.consumer import GATHER_S, Consumer
 from target.limiter.felt import Felt
+from target.limiter.pace import Gcra
 
 
 class Clock:
@@ -240,7 +241,7 @@ def batching(consumer: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Ca
     monkeypatch.setattr("target.limiter.consumer.task_reserved", lambda _: None)
 
     def made(rate_limit: str | None = "50/s", burst: int = 6) -> Any:
-        consumer.app.tasks["place"] = SimpleNamespace(rate_limit=rate_limit, burst=burst, batch=5)
+        consumer.app.tasks["place"] = SimpleNamespace(rate_limit=rate_limit, burst=burst, batch=5, together=len)
         consumer.task_buckets.clear()
         consumer.on_task_request = lambda batch: consumer.started.append((batch.requests, clock.now))
         consumer.reset_rate_limits()

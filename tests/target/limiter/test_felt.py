@@ -3,10 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target.limiter.consumer import Gcra
 from target.limiter.felt import SOON_S, Felt
-
-from .test_limiter import Clock, most_in
+from target.limiter.pace import Gcra
+from tests.target.limiter.test_consumer import Clock, most_in
 
 
 @given(

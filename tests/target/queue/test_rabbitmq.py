@@ -17,9 +17,9 @@ from target.config import Config, QueueType
 from target.errors import NoRoom
 from target.queue import rabbitmq as room
 from target.queue.backlog import purge
+from target.queue.celery import QUEUE, create_celery
 from target.queue.dispatch import open_producer
 from target.queue.rabbitmq import make_room
-from target.worker.celery import QUEUE, create_celery
 from tests.waiting import eventually
 
 

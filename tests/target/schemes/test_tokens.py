@@ -12,10 +12,10 @@ import redis
 from target.config import Config
 from target.errors import AlreadyBought, SoldOut
 from target.queue.backlog import purge
+from target.queue.celery import create_celery
 from target.queue.dispatch import Queued
 from target.schemes.tokens import Tokens
 from target.stores.claims import Claim, Keys
-from target.worker.celery import create_celery
 
 Prepare = Callable[[Config], Config]
 

@@ -12,7 +12,7 @@ from target.errors import AlreadyBought, NotSent, Unavailable
 from target.schemes import tokens_reconciled
 from target.schemes.tokens_reconciled import TokensReconciled
 from target.stores.claims import Claim, Keys
-from target.stores.turn import Desk
+from target.stores.turn import ClaimPipeline
 
 
 class Line:
@@ -74,9 +74,9 @@ def test_an_order_that_its_process_died_with_is_sent_again_after_a_while(
     sale: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def claim_and_die() -> None:
-        desk = Desk(sale, outbox=True)
-        await desk.claim("b-1")
-        await desk.close()
+        pipeline = ClaimPipeline(sale, outbox=True)
+        await pipeline.claim("b-1")
+        await pipeline.close()
 
     asyncio.run(claim_and_die())
     line = Line()

@@ -32,7 +32,7 @@ def orders(config: Config, prepare: Prepare) -> Iterator[Orders]:
 
 
 def claim(store: redis.Redis, config: Config, unit: int, buyer: str) -> Claim:
-    """A claim, as the desk leaves it."""
+    """A claim, as the claim script leaves it."""
     store.hset(Keys.of(config.sale).claims, config.number(unit), buyer)
     return Claim(config.number(unit), buyer)
 

@@ -12,9 +12,9 @@ import redis
 
 from target.config import Config
 from target.errors import AlreadyBought, SoldOut, Unavailable
-from target.stores import claims, desk
+from target.stores import claims, turn
 from target.stores.claims import Claim, Keys, Script
-from target.stores.turn import Desk
+from target.stores.turn import ClaimPipeline
 
 T = TypeVar("T")
 
@@ -26,15 +26,15 @@ def sale(config: Config, store: redis.Redis) -> Config:
     return config
 
 
-def at(config: Config, work: Callable[[Desk], Awaitable[T]]) -> T:
-    """Whatever `work` gets done at a desk of its own."""
+def at(config: Config, work: Callable[[ClaimPipeline], Awaitable[T]]) -> T:
+    """Whatever `work` gets done over a pipeline of its own."""
 
     async def run() -> T:
-        desk = Desk(config)
+        pipeline = ClaimPipeline(config)
         try:
-            return await work(desk)
+            return await work(pipeline)
         finally:
-            await desk.close()
+            await pipeline.close()
 
     return asyncio.run(run())
 
@@ -44,25 +44,25 @@ def scripts(store: redis.Redis) -> int:
     return int(store.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"])
 
 
-async def outcome(desk: Desk, buyer: str) -> str:
+async def outcome(pipeline: ClaimPipeline, buyer: str) -> str:
     try:
-        return (await desk.claim(buyer)).number
+        return (await pipeline.claim(buyer)).number
     except (AlreadyBought, SoldOut, Unavailable) as error:
         return type(error).__name__
 
 
 def test_a_claim_takes_the_first_number_and_is_recorded(sale: Config, store: redis.Redis) -> None:
-    assert at(sale, lambda desk: desk.claim("b-1")) == Claim(sale.number(1), "b-1", 1)
+    assert at(sale, lambda pipeline: pipeline.claim("b-1")) == Claim(sale.number(1), "b-1", 1)
     keys = Keys.of(sale.sale)
     assert store.hgetall(keys.claims) == {sale.number(1): "b-1"}
     assert store.llen(keys.tokens) == sale.stock - 1
 
 
 def test_claiming_again_names_the_same_number_and_takes_nothing(sale: Config, store: redis.Redis) -> None:
-    async def twice(desk: Desk) -> str:
-        await desk.claim("b-1")
+    async def twice(pipeline: ClaimPipeline) -> str:
+        await pipeline.claim("b-1")
         with pytest.raises(AlreadyBought) as caught:
-            await desk.claim("b-1")
+            await pipeline.claim("b-1")
         return caught.value.number
 
     assert at(sale, twice) == sale.number(1)
@@ -70,27 +70,27 @@ def test_claiming_again_names_the_same_number_and_takes_nothing(sale: Config, st
 
 
 def test_a_cap_of_two_is_two_units_and_no_third(sale: Config) -> None:
-    async def thrice(desk: Desk) -> list[str]:
-        return [await outcome(desk, "b-1") for _ in range(3)]
+    async def thrice(pipeline: ClaimPipeline) -> list[str]:
+        return [await outcome(pipeline, "b-1") for _ in range(3)]
 
     assert at(replace(sale, per_buyer=2), thrice) == [sale.number(1), sale.number(2), "AlreadyBought"]
 
 
 def test_a_place_given_back_below_the_cap_is_the_place_taken_next(sale: Config) -> None:
-    async def work(desk: Desk) -> Claim:
-        first = await desk.claim("b-1")
-        await desk.claim("b-1")
-        await desk.give_back(first)
-        return await desk.claim("b-1")
+    async def work(pipeline: ClaimPipeline) -> Claim:
+        first = await pipeline.claim("b-1")
+        await pipeline.claim("b-1")
+        await pipeline.give_back(first)
+        return await pipeline.claim("b-1")
 
     assert at(replace(sale, per_buyer=2), work) == Claim(sale.number(1), "b-1", 1)
 
 
 def test_everybody_at_once_sells_each_unit_once_in_one_trip(sale: Config, store: redis.Redis) -> None:
-    async def herd(desk: Desk) -> tuple[list[str], int]:
-        await outcome(desk, "first")
+    async def herd(pipeline: ClaimPipeline) -> tuple[list[str], int]:
+        await outcome(pipeline, "first")
         before = scripts(store)
-        said = await asyncio.gather(*[outcome(desk, f"b-{n}") for n in range(100)])
+        said = await asyncio.gather(*[outcome(pipeline, f"b-{n}") for n in range(100)])
         return said, scripts(store) - before
 
     said, trips = at(sale, herd)
@@ -101,10 +101,10 @@ def test_everybody_at_once_sells_each_unit_once_in_one_trip(sale: Config, store:
 
 
 def test_more_than_one_turn_holds_are_served_in_turns(sale: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "MOST_A_TURN", 7)
+    monkeypatch.setattr(turn, "MOST_A_TURN", 7)
 
-    async def herd(desk: Desk) -> list[str]:
-        return await asyncio.gather(*[outcome(desk, f"b-{n}") for n in range(50)])
+    async def herd(pipeline: ClaimPipeline) -> list[str]:
+        return await asyncio.gather(*[outcome(pipeline, f"b-{n}") for n in range(50)])
 
     assert at(sale, herd) == [sale.number(unit) for unit in range(1, 21)] + ["SoldOut"] * 30
 
@@ -114,13 +114,13 @@ def test_the_same_buyers_raced_from_four_processes_worth_of_desks_get_one_unit_e
 ) -> None:
     start = Barrier(4)
 
-    async def herd(desk: Desk) -> list[str]:
-        await desk.left()
+    async def herd(pipeline: ClaimPipeline) -> list[str]:
+        await pipeline.left()
         start.wait()
-        return await asyncio.gather(*[outcome(desk, f"b-{n}") for n in range(15)])
+        return await asyncio.gather(*[outcome(pipeline, f"b-{n}") for n in range(15)])
 
     with ThreadPoolExecutor(4) as threads:
-        said = [each for desk in threads.map(lambda _: at(sale, herd), range(4)) for each in desk]
+        said = [each for pipeline in threads.map(lambda _: at(sale, herd), range(4)) for each in pipeline]
     sold = [number for number in said if number.startswith(sale.sale)]
     assert len(sold) == len(set(sold)) == 15
     assert said.count("AlreadyBought") == 45
@@ -132,21 +132,27 @@ def test_a_lost_reply_takes_one_unit_and_asking_again_finds_it(
 ) -> None:
     line = wire(sale.redis_url)
 
-    async def lose(desk: Desk) -> tuple[str, int]:
-        await outcome(desk, "b-0")
+    async def lose(pipeline: ClaimPipeline) -> tuple[str, int]:
+        await outcome(pipeline, "b-0")
         line.losing_one = True
         before = scripts(store)
-        return await outcome(desk, "b-1"), scripts(store) - before
+        return await outcome(pipeline, "b-1"), scripts(store) - before
 
     assert at(replace(sale, redis_url=line.url, timeout_s=0.3), lose) == ("Unavailable", 1)
     assert store.llen(Keys.of(sale.sale).tokens) == sale.stock - 2
-    assert at(sale, lambda desk: outcome(desk, "b-1")) == "AlreadyBought"
+    assert at(sale, lambda pipeline: outcome(pipeline, "b-1")) == "AlreadyBought"
     assert store.hget(Keys.of(sale.sale).claims, sale.number(2)) == "b-1"
 
 
 def test_without_redis_every_waiter_is_told(sale: Config, closed_port: int) -> None:
-    async def all_sorts(desk: Desk) -> list[object]:
-        asked = (desk.claim("b-1"), desk.claim("b-2"), desk.look("x"), desk.left(), desk.give_back(Claim("n", "b")))
+    async def all_sorts(pipeline: ClaimPipeline) -> list[object]:
+        asked = (
+            pipeline.claim("b-1"),
+            pipeline.claim("b-2"),
+            pipeline.look("x"),
+            pipeline.left(),
+            pipeline.give_back(Claim("n", "b")),
+        )
         return [type(said) for said in await asyncio.gather(*asked, return_exceptions=True)]
 
     assert at(replace(sale, redis_url=f"redis://127.0.0.1:{closed_port}/0"), all_sorts) == [Unavailable] * 5
@@ -155,12 +161,12 @@ def test_without_redis_every_waiter_is_told(sale: Config, closed_port: int) -> N
 def test_the_desk_works_again_when_redis_does(sale: Config, wire: Callable[[str], Any]) -> None:
     line = wire(sale.redis_url)
 
-    async def work(desk: Desk) -> list[str]:
-        await desk.left()
+    async def work(pipeline: ClaimPipeline) -> list[str]:
+        await pipeline.left()
         line.muted = True
-        lost = await outcome(desk, "b-1")
+        lost = await outcome(pipeline, "b-1")
         line.muted = False
-        return [lost, await outcome(desk, "b-2")]
+        return [lost, await outcome(pipeline, "b-2")]
 
     lost, found = at(replace(sale, redis_url=line.url, timeout_s=0.3), work)
     assert lost == "Unavailable"
@@ -171,8 +177,8 @@ def test_a_command_that_redis_refuses_fails_its_waiters_only(sale: Config, store
     keys = Keys.of(sale.sale)
     store.set(keys.confirmed, "not a hash")
 
-    async def work(desk: Desk) -> list[object]:
-        asked = (desk.claim("b-1"), desk.look(sale.number(1)), desk.left())
+    async def work(pipeline: ClaimPipeline) -> list[object]:
+        asked = (pipeline.claim("b-1"), pipeline.look(sale.number(1)), pipeline.left())
         return list(await asyncio.gather(*asked, return_exceptions=True))
 
     claimed, look, left = at(sale, work)
@@ -181,17 +187,17 @@ def test_a_command_that_redis_refuses_fails_its_waiters_only(sale: Config, store
 
 
 def test_a_redis_that_forgot_the_script_is_told_it_again(sale: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "CLAIM", Script(f"{desk.CLAIM.source}-- {sale.sale}"))
-    assert at(sale, lambda desk: outcome(desk, "b-1")) == sale.number(1)
+    monkeypatch.setattr(turn, "CLAIM", Script(f"{turn.CLAIM.source}-- {sale.sale}"))
+    assert at(sale, lambda pipeline: outcome(pipeline, "b-1")) == sale.number(1)
 
 
 def test_giving_back_puts_the_unit_and_the_buyer_back_once(sale: Config, store: redis.Redis) -> None:
     keys = Keys.of(sale.sale)
 
-    async def work(desk: Desk) -> Claim:
-        claim = await desk.claim("b-1")
-        await desk.give_back(claim)
-        await desk.give_back(claim)
+    async def work(pipeline: ClaimPipeline) -> Claim:
+        claim = await pipeline.claim("b-1")
+        await pipeline.give_back(claim)
+        await pipeline.give_back(claim)
         return claim
 
     at(sale, work)
@@ -200,9 +206,9 @@ def test_giving_back_puts_the_unit_and_the_buyer_back_once(sale: Config, store: 
 
 
 def test_nobody_gives_back_what_another_holds(sale: Config, store: redis.Redis) -> None:
-    async def work(desk: Desk) -> None:
-        claim = await desk.claim("b-1")
-        await desk.give_back(replace(claim, buyer="b-2"))
+    async def work(pipeline: ClaimPipeline) -> None:
+        claim = await pipeline.claim("b-1")
+        await pipeline.give_back(replace(claim, buyer="b-2"))
 
     at(sale, work)
     assert store.hgetall(Keys.of(sale.sale).claims) == {sale.number(1): "b-1"}
@@ -214,8 +220,8 @@ def test_an_order_is_looked_up_by_number_and_by_buyer(sale: Config, store: redis
     claims.settle(store, keys, Claim(two, "b-2"), "placed")
     claims.settle(store, keys, Claim(two, "b-3"), "rejected")
 
-    async def look(desk: Desk) -> list[str | None]:
+    async def look(pipeline: ClaimPipeline) -> list[str | None]:
         asked = [(one, None), (one, "b-1"), (one, "b-9"), (two, None), (two, "b-2"), (two, "b-3"), ("none", None)]
-        return list(await asyncio.gather(*[desk.look(*each) for each in asked]))
+        return list(await asyncio.gather(*[pipeline.look(*each) for each in asked]))
 
     assert at(sale, look) == ["queued", "queued", None, "confirmed", "confirmed", "rejected", None]

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.stack.embedded import free_port
-
-from .conftest import Nginx, Serve, Talk, answer
+from tests.loadtest.load.conftest import Nginx, Serve, Talk, answer
 
 WON = b"HTTP/1.1 202 Accepted\r\nContent-Length: 3\r\n\r\nwon"
 SOLD_OUT = b"HTTP/1.1 410 Gone\r\nContent-Length: 8\r\n\r\nsold out"

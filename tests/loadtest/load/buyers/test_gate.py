@@ -6,7 +6,7 @@ from typing import Any
 import gevent
 import pytest
 
-from loadtest.load import gate as module
+from loadtest.load.buyers import gate as module
 from loadtest.load.buyers.gate import COUNT, T0, Gate, Leader, Share
 from loadtest.load.crew.clock import Clock
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.errors import HarnessError
-from loadtest.load import recorder as module
+from loadtest.load.buyers import recorder as module
 from loadtest.load.buyers.recorder import CHUNK_BYTES, POPULATE_WRITE, Answer, Ended, Recorder, begun, ended_lines
 from loadtest.record.history import Outcome
 

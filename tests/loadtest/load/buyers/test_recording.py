@@ -9,7 +9,7 @@ from locust.env import Environment
 
 from loadtest.experiment.schema import Experiment
 from loadtest.experiment.traffic import Crowd
-from loadtest.load import recorder as module
+from loadtest.load.buyers import recorder as module
 from loadtest.load.buyers.buyer import Buyer
 from loadtest.load.buyers.recorder import BATCH, Recorder
 from loadtest.load.http.client import DeadlineError, NotSentError, Response

@@ -4,7 +4,7 @@ from typing import Any
 import gevent
 import pytest
 
-from loadtest.load import clock as module
+from loadtest.load.crew import clock as module
 from loadtest.load.crew.clock import ENOUGH, MeasuredClock
 
 AHEAD_NS = 7_200_000_000_000

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from loadtest.errors import HarnessError
-from loadtest.load import handout
+from loadtest.load.crew import handout
 from loadtest.load.crew.handout import Place, hand_out, take
 from loadtest.load.options import Setup, read_setup
 

@@ -8,8 +8,8 @@ from typing import Any
 import gevent
 import pytest
 
-from loadtest.load import shipping
 from loadtest.load.buyers.recorder import Answer, Ended, Recorder, begun
+from loadtest.load.crew import shipping
 from loadtest.load.crew.shipping import Copy, Growing, Shipper
 
 BUY = begun("b-000001", "buy")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from loadtest.errors import UsageError
-from loadtest.load import http
+from loadtest.load.http import client as http
 from loadtest.load.http.client import (
     BadAnswerError,
     Connection,
@@ -21,8 +21,7 @@ from loadtest.load.http.client import (
     Response,
 )
 from loadtest.load.http.endpoint import endpoint
-
-from .conftest import Serve, Talk, answer
+from tests.loadtest.load.conftest import Serve, Talk, answer
 
 REQUEST = b"POST /orders HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\n{}"
 WON = b"HTTP/1.1 202 Accepted\r\nContent-Length: 3\r\n\r\nwon"

@@ -19,8 +19,7 @@ from loadtest.load.http.client import (
     Response,
 )
 from loadtest.load.http.endpoint import endpoint
-
-from .conftest import Serve, Talk, answer
+from tests.loadtest.load.conftest import Serve, Talk, answer
 
 ORDER = b"POST /orders HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\n{}"
 WON = b"HTTP/1.1 202 Accepted\r\nContent-Length: 3\r\n\r\nwon"

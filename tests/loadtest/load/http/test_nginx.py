@@ -6,8 +6,7 @@ import pytest
 
 from loadtest.load.http.client import Connection, NotSentError, Response
 from loadtest.load.http.endpoint import endpoint
-
-from .conftest import Nginx, session
+from tests.loadtest.load.conftest import Nginx, session
 
 
 def get(path: str, url: str, method: str = "GET", headers: dict[str, str] | None = None) -> bytes:

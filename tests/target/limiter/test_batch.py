@@ -16,13 +16,13 @@ import sqlalchemy as sa
 from celery.exceptions import Reject, TaskRevokedError
 
 from target.config import Config
+from target.limiter.batch import Batch
 from target.queue.dispatch import Queued
 from target.stores.claims import Claim, Keys
-from target.worker.batch import Batch
+from target.worker.tasks import place_together
 from tests.stalls import Stalls
+from tests.target.queue.test_celery import most_in_1s, overall
 from tests.waiting import eventually
-
-from .test_celery import most_in_1s, overall
 
 Prepare = Callable[[Config], Config]
 
@@ -47,7 +47,7 @@ class Pool:
 
 def test_each_order_of_a_batch_ends_by_itself() -> None:
     requests, pool = [Request(name) for name in "abc"], Pool()
-    Batch(requests).execute_using_pool(pool)
+    Batch(requests, place_together).execute_using_pool(pool)
     assert pool.args == ([(["a"], {}), (["b"], {}), (["c"], {})],)
     pool.call.accept_callback(7, 1.5)
     back, wrong = Reject("away", requeue=True), RuntimeError("no order")
@@ -58,10 +58,10 @@ def test_each_order_of_a_batch_ends_by_itself() -> None:
 
 def test_a_revoked_order_is_left_out_and_a_batch_of_them_is_none() -> None:
     requests, pool = [Request("a"), Request("b", revoked=True)], Pool()
-    Batch(requests).execute_using_pool(pool)
+    Batch(requests, place_together).execute_using_pool(pool)
     assert pool.args == ([(["a"], {})],)
     with pytest.raises(TaskRevokedError):
-        Batch(requests[1:]).execute_using_pool(pool)
+        Batch(requests[1:], place_together).execute_using_pool(pool)
 
 
 def enqueue(config: Config, *orders: Claim) -> None:

@@ -4,21 +4,28 @@ What celery-batches does, without its holes: it acknowledges a batch that failed
 for as long as the worker lives; and it knows no limiter. Here each order is acknowledged, or goes back, by itself, after its row is committed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from billiard.einfo import ExceptionInfo
 from celery.concurrency.base import BasePool
 from celery.exceptions import TaskRevokedError
 
-from target.worker.tasks import place_together
+Together = Callable[[list[tuple[Sequence[Any], Mapping[str, Any]]]], list[Exception | None]]
 
 
 class Batch:
-    """Requests that the worker hands to its pool as if they were one."""
+    """Requests that the worker hands to its pool as if they were one.
 
-    def __init__(self, requests: Sequence[Any]) -> None:
+    Args:
+        requests: Celery's requests, all of one task.
+        together: the task's own function for several calls of it, given as a list of (args, kwargs); it gives for each call None, or
+            the exception that it failed with. It must be importable by the pool's children.
+    """
+
+    def __init__(self, requests: Sequence[Any], together: Together) -> None:
         self.requests = requests
+        self.together = together
 
     def execute_using_pool(self, pool: BasePool, **_: object) -> Any:
         """Called by Celery. Raises TaskRevokedError if none of them is to be run, so that the place in the pool is given back."""
@@ -27,7 +34,7 @@ class Batch:
             raise TaskRevokedError
         calls = [(request.args, request.kwargs) for request in self.requests]
         return pool.apply_async(
-            place_together,
+            self.together,
             args=(calls,),
             accept_callback=self._on_accepted,
             callback=self._on_done,

@@ -19,10 +19,10 @@ from loadtest.manifest.shop import load_shop
 from loadtest.record.run_dir import RunDir
 from loadtest.sale.limits import asking, changes, open_limits
 from target.config import Config, load
+from target.queue.celery import create_celery
 from target.queue.dispatch import Queued
 from target.schemes.tokens import Tokens
 from target.stores.claims import Claim, Keys
-from target.worker.celery import create_celery
 from tests.stalls import Stalls
 from tests.waiting import eventually
 
