@@ -1,4 +1,4 @@
-"""SIGKILL, as the out-of-memory killer or a lost machine would."""
+"""The fault `kill`: processes end at once and without clean-up, as by the out-of-memory killer or the loss of a machine."""
 
 import signal
 
@@ -8,7 +8,7 @@ from loadtest.stack.shop_stack import ShopProcesses
 
 
 class Kill:
-    """Kills every process of a role with all its children, and starts it anew to heal."""
+    """Kills every process of a role and its children with SIGKILL; heals by starting each again."""
 
     def __init__(self, processes: ShopProcesses, role: str) -> None:
         self._processes = processes
@@ -16,7 +16,7 @@ class Kill:
         self._successors: list[Process] = []
 
     def inject(self) -> None:
-        """Kill them all."""
+        """Send SIGKILL to the process group of each."""
         for victim in self._victims:
             guard.signal_group(victim.pid, signal.SIGKILL)
 
@@ -25,10 +25,10 @@ class Kill:
         return all(victim.exit_code() is not None for victim in self._victims)
 
     def heal(self) -> None:
-        """Start each again, under its old name."""
+        """Start each again under its old name, the first time it is called."""
         if not self._successors:
             self._successors = [self._processes.restart(victim) for victim in self._victims]
 
     def recovered(self) -> bool:
-        """Whether every successor is ready."""
+        """Whether every restarted process is ready."""
         return bool(self._successors) and all(map(self._processes.ready, self._successors))

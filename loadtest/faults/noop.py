@@ -1,10 +1,10 @@
-"""The smallest fault: nothing happens, and it is seen to happen."""
+"""The fault `noop`: the smallest implementation of the contract. It does nothing."""
 
 from loadtest.stack.shop_stack import ShopProcesses
 
 
 class Noop:
-    """Does nothing. It shows the contract, and what a run looks like under the mere machinery of faults."""
+    """Does nothing: shows what the machinery of faults costs by itself, and is a template for a new fault."""
 
     def __init__(self, processes: ShopProcesses, role: str) -> None:
         self._victims = processes.of(role)
@@ -15,12 +15,12 @@ class Noop:
         self._injected = True
 
     def observed(self) -> bool:
-        """True once nothing was done."""
+        """True once `inject` was called."""
         return self._injected
 
     def heal(self) -> None:
         """Do nothing."""
 
     def recovered(self) -> bool:
-        """Whether everything runs, as it should."""
+        """Whether every process of the role is running."""
         return all(victim.exit_code() is None for victim in self._victims)

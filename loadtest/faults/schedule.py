@@ -1,4 +1,4 @@
-"""The schedule of a run's faults: begins and undoes each on time, and records what was seen."""
+"""The schedule of a run's faults: injects and heals each on time, and logs when it was observed and had recovered."""
 
 import json
 import time
@@ -18,7 +18,7 @@ RECOVER_S = 60
 
 @dataclass
 class Course:
-    """One fault on its way: planned, injected, observed, healed, recovered; each moment in ns once it is there."""
+    """The course of one fault: when it was planned, injected, observed, healed and recovered, in ns since the epoch. None: not yet."""
 
     plan: FaultPlan
     fault: Fault
@@ -29,7 +29,7 @@ class Course:
     recovered_ns: int | None = None
 
     def step(self, now_ns: int) -> None:
-        """Whatever is due now."""
+        """Take every step that is due at `now_ns`: inject, look for the effect, heal, look for recovery."""
         if self.injected_ns is None and now_ns >= self.intended_ns:
             self.fault.inject()
             self.injected_ns = time.time_ns()
@@ -41,20 +41,20 @@ class Course:
             self.recovered_ns = time.time_ns()
 
     def heal(self) -> None:
-        """Undo it, whatever the time."""
+        """Heal the fault now, if it was injected and is not healed yet."""
         if self.injected_ns and self.healed_ns is None:
             self.fault.heal()
             self.healed_ns = time.time_ns()
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more is to come."""
+        """Whether it has recovered, so that no step is left."""
         return self.recovered_ns is not None
 
 
 @dataclass
 class Schedule:
-    """Every fault of one run."""
+    """The faults of one run. `finish` writes one JSON line for each to `log`."""
 
     plans: Sequence[FaultPlan]
     processes: ShopProcesses
@@ -62,18 +62,18 @@ class Schedule:
     _courses: list[Course] = field(default_factory=list, init=False)
 
     def begin(self, t0_ns: int) -> None:
-        """T0 is known."""
+        """Fix the time of each fault, relative to T0 (`t0_ns`, in ns since the epoch). Call once, before `tick`."""
         for plan in self.plans:
             fault = faults()[plan.kind](self.processes, plan.role)
             self._courses.append(Course(plan, fault, t0_ns + int(plan.at_s * 1e9)))
 
     def tick(self) -> None:
-        """Do what is due; call this often."""
+        """Take every step that is due now. Call it often: faults are no more punctual than these calls."""
         for course in self._courses:
             course.step(time.time_ns())
 
     def finish(self) -> None:
-        """Heal whatever is not, wait until it has recovered, and write the log. A second time does nothing."""
+        """Heal every injected fault, wait up to `RECOVER_S` seconds for recovery, and write the log. A second call does nothing."""
         courses, self._courses = self._courses, []
         for course in courses:
             course.heal()

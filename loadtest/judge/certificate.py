@@ -1,6 +1,6 @@
 """The certificate: that the checks, as they are now, have been seen to fail for the right reasons.
 
-It names the digest of every source file that a verdict is made by. One that changes, if only by a comment, takes the certificate away.
+It holds one digest over every source file that a verdict is computed by. A change to any of them, even to a comment, invalidates it.
 """
 
 import ast
@@ -59,13 +59,13 @@ def _sources(package: Path, module: str) -> Iterator[Path]:
 
 
 def issue(out: Path, exhibits: Sequence[str]) -> None:
-    """Write the certificate beside the runs in `out`."""
+    """Write the certificate into `out`, above its runs. `exhibits` names the runs and forgeries that it rests on."""
     text = json.dumps({"checks": fingerprint(), "exhibits": list(exhibits)}, indent=2)
     (out / CERTIFICATE).write_text(text, encoding="utf-8")
 
 
 def certified(run_dir: Path) -> bool:
-    """Whether a directory above `run_dir` holds a certificate of the checks as they are now."""
+    """Whether one of the four directories above `run_dir` holds a certificate with the present `fingerprint`."""
     return any(_covers(parent / CERTIFICATE) for parent in run_dir.resolve().parents[:4])
 
 

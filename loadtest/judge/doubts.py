@@ -1,6 +1,6 @@
 """Doubts: why a run may prove less than it seems to. Each says what to change.
 
-A doubt that *decides* makes a run UNKNOWN that no check found INVALID; the others are only told.
+A doubt that *decides* makes a run UNKNOWN unless a check found it INVALID; the others are only reported.
 """
 
 import logging
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Rule:
-    """A query of rows (text, remedy), asked where the tables it `needs` are there."""
+    """A query of rows (text, remedy), one for each doubt. Skipped where a table that it `needs` is missing."""
 
     needs: tuple[str, ...]
     query: str
@@ -45,7 +45,7 @@ OTHER_STOCK = Rule(
     """SELECT format('{:,} numbers were seeded for a stock of {:,}', n, stock), 'see [prepare], and [final] seeded in the manifest'
        FROM sale, (SELECT count(DISTINCT number) AS n FROM seeded) WHERE n <> stock""",
 )
-# |A| ≤ |R| ≤ |A| + |I|. It follows where every check passed; else a check is wrong.
+# |A| ≤ |R| ≤ |A| + |I| follows from the checks: where they all passed and it does not hold, a check has a bug.
 UNBALANCED = Rule(
     ("ops", "orders", "rejected", "sale"),
     """SELECT format('counts do not balance: {:,} standing promises, {:,} rows, {:,} unanswered', a, r, i), 'report it as a bug'
@@ -53,7 +53,7 @@ UNBALANCED = Rule(
            (SELECT coalesce(sum(rows), 0)::BIGINT FROM explained) AS i, (SELECT count(*) FROM promises WHERE withdrawn) AS w)
        WHERE drained AND NOT r BETWEEN a AND a + i + w""",
 )
-# Of what a killed generator had begun no time is known; it is no sign of a late one.
+# Orders that a killed generator had begun have no times. They count as on time: nothing shows that they were late.
 OFF_PLAN = Rule(
     ("ops", "sale"),
     """SELECT format('the generator sent {:,} of {:,} planned orders within a second of their time ({:.0f} %)',
@@ -71,7 +71,7 @@ UNPUNCTUAL = Rule(
         FROM ({FIRED}) WHERE on_time < 0.99 * planned""",
     decides=False,
 )
-# A busy core alone is no harm: the herd must have been late as well.
+# A busy core alone does no harm: orders must have gone out late as well.
 CPU_BOUND = Rule(
     ("ops", "samples", "sale"),
     f"""SELECT format('the generator was CPU-bound: {{:.1f}} s on a full core, and orders went out late by {{:.0f}} ms (p99)',
@@ -131,7 +131,7 @@ DEAD_GENERATOR = Rule(
        FROM generators WHERE NOT whole ORDER BY generator""",
     decides=False,
 )
-# Half a bin of the report's time axis.
+# 50 ms is half a bin of the report's time axis.
 LOOSE_CLOCKS = Rule(
     ("ops",),
     f"""SELECT format('the clocks of the generators agree within {{:.0f}} ms only: they may have fired so far apart', within_ms),
@@ -168,7 +168,7 @@ RULES = (
 
 
 def find_doubts(tables: Tables, *, deciding: bool = True) -> list[Doubt]:
-    """The doubts in how the run was made: those that decide, or those that do not."""
+    """The doubts about how the run was made: with `deciding` those that can make it UNKNOWN, else the others."""
     found = []
     for rule in RULES:
         if rule.decides == deciding:
@@ -177,7 +177,7 @@ def find_doubts(tables: Tables, *, deciding: bool = True) -> list[Doubt]:
 
 
 def imbalance(tables: Tables) -> list[Doubt]:
-    """Whether promises, rows and unanswered orders add up. Ask only where no check found anything."""
+    """A doubt if promises, rows and unanswered orders do not add up. Meaningful only where no check found a witness."""
     return _ask(UNBALANCED, tables)
 
 
@@ -192,12 +192,12 @@ def _ask(rule: Rule, tables: Tables) -> list[Doubt]:
 
 
 def lacks(tables: Tables) -> list[Doubt]:
-    """What could not be read. Without samples a run can still be judged: what needs them says so itself."""
+    """A doubt for each missing table but ``samples``: a run can be judged without them, and `NO_SAMPLES` reports it."""
     return [lack(name, tables.missing[name]) for name in tables.missing if name != "samples"]
 
 
 def killed_generators(run_dir: Path) -> list[Doubt]:
-    """Shards that were never closed: what their buyers had under way is unknown. Legal, and told."""
+    """A doubt for each shard of the history that was never closed. Its open orders count as `unknown`, which is legal but reported."""
     killed = [shard for shard in find_shards(run_dir / "history") if shard.killed]
     return [
         Doubt(

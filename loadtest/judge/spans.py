@@ -1,10 +1,13 @@
-"""Spans: the seconds in which most happened, and the time in which a backlog stood. Queries alone; who opens a run makes tables of them."""
+"""Spans: SQL for the busiest seconds of a run, and for the time during which a backlog stood.
+
+Queries only; `loadtest.judge.tables.open_tables` makes tables of `ROW_SECONDS` and `BACKLOGS`.
+"""
 
 
 def windows(times: str) -> str:
-    """A query for the seconds that begin with one of `times` (a query of one column `t`, in ns): (began_ns, n), n of them within it.
+    """A query for the one-second windows that begin at each event of `times`, a query of one column `t` in ns.
 
-    Exact: an ASOF join finds each second's last event.
+    Its rows are (began_ns, n), n events from `began_ns` until one second later. Exact: an ASOF join finds each window's last event.
     """
     return f"""
         SELECT a.t AS began_ns, b.upto - a.upto + a.n AS n FROM (
@@ -18,16 +21,17 @@ def windows(times: str) -> str:
 
 
 def busiest(times: str) -> str:
-    """A query for the second that holds most of `times`: one row of `windows`; no row where there are no times."""
+    """A query for the one-second window with the most events of `times`: one row of `windows`, or none where there are no events."""
     return f"{windows(times)} ORDER BY n DESC, began_ns LIMIT 1"
 
 
 ROW_SECONDS = windows("SELECT created_ns AS t FROM orders")
 
-# A backlog stands while messages wait that no worker has taken, or while the workers hold a second's work: below that
-# one of several may have run dry. While a fault goes on, and for a second after it or after a change of the limit, no rate is asked for, so that
-# each span is of one limit. Without a broker probe it stands from the last promise (or change) to the last row.
-# Rows that come in bunches must not look steady: a span is never a second shorter than its backlog.
+# A backlog stands while messages are ready that no worker has taken, or while workers hold at least one second's work: with less,
+# one of several workers may be idle. Left out are the time of a fault and the second after it, and the second after a change of the
+# limit, so that one limit was in force throughout each span. Without readings of the broker a backlog stands from the last promise
+# (or one second after the last change) to the last row.
+# Rows that come in bunches must not look steady: `span_s`, by which the rate is divided, is at least the backlog less one second.
 BACKLOGS = """
     WITH readings AS (
         SELECT time_ns, last_value(ready IGNORE NULLS) OVER t AS ready, last_value(unacked IGNORE NULLS) OVER t AS unacked

@@ -1,26 +1,26 @@
-"""Tables: one run directory as DuckDB sees it. Every check, figure and threshold asks these and nothing else.
+"""Tables: one run directory as DuckDB tables. Every check, figure and threshold queries these and nothing else.
 
-What a run recorded: ``ops`` (the history), ``seeded``, ``orders``, ``tokens``, ``claims``, ``rejected``, ``queue`` (the final
-reads), ``samples``, ``faults``, ``changes`` (of the limit while the sale ran), ``sale``, ``plan`` (the arrivals as
-planned; empty in a run that has none). What follows from it, defined here once:
+Recorded by the run: ``ops`` (the history), ``seeded``, ``orders``, ``tokens``, ``claims``, ``rejected``, ``queue`` (the final
+reads), ``samples``, ``faults``, ``changes`` (of the limit while the sale ran), ``sale``, ``plan`` (the planned arrivals; empty
+in a run without a plan). Derived from these, and defined only here:
 
     asks       the orders placed: ops of kind `buy` and `retry`; `demand` has how many `buyers` placed them
     scheduled  the part of the plan that comes after T0: empty unless arrivals were open
-    promises   A: one row for each (buyer, number) that a buyer was told is theirs; `won` without a number counts one each.
-               `withdrawn` where it was explicitly rejected, in the final read or to the buyer's face
-    explained  for each buyer, rows that no promise names but an unanswered order, or a win without a number, may have made. A
-               buyer of a generator that is not whole may have asked any number of times: any row of theirs is explained
-    generators a row for each process that buyers ran in, where there were several. Where one died before it had delivered its
-               history (it is not `whole`), so many planned buy requests are `missing`: sent or not, nobody knows
+    promises   A: one row for each (buyer, number) that a buyer was told is theirs, and one for each `won` without a number.
+               `withdrawn` where it was explicitly rejected, in the final read or in a poll of the buyer's
+    explained  for each buyer, how many rows without a promise may come from unanswered orders or wins without a number. Any
+               row is explained of a buyer whose generator is not whole, as they may have asked any number of times
+    generators a row for each process that buyers ran in, where there were several. One that died before it had delivered its
+               history is not `whole`; `missing` is how many of its planned buy requests may or may not have been sent
     apart      by how many nanoseconds the clocks of two generators may differ
     held       C: claims whose number is neither a row, nor queued, nor rejected
     limits     the orders a second that all workers together were allowed, from one change to the next; NULL without a limiter
-    clock      T0, and whether the harness stopped waiting before its own deadline (`cut_short`), and whether workers may hold
-               orders whose numbers the broker does not show (`veiled`; once everything has drained, rows decide)
-    row_seconds the seconds that begin with a row: (began_ns, n), n rows within it
-    backlogs   the spans of two seconds and more in which a backlog stood, with the rate at which rows were written meanwhile
+    clock      T0; whether the harness stopped waiting before its own deadline (`cut_short`); whether the sale has not drained
+               and workers may hold orders whose numbers the broker does not show (`veiled`)
+    row_seconds the one-second windows that begin with a row: (began_ns, n), n rows within it
+    backlogs   the spans of two seconds and more in which a backlog stood, and the rate at which rows were written meanwhile
 
-A table that cannot be read is there, empty, and named in `Tables.missing`: what needs it is unknown, not clean.
+A table that cannot be read exists, is empty, and is named in `Tables.missing`: a check that needs it is UNKNOWN, not VALID.
 """
 
 from collections.abc import Iterator, Mapping
@@ -48,7 +48,7 @@ FILES = {
     "samples": "samples.parquet",
     "sale": "sale.parquet",
 }
-# As long as the buyers are many, and the run.
+# These grow with the number of buyers and the length of the run, so a large file is not loaded into memory.
 LONG = ("ops", "samples")
 SHORT_FILE_BYTES = 4_000_000
 COLUMNS = {
@@ -67,14 +67,14 @@ COLUMNS = {
     "faults": "fault VARCHAR, intended_ns BIGINT, observed_ns BIGINT, healed_ns BIGINT, recovered_ns BIGINT",
     "changes": "time_ns BIGINT, rate_per_s DOUBLE, together_per_s DOUBLE, answered BIGINT",
 }
-# Written line by line while the run goes on; not there where nothing of the kind happened.
+# Written line by line during the run; no file where there was no fault, or no change.
 LINES = {"faults": "faults.jsonl", "changes": "limits.jsonl"}
-# The tables without which no ledger closes, with the key in the manifest that says where each is read.
+# The sets of the ledger, each with the key under [final] in the manifest that says where it is read.
 FINAL_READS = {
     "seeded": "seeded", "orders": "rows", "tokens": "tokens", "claims": "claims", "rejected": "rejected", "queue": "queue",
 }  # fmt: skip
 
-# A sale need not record how long its broker waits before it hands a message out again.
+# `redelivery_s`, after which the broker redelivers a message, is an optional column.
 SALE = "(FROM read_parquet('{file}') UNION ALL BY NAME SELECT NULL::DOUBLE AS redelivery_s WHERE false)"
 
 DERIVED = """
@@ -122,13 +122,13 @@ CREATE VIEW clock AS
         false) AS cut_short, NOT drained AND EXISTS (FROM queue WHERE number IS NULL) AS veiled
     FROM sale;
 """
-# What is long to work out, once and not by each that asks it.
+# Expensive queries that several checks and figures use: computed once, as tables.
 ASKED_OFTEN = {"row_seconds": ROW_SECONDS, "backlogs": BACKLOGS}
 
 
 @dataclass(frozen=True)
 class Tables:
-    """An open run. `missing` gives, for each table that could not be read, why."""
+    """An open run. `db` is its DuckDB connection; `missing` maps each table that could not be read to the reason."""
 
     db: Any
     missing: dict[str, str]
@@ -143,15 +143,15 @@ class Tables:
         return self.rows(sql)[0]
 
     def figure(self, sql: str) -> float | None:
-        """One number, None where there is nothing to compute it from."""
+        """The one number that a query of one row and column gives; None where it is NULL."""
         value: float | None = self.row(sql)[0]
         return value
 
 
 @contextmanager
 def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> Iterator[Tables]:
-    """The tables of a run directory, which stays as it is. `unreadable` says of which tables it is known already, and why."""
-    with database(ordered=True) as db:  # witnesses keep the order they were found in
+    """Open a run directory, which is only read. `unreadable` maps tables already known to be unreadable to the reason."""
+    with database(ordered=True) as db:  # so that the same run gives its witnesses in the same order
         missing = dict(unreadable or {})
         for name, file in FILES.items():
             reason = _open(db, name, run_dir / file, missing.get(name))
@@ -174,7 +174,7 @@ def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> I
 
 
 def _work_out(db: Any, name: str, query: str) -> None:
-    """Makes `name`. What cannot be worked out is a view: whoever asks it is told why."""
+    """Create the table `name` from `query`. Where that fails, create a view, so that the error is raised in the check that queries it."""
     import duckdb
 
     try:
@@ -184,9 +184,9 @@ def _work_out(db: Any, name: str, query: str) -> None:
 
 
 def _open(db: Any, name: str, path: Path, reason: str | None) -> str | None:
-    """Makes `name`; empty, with the reason, where the file is not what it should be.
+    """Create `name` from the Parquet file `path`. Gives the reason where it cannot be read, and `name` is then empty; else None.
 
-    What is short is read once: to open a file for each of a hundred queries takes longer than a small run's verdict.
+    A short file is loaded as a table: opening it anew for each of a hundred queries takes longer than the verdict of a small run.
     """
     import duckdb
 
@@ -225,7 +225,7 @@ def _open_lines(db: Any, name: str, path: Path) -> str | None:
 
 
 def _open_plan(db: Any, path: Path) -> str | None:
-    """The table `plan`: offsets in nanoseconds after T0, and the orders due then. A run that wrote none misses nothing."""
+    """Create `plan`: offsets in nanoseconds after T0, and orders due then. Empty, but not missing, without the file `path`."""
     import duckdb
 
     columns = {"time_s": "DECIMAL(18, 9)", "clicks": "BIGINT"}
@@ -242,7 +242,7 @@ def _open_plan(db: Any, path: Path) -> str | None:
 
 
 def _open_crew(db: Any, run_dir: Path) -> str | None:
-    """The table ``crew``, with the range of the buyers' names that each generator may have made."""
+    """Create ``crew``: the recorded generators, each with the range of numbers that the names of its buyers come from."""
     columns = (
         "generator VARCHAR, process BIGINT, planned BIGINT, whole BOOLEAN, offset_ns BIGINT, uncertainty_ns BIGINT"
     )

@@ -1,4 +1,4 @@
-"""Thresholds: limits of the experiment's own, such as ``p99_ms < 200``. A breach is no invalid sale; it has an exit code of its own."""
+"""Thresholds: limits that an experiment sets, such as ``p99_ms < 200``. A breach does not make a sale INVALID; it has its own exit code."""
 
 import operator
 import re
@@ -23,7 +23,7 @@ EXPRESSION = re.compile(r"\s*(\S+?)\s*(<=|>=|==|<|>)\s*(\S+)\s*")
 
 @dataclass(frozen=True)
 class Threshold:
-    """One limit: the metric, the operator, and the number it is held against."""
+    """One limit: the metric, the operator, and the number that the metric is compared with."""
 
     expression: str
     metric: str
@@ -31,13 +31,13 @@ class Threshold:
     bound: float
 
     def holds(self, observed: float) -> bool:
-        """Whether `observed` keeps the limit."""
+        """Whether `observed` is within the limit."""
         return OPERATORS[self.operator](observed, self.bound)
 
 
 @dataclass(frozen=True)
 class ThresholdResult:
-    """What was observed. Both are None where the metric could not be computed."""
+    """What was observed, and whether it is within the limit. Both are None where the metric could not be computed."""
 
     expression: str
     observed: float | None
@@ -45,7 +45,7 @@ class ThresholdResult:
 
 
 def parse_threshold(expression: str) -> Threshold:
-    """The threshold that `expression` means.
+    """The threshold that `expression` states.
 
     Raises:
         UsageError: not of the form ``metric < number``, or no such metric; names the nearest one.
@@ -68,7 +68,7 @@ def parse_threshold(expression: str) -> Threshold:
 
 
 def judge_threshold(threshold: Threshold, tables: Tables, counts: Counts, drain_s: float | None) -> ThresholdResult:
-    """Whether the run kept it."""
+    """Compare the metric of `threshold` with its bound. `drain_s` is in seconds; None: not measured."""
     observed = _observe(threshold.metric, tables, counts, drain_s)
     passed = None if observed is None else threshold.holds(observed)
     return ThresholdResult(threshold.expression, observed, passed)

@@ -1,4 +1,4 @@
-"""The verdict: computed once, from the run directory alone. Banner, JUnit, summary and exit code only read it."""
+"""The verdict: computed once, from the run directory alone. Banner, JUnit file, summary and exit code only read it."""
 
 import json
 import tomllib
@@ -32,7 +32,7 @@ BREACHED = 4
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a run proves. INVALID outweighs UNKNOWN outweighs VALID; field names are the keys of ``verdict.json``."""
+    """What a run proves. INVALID outweighs UNKNOWN, which outweighs VALID. Field names are the keys of ``verdict.json``."""
 
     verdict: State
     exit_code: int
@@ -55,20 +55,20 @@ class Verdict:
 
 
 def conclude(run_dir: Path) -> Verdict:
-    """Judges a run and writes its ``verdict.json``."""
+    """Judge a run and write its ``verdict.json``."""
     verdict = judge(run_dir)
     write_verdict(verdict, run_dir)
     return verdict
 
 
 def judge(run_dir: Path) -> Verdict:
-    """Judges a run directory, which it leaves as it is but for ``history.parquet`` and ``samples.parquet``.
+    """Judge a run directory. Writes nothing to it but ``history.parquet`` and ``samples.parquet``.
 
-    1. Join the shards, where that was not done since they were written.
-    2. Ask every check.
-    3. Measure the figures, and hold them against the thresholds.
+    1. Join the shards, unless the joined files are newer than they are.
+    2. Run every check.
+    3. Measure the figures, and compare them with the thresholds.
     4. Look for reasons to doubt.
-    5. Fold: INVALID, else UNKNOWN, else VALID.
+    5. Fold: INVALID if any check is, else UNKNOWN if anything decides so, else VALID.
     """
     name, expressions, mutants = _experiment(run_dir)
     with open_tables(run_dir, _join(run_dir)) as tables:
@@ -102,17 +102,17 @@ def judge(run_dir: Path) -> Verdict:
 
 
 def write_verdict(verdict: Verdict, run_dir: Path) -> Path:
-    """Writes ``verdict.json`` whole or not at all, and gives its path."""
+    """Write ``verdict.json``, whole or not at all. Gives its path."""
     target = run_dir / "verdict.json"
     write_text(target, json.dumps(asdict(verdict), indent=1, ensure_ascii=False) + "\n")
     return target
 
 
 def read_verdict(run_dir: Path) -> Verdict:
-    """The verdict that was written.
+    """Read the ``verdict.json`` of a run.
 
     Raises:
-        UsageError: the run has none, or one of another schema.
+        UsageError: there is none, it does not parse, or it is of another schema version.
     """
     path = run_dir / "verdict.json"
     try:
@@ -145,7 +145,7 @@ def _from_json(data: dict[str, Any]) -> Verdict:
 
 
 def _join(run_dir: Path) -> dict[str, str]:
-    """Joins what is not joined yet; gives the tables that could not be, with the reason."""
+    """Join the shards that are newer than their joined file. Maps each table that could not be joined to the reason."""
     loads: dict[str, tuple[str, str, Callable[[Path], Path]]] = {
         "ops": ("history", "history.parquet", load_history),
         "samples": ("samples", "samples.parquet", load_samples),
@@ -167,7 +167,7 @@ def _stale(joined: Path, shards: Iterable[Path]) -> bool:
 
 
 def _experiment(run_dir: Path) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Name, thresholds and mutants of what was run, as it was written down before it started."""
+    """Name, thresholds and mutants, from the ``experiment.toml`` that was written before the run started."""
     path = run_dir / "experiment.toml"
     try:
         data = tomllib.loads(path.read_text())
@@ -182,7 +182,7 @@ def _experiment(run_dir: Path) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 def _hold(
     expressions: tuple[str, ...], tables: Tables, figures: Figures
 ) -> tuple[tuple[ThresholdResult, ...], list[Doubt]]:
-    """The thresholds, and a doubt for each that the run cannot answer."""
+    """The result of each threshold, and a doubt for each whose metric could not be computed."""
     results = [judge_threshold(parse_threshold(each), tables, figures.counts, figures.drain_s) for each in expressions]
     doubts = [
         Doubt(
@@ -196,7 +196,7 @@ def _hold(
 
 
 def _undecided(tables: Tables, results: list[Result]) -> list[Doubt]:
-    """The doubts that decide where no check found anything."""
+    """The doubts that make the run UNKNOWN if no check is INVALID."""
     found = [*lacks(tables), *(doubt for result in results for doubt in result.doubts), *find_doubts(tables)]
     return found if any(result.units for result in results) else [*found, *imbalance(tables)]
 
@@ -209,7 +209,7 @@ def _fold(findings: tuple[Finding, ...], deciding: list[Doubt]) -> State:
 
 
 def _sentence(figures: Figures, state: State, findings: tuple[Finding, ...], deciding: list[Doubt]) -> str:
-    """One line for a banner: the counts, what became of unanswered orders, and what decided."""
+    """One line for a banner: the counts, how many unanswered orders were resolved, and what decided the verdict."""
     counts = figures.counts
     shown = {
         "seeded": counts.stock, "sold": counts.sold, "oversold": counts.oversold, "lost": counts.lost,

@@ -1,4 +1,4 @@
-"""The ledger: the final reads of Redis, the queue and Postgres, once everything stands still."""
+"""The final reads: every set of the ledger, from Redis, the queue and Postgres, once the sale has drained."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ ENTRY = {"number": "VARCHAR", "state": "VARCHAR"}
 
 @dataclass(frozen=True)
 class Ledger:
-    """Reads each set of one sale into ``final/<set>.parquet``. A read that fails leaves no file: the verdict is then unknown."""
+    """Reads each set of one sale into ``final/<set>.parquet``. A read that fails is logged and leaves no file: the verdict is then UNKNOWN."""
 
     final: Final
     reader: Reader
@@ -28,11 +28,11 @@ class Ledger:
     run_dir: RunDir
 
     def read_seeded(self) -> None:
-        """The numbers seeded, before the first buyer comes."""
+        """Read the seeded numbers. Call it before the first buyer asks."""
         self._write("seeded", NUMBER, lambda: ([n] for n in self.reader.numbers(self.final.seeded)))
 
     def read_final(self) -> None:
-        """Everything else, after the drain; along the way of an order, so that one on its way is seen at least once."""
+        """Read every other set, after the drain. The order is that of an order's way, so that one that still moves is seen at least once."""
         final, reader = self.final, self.reader
         self._write("tokens", NUMBER, lambda: ([n] for n in reader.numbers(final.tokens)))
         self._write("claims", PAIR, lambda: reader.pairs(final.claims))
@@ -41,7 +41,7 @@ class Ledger:
         self._write("rejected", PAIR, lambda: reader.pairs(final.rejected))
 
     def near_misses(self) -> int:
-        """How often the database refused what would have been a duplicate."""
+        """How many duplicate rows the database refused; 0 where it cannot be read, which is logged."""
         try:
             return self.reader.count(self.final.near_misses)
         except Exception:

@@ -1,4 +1,4 @@
-"""What waits in the Celery queue: how much, and which order numbers."""
+"""The Celery queue: how many messages wait in it or are held by workers, and with which order numbers."""
 
 import base64
 import itertools
@@ -15,38 +15,38 @@ from loadtest.manifest.shop import Queue
 from loadtest.stack import Services
 from loadtest.stack.rabbitmq import Statistics
 
-# An entry that is `unknown` stands for all that workers may hold of a queue whose broker does not say how much that is.
+# One entry `unknown` stands for all messages that workers may hold, where the broker does not say how many.
 State = Literal["ready", "unacked", "scheduled", "unknown"]
 
 
 @dataclass(frozen=True)
 class Depth:
-    """Messages that wait, and messages that a worker holds without having finished them. None: the broker does not say now."""
+    """Messages that wait (`ready`), and messages that workers hold unacknowledged (`unacked`; None: the broker does not say now)."""
 
     ready: int
     unacked: int | None
 
     @property
     def total(self) -> int:
-        """Everything that has still to become a row, as far as the broker says."""
+        """Messages that have yet to become rows, as far as the broker says."""
         return self.ready + (self.unacked or 0)
 
 
 class QueueReader(Protocol):
-    """Looks into a queue without taking from it."""
+    """Reads a queue without consuming from it."""
 
     def depth(self) -> Depth:
-        """How much there is now."""
+        """How many messages there are now."""
 
     def held(self) -> int | None:
-        """Messages that workers held `late_s` ago, or later; None: that cannot be learned."""
+        """Messages that workers held at some moment of the last `late_s` seconds; None where the broker cannot tell."""
 
     @property
     def late_s(self) -> float:
-        """How old the answer of `held` may be."""
+        """How old the answer of `held` may be, in seconds."""
 
     def entries(self) -> Iterator[tuple[str | None, State]]:
-        """Every order number in it, with where it is; no number where the broker does not show the message."""
+        """(order number, state) of every message; the number is None where the broker does not show the message."""
 
     def close(self) -> None:
         """Give the connection back."""
@@ -99,9 +99,9 @@ class RedisQueue:
 
 
 class AmqpQueue:
-    """A RabbitMQ queue. *Warning:* AMQP tells what is ready, not what a worker holds; RabbitMQ itself does, seconds late."""
+    """A RabbitMQ queue. *Warning:* AMQP tells only what is ready; what workers hold comes from RabbitMQ's management, seconds late."""
 
-    # Statistics are gathered every 5 s, of a classic queue that idles every 10 s (measured on 3.10).
+    # RabbitMQ gathers statistics every 5 s, of an idle classic queue every 10 s (measured on 3.10).
     late_s = 12.0
 
     def __init__(self, services: Services, queue: Queue) -> None:
@@ -110,7 +110,7 @@ class AmqpQueue:
         self._queue = queue
 
     def depth(self) -> Depth:
-        """A passive declare; a queue that nobody has declared yet holds nothing."""
+        """Messages ready, by a passive declare; 0 for a queue that nobody has declared yet."""
         channel = self._connection.channel()
         try:
             return Depth(channel.queue_declare(self._queue.name, passive=True).message_count, None)
@@ -120,13 +120,13 @@ class AmqpQueue:
             channel.close()
 
     def held(self) -> int | None:
-        """From RabbitMQ's statistics."""
+        """Messages that workers hold, from RabbitMQ's statistics; up to `late_s` old."""
         return self._statistics.unacked()
 
     def entries(self) -> Iterator[tuple[str | None, State]]:
-        """Every ready message, fetched and put back; then, without their numbers, those that workers hold.
+        """Every ready message, fetched and put back; then, without numbers, those that workers hold.
 
-        That none is held may be seconds old, and is as good as not told.
+        A statistic of 0 held may be out of date, so it counts as not known: one entry `unknown`.
         """
         yield from self._ready()
         if held := self.held():

@@ -1,4 +1,4 @@
-"""Reading the sets of the ledger from the shop's own stores, as its manifest says where they are."""
+"""Reads the sets of the ledger from the shop's own stores, at the places that its manifest declares."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ PAGE = 10_000
 
 
 def connect_redis(url: str) -> redis.Redis:
-    """A client that asks once: redis-py would by default ask ten times more, and hide a fault."""
+    """A client that never retries: by default redis-py would retry up to ten times, and hide a fault."""
     return redis.Redis.from_url(
         url,
         decode_responses=True,
@@ -29,7 +29,7 @@ def connect_redis(url: str) -> redis.Redis:
 
 
 def connect_postgres(url: str) -> sa.Engine:
-    """An engine of one connection, each statement in a transaction of its own, none longer than 6 × `TIMEOUT_S`."""
+    """An engine of one connection, in autocommit, with a statement timeout of 6 × `TIMEOUT_S`."""
     address = url.partition("://")[2]  # SQLAlchemy knows no postgres://, and takes another driver for postgresql://
     return sa.create_engine(
         f"postgresql+psycopg2://{address}",
@@ -46,7 +46,7 @@ def connect_postgres(url: str) -> sa.Engine:
 
 @dataclass
 class Reader:
-    """Reads sources of one sale. Connections open on first use; errors are those of SQLAlchemy and redis-py."""
+    """Reads the sources of one sale of `stock` units. Connections open on first use; it raises the errors of SQLAlchemy and redis-py."""
 
     services: Services
     sale: str
@@ -55,11 +55,11 @@ class Reader:
     _redis: "redis.Redis | None" = field(default=None, init=False)
 
     def count(self, source: Source | None) -> int:
-        """How many the set holds; the integer itself for a value. None is a set the shop does not have: 0."""
+        """The size of the set; of a Redis value, the integer that it holds; 0 for None, a set that the shop does not have."""
         return self.counts(source)[0]
 
     def counts(self, *sources: Source | None) -> list[int]:
-        """The `count` of each; those in Redis with one question together."""
+        """The `count` of each source, in order. All that are in Redis take one round trip."""
         sizes = iter(self._redis_sizes([source for source in sources if _in_redis(source)]))
         return [next(sizes) if _in_redis(source) else self._count(source) for source in sources]
 
@@ -82,7 +82,10 @@ class Reader:
             yield from self._redis_pairs(source)
 
     def rows(self, source: Source) -> Iterator[tuple[str, str, int]]:
-        """Every stored order: number, buyer, and its time in nanoseconds since the epoch. *Warning:* a source without `created_at` fails."""
+        """Every stored order: number, buyer, and time of creation in nanoseconds since the epoch.
+
+        *Warning:* a source without a column `created_at` fails.
+        """
         sql = f"SELECT number, buyer, (extract(epoch FROM created_at) * 1000000)::bigint FROM ({source.sql}) AS source"
         for number, buyer, micros in self._sql(sql):
             yield str(number), str(buyer), int(micros) * 1000

@@ -1,4 +1,4 @@
-"""The drain: waiting until the queue is empty and the rows stand still."""
+"""The drain: waits until the queue is empty and the number of rows no longer changes."""
 
 import time
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from loadtest.manifest.shop import Final
 
 @dataclass(frozen=True)
 class Drained:
-    """How the drain ended. `at_ns` is the first moment of the standstill; None when the deadline came first."""
+    """How the drain ended. `at_ns` is when the standstill began, in ns since the epoch; None: the deadline came first."""
 
     at_ns: int | None
 
 
 @dataclass(frozen=True)
 class Drain:
-    """Watches the queue and the rows of one sale of `stock` units."""
+    """Watches the queue and the rows of one sale of `stock` units, once every `settle_s` seconds."""
 
     reader: Reader
     queue: QueueReader | None
@@ -27,11 +27,13 @@ class Drain:
     stock: int
 
     def wait(self, deadline_ns: int, tick: Callable[[], None]) -> Drained:
-        """Look each `settle_s` until two looks in a row saw an empty queue and as many rows as the look before.
+        """Wait until two looks in a row see an empty queue and as many rows as the look before.
 
-        Where the broker says only later what its workers hold, and not every unit is accounted for, they must stand still for as long.
-        The deadline ends it at the first look that sees work going on. A wait that begins late, because buyers asked for orders
-        that never came until then, still takes the looks that show that nothing goes on any more.
+        A broker that tells with a delay what its workers hold (`QueueReader.late_s`) must look idle for as long as that delay,
+        unless every unit is a row or still for sale.
+
+        Past `deadline_ns` (ns since the epoch) the wait ends at the first look that sees work going on, not at once: a wait
+        that begins after the deadline, because buyers polled until then for orders that never came, can still see a standstill.
         `tick` runs between looks; what it raises ends the wait.
         """
         still, since_ns = 0, 0
@@ -51,7 +53,7 @@ class Drain:
         return Drained(since_ns)
 
     def _look(self) -> tuple[int | None, int | None]:
-        """Rows, and messages that wait or are held; None for what cannot be read now."""
+        """The numbers of rows, and of messages that wait or are held; None for what cannot be read now."""
         rows = _try(lambda: self.reader.count(self.final.rows))
         return rows, _try(lambda: self._waiting(rows))
 

@@ -1,4 +1,9 @@
-"""Probes: what is read of each service while a run goes on, by the sampler, on one clock."""
+"""Probes: what the sampler reads of each service and process during a run, by one clock.
+
+One probe a file, each a class with the two methods of `Probe`; `sampler` is the process that runs them. Not here: the final
+reads after the drain (`loadtest.ledger`), and any judgement of the samples (`loadtest.judge`). A probe must cost little and
+change nothing in what it reads. Read first: `Probe`, then `sampler.sample`; the smallest member is `broker`.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,27 +16,31 @@ from loadtest.stack import Services
 
 Reading = Mapping[str, float]
 
-SELDOM = 5  # what costs more than a fraction of a millisecond is read at one tick in so many
+SELDOM = 5  # a reading that costs more than a fraction of a millisecond is taken at one tick in so many
 
 
 class Probe(Protocol):
-    """Reads one service. An error of any kind leaves a gap in the samples, and the next reading tries anew."""
+    """Reads one service. Whatever `read` raises leaves a gap in the samples, and the next tick tries again."""
 
     def read(self) -> Reading:
-        """Metric → value, now. Counters are given as they stand; whoever plots them takes differences."""
+        """The present value of each metric, by name. Counters are cumulative; whoever uses them takes differences."""
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close its connections."""
 
 
 def seldom() -> Iterator[bool]:
-    """For each tick whether it is one of those: the first is."""
+    """An endless iterator, one value a tick: True at the first tick and at every `SELDOM`-th after it, else False."""
     return cycle([True] + [False] * (SELDOM - 1))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What the probes look at."""
+    """What probes read: one sale of `stock` units, on these services.
+
+    `final` and `queue` say where the shop keeps its sets and orders (None: it has no queue); `processes` is the journal of the
+    processes started, ``processes.jsonl``.
+    """
 
     services: Services
     sale: str

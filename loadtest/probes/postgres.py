@@ -1,13 +1,13 @@
-"""What the database feels."""
+"""The probe of Postgres: the load on the database, from its own statistics."""
 
 from contextlib import closing
 
 from loadtest.ledger.sources import Reader, connect_postgres
 from loadtest.probes import Reading, Subject, seldom
 
-# What pg_stat_database and pg_stat_activity show, from the functions beneath them: to plan the views takes longer than to read them.
-# The counters of a database are up to 1 s behind: a busy backend hands them in once a second. The next transaction id is exact,
-# and counts the transactions that wrote something.
+# What pg_stat_database and pg_stat_activity show, from the functions beneath them: planning the views takes longer than reading them.
+# The counters of a database are up to 1 s behind, because a busy backend reports them once a second. The next transaction id is
+# exact, and counts the transactions that wrote something.
 STATE = """
 SELECT pg_stat_get_db_xact_commit(d.oid) AS commits, pg_stat_get_db_xact_rollback(d.oid) AS rollbacks,
        pg_stat_get_db_tuples_inserted(d.oid) AS inserts,
@@ -22,9 +22,9 @@ GROUP BY d.oid
 
 
 class PostgresProbe:
-    """Transactions, backends and WAL from the statistics, and the rows of the sale.
+    """Transactions, active and waiting backends, WAL bytes, and the rows of the sale.
 
-    *Warning:* `active` and `lock_waits` are what one look catches: waits shorter than the interval are mostly missed.
+    *Warning:* `active` and `lock_waits` are snapshots: waits shorter than the interval are mostly missed.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -34,17 +34,17 @@ class PostgresProbe:
         self._rows_due = seldom()
 
     def read(self) -> Reading:
-        """commits, rollbacks, inserts, write_xids, wal_bytes (counters); active, lock_waits; at one tick in `SELDOM` rows."""
-        # The driver's own cursor: what SQLAlchemy makes of an answer was a third of this process's time here.
+        """commits, rollbacks, inserts, write_xids, wal_bytes (counters); active, lock_waits (backends); rows, at one tick in `SELDOM`."""
+        # The driver's own cursor: building SQLAlchemy's result objects took a third of the sampler's time.
         with closing(self._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
             cursor.execute(STATE)
             (state,) = cursor.fetchall()
             reading = {column[0]: float(value) for column, value in zip(cursor.description or (), state, strict=True)}
-        if next(self._rows_due):  # they are counted one by one
+        if next(self._rows_due):  # count(*) reads every row
             reading["rows"] = float(self._reader.count(self._rows))
         return reading
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close its connections."""
         self._engine.dispose()
         self._reader.close()

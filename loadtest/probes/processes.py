@@ -1,4 +1,4 @@
-"""Processor time and memory of every process that the harness started, with its children, by role; where a role has several, by name too."""
+"""The probe of processes: CPU time and memory of every process that the harness started, with its descendants."""
 
 import contextlib
 import json
@@ -11,21 +11,25 @@ from loadtest.probes import Reading, Subject, seldom
 
 
 class ProcessesProbe:
-    """Reads the table of processes, and adds each to the nearest of ours above it.
+    """CPU time and memory of every process that the harness started, with its descendants, by role.
 
-    *Warning:* what a process used dies with it: the processor time of a role falls when a child of it ends.
+    A process that the harness did not start counts for its nearest ancestor that it did start.
+    *Warning:* the CPU time of a process disappears when it ends, so the counter of its role falls.
     """
 
     def __init__(self, subject: Subject) -> None:
         self._journal: Path = subject.processes
-        self._roles: dict[int, tuple[str, ...]] = {}  # by process: its role, and its name if that is one of several
+        self._roles: dict[int, tuple[str, ...]] = {}  # pid → its role, and its own name where the role has several
         self._ours: dict[int, psutil.Process] = {}
-        self._strangers: set[int] = set()  # processes that are nobody's we know; looked at once
+        self._strangers: set[int] = set()  # pids that descend from no process of ours, so that each is looked at once
         self._read_to = 0
         self._due = seldom()
 
     def read(self) -> Reading:
-        """At one tick in `SELDOM`: <role>.cpu_s (a counter, user and system) and <role>.rss_bytes; the same of worker-1, worker-2 … where there are several."""
+        """At one tick in `SELDOM`: <role>.cpu_s (a counter, user and system) and <role>.rss_bytes.
+
+        Where a role has several processes, also the same of each by name (worker-1, worker-2, …).
+        """
         if not next(self._due):
             return {}
         self._learn_roles()
@@ -40,10 +44,10 @@ class ProcessesProbe:
         return totals
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
     def _find_ours(self) -> None:
-        """Take in who is new, and forget who is gone. Only they are looked at: the rest of the machine would cost more than we do."""
+        """Add new processes of ours and drop ended ones. Only new pids are inspected: reading every process of the machine is too slow."""
         there = set(psutil.pids())
         for gone in self._ours.keys() - there:
             del self._ours[gone], self._roles[gone]
@@ -52,7 +56,7 @@ class ProcessesProbe:
             self._place(pid)
 
     def _place(self, pid: int) -> tuple[str, ...]:
-        """The names under which a process counts: its own in the journal, else its parent's; () for a stranger."""
+        """The names under which a process counts: its own in the journal, else those of its parent; () if it is none of ours."""
         if pid in self._strangers or pid in self._ours:
             return self._roles.get(pid, ())
         names: tuple[str, ...] = ()
@@ -75,4 +79,4 @@ class ProcessesProbe:
                 role, name = entry["role"], entry["name"]
                 self._roles[entry["pid"]] = (role, name) if name.startswith(f"{role}-") else (role,)
                 self._read_to = journal.tell()
-                self._strangers.clear()  # a child of it may have been looked at before it was named
+                self._strangers.clear()  # a child may have been taken for a stranger before the journal named its parent

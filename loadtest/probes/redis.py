@@ -1,4 +1,4 @@
-"""The tokens, and what Redis does to give them out."""
+"""The probe of Redis: the sale's tokens and claims, and the server's memory and commands."""
 
 import re
 
@@ -7,18 +7,18 @@ from loadtest.probes import Reading, Subject, seldom
 
 
 class RedisProbe:
-    """Sizes of the sale's sets, memory, and commands."""
+    """Tokens and claims of the sale; memory and commands of the Redis server."""
 
     def __init__(self, subject: Subject) -> None:
         self._redis = connect_redis(subject.services.redis)
-        # redis-py makes numbers of a hundred figures, which costs more than all else here. Two are wanted.
+        # redis-py would parse about a hundred fields of INFO, which costs more than everything else here; two are needed.
         self._redis.set_response_callback("INFO", lambda text, **_: text)
         self._reader = Reader(subject.services, subject.sale, subject.stock)
         self._final = subject.final
         self._figures_due = seldom()
 
     def read(self) -> Reading:
-        """tokens, claims; at one tick in `SELDOM` memory_bytes, and commands (a counter)."""
+        """tokens, claims; at one tick in `SELDOM` also memory_bytes, and commands (a counter)."""
         tokens, claims = self._reader.counts(self._final.tokens, self._final.claims)
         return {"tokens": tokens, "claims": claims} | (self._figures() if next(self._figures_due) else {})
 
@@ -33,7 +33,7 @@ class RedisProbe:
         }
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close its connections."""
         self._redis.close()
         self._reader.close()
 

@@ -1,7 +1,7 @@
-"""The sampler: a process of its own that reads every probe on one clock and streams what it read.
+"""The sampler: a separate process that reads every probe at the same ticks and streams the samples to a shard.
 
-Run as ``python -m loadtest.probes.sampler RUN_DIR`` with the addresses of the services as JSON on standard input, because
-arguments can be read by any user of the machine. Each probe has a thread, so that a slow service delays no other's readings.
+Run as ``python -m loadtest.probes.sampler RUN_DIR``, with the addresses of the services as JSON on standard input, because any
+user of the machine can read arguments. Each probe has a thread, so that a slow service does not delay the others' readings.
 """
 
 import json
@@ -27,13 +27,13 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class SampleWriter:
-    """Appends samples to one shard ``samples/<writer>.jsonl``; safe for threads."""
+    """Appends samples to one shard ``samples/<writer>.jsonl``. Thread-safe."""
 
     file: IO[str]
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def write(self, time_ns: int, probe: str, reading: dict[str, float]) -> None:
-        """One line for each metric of `reading`, flushed together."""
+        """Write one line for each metric of `reading`, flushed together."""
         lines = [
             json.dumps({"t": time_ns, "p": probe, "m": metric, "v": value}) + "\n" for metric, value in reading.items()
         ]
@@ -44,7 +44,7 @@ class SampleWriter:
 
 @dataclass
 class Beat:
-    """Reads one probe at every tick of the clock until told to stop. A tick that passed while it read is left out: a gap."""
+    """Reads one probe every `interval_s` until `stop` is set. A tick that passes during a reading is skipped, which leaves a gap."""
 
     name: str
     build: Callable[[], Probe]
@@ -53,7 +53,7 @@ class Beat:
     stop: threading.Event
 
     def run(self) -> None:
-        """The thread's whole life."""
+        """The body of the thread: build the probe, read it at every tick, close it. Errors are logged, and the next tick tries again."""
         probe: Probe | None = None
         while not self.stop.wait(self._until_next_tick()):
             try:
@@ -73,7 +73,7 @@ class Beat:
 
 
 def sample(run_dir: RunDir, services: Services, stop: threading.Event) -> None:
-    """Read every probe of the run's shop until `stop`."""
+    """Read every probe, as often as the run's experiment says, until `stop` is set. Returns once all threads have ended."""
     experiment = parse(Experiment, read_toml(run_dir.path / "experiment.toml"), "experiment.toml")
     shop = parse(Shop, read_toml(run_dir.path / "shop.toml"), "shop.toml")
     final = shop.final_for(experiment.scheme)

@@ -1,4 +1,4 @@
-"""DuckDB: one engine for the process, and an empty database of its own for each who asks for one."""
+"""DuckDB: engines shared by the whole process, and a separate empty database for each caller."""
 
 import atexit
 import tempfile
@@ -8,7 +8,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-# An out-of-core database needs little: what does not fit goes to the temporary directory.
+# DuckDB works out of core: what does not fit goes to the temporary directory.
 MEMORY = "768MB"
 
 _names = count()
@@ -16,21 +16,23 @@ _names = count()
 
 @contextmanager
 def database(ordered: bool = False) -> Iterator[Any]:
-    """A DuckDB connection to an empty database of its own. Where it is `ordered`, rows stay in the order they were read in: that takes memory."""
+    """A DuckDB connection to a new, empty in-memory database. `ordered` keeps rows in the order they were read in, which takes memory."""
     engine, name = _engine(ordered), f"database_{next(_names)}"
     db = engine.cursor()
     db.execute(f"ATTACH ':memory:' AS {name}; USE {name}")
     try:
         yield db
     finally:
-        db.close()  # with all that it had begun
+        db.close()  # also ends its open transactions and results
         engine.cursor().execute(f"DETACH {name}")
 
 
 @cache
 def _engine(ordered: bool) -> Any:
-    """One for the whole process: to start one takes as long as all that is asked of a small shard. It spills to the system's temporary
-    directory rather than fill the memory, and never takes a file that was written anew for the one it knows.
+    """The engine of the process, kept because starting one takes as long as all queries of a small shard.
+
+    It spills to the system's temporary directory rather than fill the memory. Its file cache is off: it could serve the old
+    contents of a file that was rewritten.
     """
     import duckdb
 
@@ -38,7 +40,7 @@ def _engine(ordered: bool) -> Any:
     engine = duckdb.connect(config={
         "memory_limit": MEMORY, "temp_directory": scratch.name, "preserve_insertion_order": ordered,
         "enable_external_file_cache": False,
-        # Where it expects few rows DuckDB joins ASOF in nested loops: quadratic, when it is mistaken.
+        # Where DuckDB expects few rows it runs an ASOF join as nested loops, which is quadratic when the estimate is wrong.
         "asof_loop_join_threshold": 0,
     })  # fmt: skip
     atexit.register(scratch.cleanup)

@@ -1,4 +1,4 @@
-"""Where and how a run took place, for whoever wants to repeat it."""
+"""The environment of a run: versions, machine and command, for whoever wants to repeat it."""
 
 import json
 import os
@@ -28,7 +28,7 @@ PACKAGES = (
 
 
 def describe(command: Sequence[str], given: Given) -> str:
-    """``environment.json``: versions, machine, and the command that repeats the run. No password is in it."""
+    """The text of ``environment.json``: versions, machine, and `command`, which repeats the run and must hold no password."""
     return json.dumps(
         {
             "git_sha": git_sha(),

@@ -1,6 +1,6 @@
-"""Generators: the processes that buyers ran in, as their master saw them: ``generators.json`` of a run directory.
+"""Generators: the processes that buyers ran in, as their master recorded them in ``generators.json`` of a run directory.
 
-A run with one generator process needs no such file: its history is whole as far as it goes, and its clock is the run's.
+A run with a single generator process has no such file: its clock is that of the run, and no history had to be delivered.
 """
 
 import json
@@ -11,16 +11,22 @@ from pathlib import Path
 from loadtest.errors import HarnessError
 
 FILE = "generators.json"
-# Names of buyers stay apart when several processes make them.
+# Each process numbers its buyers within a range of this size, so that names from several processes never collide.
 BUYERS_EACH = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """One process. `offset_ns` is to be added to the times in its shard of the history, which are its own clock's.
+    """One generator process.
 
-    `planned` buy requests are what its `buyers` were to send at the least. `whole`: all that they began is in the shard. It is
-    not where a process on another machine died before it had delivered everything.
+    Args:
+        generator: its name, which is also that of its shard.
+        process: its number, from 0.
+        buyers: how many buyers it ran.
+        planned: the buy requests that they were to send at least.
+        whole: everything that its buyers began is in the shard; False where a process died before it had delivered it.
+        offset_ns: to be added to the times in the shard, which are by its own clock.
+        uncertainty_ns: by how much that offset may be wrong; None: not known.
     """
 
     generator: str
@@ -33,24 +39,24 @@ class Generator:
 
 
 def own_name(process: int, turn: int) -> str:
-    """The name of buyer `turn` of `process`, both from 0."""
+    """The name of buyer number `turn` of generator `process`, both counted from 0."""
     return f"b-{process * BUYERS_EACH + turn + 1:06d}"
 
 
 def write_generators(run_dir: Path, generators: Iterable[Generator]) -> None:
-    """Writes the file anew, whole or not at all."""
+    """Write or replace ``generators.json``, whole or not at all."""
     lines = ",\n".join(json.dumps(asdict(generator)) for generator in generators)
-    # Not run_dir.write_text: that module brings DuckDB, which no generator needs.
+    # Not run_dir.write_text: that module imports DuckDB, which no generator needs.
     part = run_dir / f".{FILE}"
     part.write_text(f"[\n{lines}\n]\n")
     part.replace(run_dir / FILE)
 
 
 def read_generators(run_dir: Path) -> list[Generator]:
-    """The generators of a run; none where one process was all.
+    """The generators of a run; an empty list where there was a single process.
 
     Raises:
-        HarnessError: the file is not what was written.
+        HarnessError: the file cannot be read, or does not parse.
     """
     path = run_dir / FILE
     try:

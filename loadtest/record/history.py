@@ -1,14 +1,14 @@
-"""History: what each operation came to, as the buyers saw it.
+"""History: every operation of every buyer with its outcome, as the buyer saw it.
 
-While a run goes on each generator process streams a shard ``history/<generator>.jsonl`` of two kinds of line. One is
-there before a request is sent, and says who is about to ask for what. The other follows the answer and tells the whole.
-What was begun and did not end is an order whose fate nobody knows: it reads as `unknown`, and its times are not known either.
+During a run each generator process streams a shard ``history/<generator>.jsonl`` of two kinds of line. The first is written
+before a request is sent, and says which buyer asks for what. The second is written after the answer, and holds everything.
+An operation with only the first line has outcome `unknown` and no times: nobody knows what became of it.
 
     {"b":"b-000017","k":"buy"}
     {"b":"b-000017","k":"buy","s":<scheduled_ns>,"t":<start_ns>,"e":<end_ns>,"a":{"o":"won","n":"sale-000001","h":202}}
 
 All times are wall-clock nanoseconds since the epoch, by the generator's own clock. `load_history` joins the shards into
-``history.parquet``, whose columns are the fields of `Op`, and whose times are by the clock of the master: see `generators`.
+``history.parquet``, whose columns are the fields of `Op` and whose times are by the clock of the master; see `record.generators`.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,10 @@ Outcome = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One operation of one buyer; `op_id` counts those of a generator. Without an end, no time is known, and the outcome is `unknown`."""
+    """One operation of one buyer. `op_id` counts the operations of one `generator`, from 1, in the order they were sent.
+
+    The times are in nanoseconds since the epoch; all three are None where no answer was recorded, and `outcome` is then `unknown`.
+    """
 
     op_id: int
     generator: str
@@ -65,7 +68,7 @@ STRAY = """
 SELECT writer, format('{} ended {:,} × {} and began {:,}', b, count(e), k, count(*) - count(e)) FROM lines
 GROUP BY writer, b, k HAVING 2 * count(e) > count(*) ORDER BY ALL LIMIT 1
 """
-# Nobody sends twice in one nanosecond.
+# No buyer sends twice in one nanosecond: two such lines are one line written twice.
 TWICE = """
 SELECT writer, format('the {} of {} at {} is there {:,} times', k, b, t, count(*)) FROM lines WHERE e IS NOT NULL
 GROUP BY writer, b, k, t HAVING count(*) > 1 ORDER BY ALL LIMIT 1
@@ -85,11 +88,11 @@ FROM told ORDER BY start_ns, generator, op_id
 
 
 def load_history(run_dir: Path) -> Path:
-    """Joins ``history/*.jsonl`` to ``history.parquet``, one row an operation in the order they were sent, and gives its path.
+    """Join ``history/*.jsonl`` to ``history.parquet``, one row an operation in the order they were sent. Gives its path.
 
     Raises:
-        ShardError: there is no shard, a line does not parse, something ended that never began, or the clocks of the
-            generators cannot be read. Only the trailing NUL bytes and the torn last line of a killed generator are let pass.
+        ShardError: there is no shard, a line does not parse, an end has no beginning or is there twice, or the clocks of the
+            generators cannot be read. Only the trailing NUL bytes and the torn last line of a killed generator are allowed.
     """
     shards = find_shards(run_dir / "history")
     if not shards:
@@ -115,7 +118,7 @@ def _read_clocks(db: Any, run_dir: Path) -> None:
 
 
 def _refuse_strays(db: Any) -> None:
-    """An end without its beginning, or one that is written twice, would change what buyers saw."""
+    """Raise for an end without its beginning, or one written twice: either would change what buyers are taken to have seen."""
     for query in (STRAY, TWICE):
         if stray := db.execute(query).fetchone():
             raise ShardError(
@@ -126,7 +129,7 @@ def _refuse_strays(db: Any) -> None:
 
 
 def _fault(line: dict[str, Any]) -> str | None:
-    """What is wrong with one line that is JSON; None when nothing is."""
+    """What is wrong with one parsed line, in words; None when nothing is."""
     expected: dict[str, type] = {"b": str, "k": str}
     if line.keys() & {"s", "t", "e", "a"}:
         expected |= {"s": int, "t": int, "e": int, "a": dict}

@@ -16,18 +16,18 @@ from loadtest.record.database import database
 
 @dataclass(frozen=True)
 class RunDir:
-    """Paths in one run's directory."""
+    """The paths within the directory of one run."""
 
     path: Path
 
     @property
     def logs(self) -> Path:
-        """One log a process."""
+        """The folder of logs, one for each process."""
         return self.path / "logs"
 
     @property
     def final(self) -> Path:
-        """The final reads."""
+        """The folder of final reads, one Parquet file for each set."""
         return self.path / "final"
 
     @property
@@ -37,20 +37,20 @@ class RunDir:
 
     @property
     def verdict(self) -> Path:
-        """The verdict; a run without it is incomplete."""
+        """The verdict. A run without it is incomplete."""
         return self.path / "verdict.json"
 
 
 def create(out: Path, experiment: str, seed: int) -> RunDir:
-    """A new run directory; see `create_directory`."""
+    """Create a run directory with its empty folders; see `create_directory`."""
     return make_parts(create_directory(out, experiment, seed))
 
 
 def create_directory(out: Path, experiment: str, seed: int) -> Path:
-    """A new directory ``<out>/<experiment>/<UTC stamp>-<seed>``, with ``<out>/latest`` pointing at it.
+    """Create the directory ``<out>/<experiment>/<UTC time>-<seed>``, and point the link ``<out>/latest`` at it.
 
     Raises:
-        UsageError: it cannot be written there.
+        UsageError: `out` cannot be written to.
     """
     for attempt in range(100):
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
@@ -68,17 +68,17 @@ def create_directory(out: Path, experiment: str, seed: int) -> Path:
 
 
 def make_parts(path: Path) -> RunDir:
-    """The empty folders of a run directory at `path`."""
+    """Create the empty folders of a run directory at `path`."""
     for part in ("history", "samples", "final", "locust", "logs", "figures"):
         (path / part).mkdir(parents=True, exist_ok=True)
     return RunDir(path)
 
 
 def existing(path: Path) -> RunDir:
-    """A directory that an earlier run left.
+    """The directory of an earlier run.
 
     Raises:
-        UsageError: it is not one, or a matrix of them.
+        UsageError: it is not one, or it is a matrix of runs.
     """
     if (path / "matrix.json").is_file():
         cell = min((path / "cells").glob("*"), default=path / "cells")
@@ -112,7 +112,7 @@ def write_parquet(path: Path, columns: Mapping[str, str], rows: Iterable[Sequenc
 
 def _point_latest(out: Path, path: Path) -> None:
     link = out / f".latest-{os.getpid()}"
-    with contextlib.suppress(OSError):  # a file system without links does not stop a run
+    with contextlib.suppress(OSError):  # the link is a convenience: a file system without links must not stop a run
         link.unlink(missing_ok=True)
         link.symlink_to(path.relative_to(out))
         link.replace(out / "latest")

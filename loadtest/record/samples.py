@@ -1,8 +1,9 @@
-"""Samples: what the probes read, on one clock. Each writer streams a shard ``samples/<writer>.jsonl``.
+"""Samples: what the probes read during a run. Each writer streams a shard ``samples/<writer>.jsonl``, one line a metric:
 
     {"t":<time_ns>,"p":"broker","m":"ready","v":412}
 
-A killed writer leaves what `loadtest.record.shards` lets pass; a failing probe leaves a gap.
+Times are in nanoseconds since the epoch. The unfinished end of a killed writer's shard is left out, as `loadtest.record.shards`
+says; a probe that fails leaves a gap.
 """
 
 from pathlib import Path
@@ -20,7 +21,7 @@ FROM lines WHERE v IS NOT NULL ORDER BY time_ns, probe, metric
 
 
 def load_samples(run_dir: Path) -> Path:
-    """Merges ``samples/*.jsonl`` to ``samples.parquet``, in order of time, and gives its path. No shards, no rows.
+    """Merge ``samples/*.jsonl`` to ``samples.parquet``, in order of time. Gives its path. Without shards the file has no rows.
 
     Raises:
         ShardError: a line does not parse.
@@ -33,7 +34,7 @@ def load_samples(run_dir: Path) -> Path:
 
 
 def _fault(line: dict[str, Any]) -> str | None:
-    """What is wrong with one line that is JSON; None when nothing is."""
+    """What is wrong with one parsed line, in words; None when nothing is."""
     if not isinstance(line.get("t"), int):
         return "'t' is not a whole number"
     if not isinstance(line.get("p"), str) or not isinstance(line.get("m"), str):

@@ -1,7 +1,7 @@
-"""Shards: the JSON lines that a writer streams while a run goes on, and what a killed writer leaves at their end.
+"""Shards: files of JSON lines, each streamed by one writer during a run, and what a killed writer leaves at their end.
 
-A writer maps its shard into memory, ahead of what it has written. Killed, it leaves trailing NUL bytes, and maybe a
-last line it had not finished. These two are left out, and counted; any other line that does not parse is an error.
+A writer may map its shard into memory ahead of what it has written. If it is killed, trailing NUL bytes and perhaps an
+unfinished last line remain. These two are left out, and counted; any other line that does not parse is an error.
 """
 
 import json
@@ -23,12 +23,19 @@ FROM read_json(?, format = 'newline_delimited', filename = true, columns = {colu
 
 
 class ShardError(HarnessError):
-    """A line that no writer could have left there. The message names the shard and the line."""
+    """A shard is missing, or holds a line that no writer can have written. The message names the shard and the line."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What the lines of one kind of shard hold: the type of each key, when a line is good (in SQL), and what is wrong with one (in words)."""
+    """What the lines of one kind of shard hold.
+
+    Args:
+        what: the kind, for messages.
+        columns: the DuckDB type of each key.
+        good: an SQL condition that every well-formed line meets.
+        fault_of: gives what is wrong with a parsed line, in words; None when nothing is.
+    """
 
     what: str
     columns: dict[str, str]
@@ -38,7 +45,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Shard:
-    """One shard as it was found: its whole lines end at byte `length`."""
+    """One shard as it was found. Its complete lines end at byte `length`."""
 
     path: Path
     length: int
@@ -47,17 +54,17 @@ class Shard:
 
     @property
     def killed(self) -> bool:
-        """Whether its writer never came to close it."""
+        """Whether its writer died before it had closed the shard."""
         return self.torn_line or self.nul_bytes > 0
 
 
 def find_shards(directory: Path) -> list[Shard]:
-    """The shards of a directory, by name; none when there is no such directory."""
+    """The shards of a directory, sorted by name; an empty list when there is no such directory."""
     return [measure(path) for path in sorted(directory.glob("*.jsonl"))]
 
 
 def measure(path: Path) -> Shard:
-    """Where the whole lines of one shard end. Reads only its tail."""
+    """Find where the complete lines of one shard end. Reads only its tail."""
     size = path.stat().st_size
     with path.open("rb") as file:
         end = _last_byte(file, size)
@@ -67,10 +74,10 @@ def measure(path: Path) -> Shard:
 
 
 def read_lines(db: Any, shards: list[Shard], form: Form) -> None:
-    """Reads the whole lines of `shards` into the temporary table ``lines``, beside the column ``writer``.
+    """Read the complete lines of `shards` into the temporary table ``lines``: a column ``writer`` (the shard's name), and those of `form`.
 
     Raises:
-        ShardError: a line is not of the form; names the shard and the line.
+        ShardError: a line is not of that form; names the shard and the line.
     """
     import duckdb
 
@@ -88,14 +95,14 @@ def read_lines(db: Any, shards: list[Shard], form: Form) -> None:
 
 
 def replace_parquet(db: Any, query: str, target: Path) -> None:
-    """Writes the rows of `query` to `target`, which is never there in part."""
+    """Write the rows of `query` to the Parquet file `target`, which appears whole or not at all."""
     part = target.with_suffix(".part")
     db.execute(f"COPY ({query}) TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT parquet, COMPRESSION zstd)")
     part.replace(target)
 
 
 def _first_bad_line(shards: list[Shard], fault_of: Callable[[dict[str, Any]], str | None]) -> str | None:
-    """The first line, in words, that is no JSON object or in which `fault_of` finds a fault. Slow: only for errors."""
+    """Describe the first line that is no JSON object or in which `fault_of` finds a fault. Slow: only for error messages."""
     for shard in shards:
         with shard.path.open("rb") as file:
             for number, line in enumerate(file, 1):
@@ -119,7 +126,7 @@ def _fault(line: bytes, fault_of: Callable[[dict[str, Any]], str | None]) -> str
 
 @contextmanager
 def _whole_files(shards: list[Shard]) -> Iterator[list[str]]:
-    """Files that hold the whole lines of `shards` and nothing else. The shards themselves stay as they were found."""
+    """Files that hold the complete lines of `shards` and nothing else. The shards themselves are not changed."""
     with tempfile.TemporaryDirectory(prefix="loadtest-shards-") as scratch:
         yield [str(_cut(shard, Path(scratch)) if shard.killed else shard.path) for shard in shards if shard.length]
 
@@ -144,7 +151,7 @@ def _last_line(file: BinaryIO, end: int) -> bytes:
 
 
 def _parses(line: bytes) -> bool:
-    # A part of an object is never an object: what parses was finished.
+    # A proper prefix of a JSON object is never valid JSON, so a last line that parses was complete.
     try:
         return isinstance(json.loads(line), dict)
     except ValueError:

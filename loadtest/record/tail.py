@@ -1,4 +1,4 @@
-"""Follows the JSON lines of a folder while their writers go on writing."""
+"""Follows the JSON lines in a folder while they are being written."""
 
 import json
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from typing import Any
 
 @dataclass
 class Tail:
-    """What was appended to ``<directory>/*.jsonl`` since the last look; a line still being written waits for the next."""
+    """Gives what was appended to ``<directory>/*.jsonl`` since the last call; an unfinished line is left for the next."""
 
     directory: Path
     _read_to: dict[Path, int] = field(default_factory=dict)
 
     def lines(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Each new line with the name of its shard (``g0`` for ``g0.jsonl``)."""
+        """Each new line, parsed, with the name of its shard (``g0`` for ``g0.jsonl``)."""
         for shard in sorted(self.directory.glob("*.jsonl")):
             with shard.open("rb") as lines:
                 lines.seek(self._read_to.get(shard, 0))

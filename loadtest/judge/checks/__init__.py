@@ -1,7 +1,8 @@
 """Checks: what a verdict claims, one invariant a file.
 
 A check is a sentence and the SQL that looks for what would refute it, over the tables of `loadtest.judge.tables`. It is pure:
-the same run directory gives the same finding.
+the same run directory gives the same finding. Not here: figures that are reported but not judged (`judge.figures`), and
+reasons to doubt a whole run (`judge.doubts`). Read first: `Check`, then `find`; the smallest member is `double_promise`.
 """
 
 import logging
@@ -67,7 +68,10 @@ class Result:
 
 
 def find(check: Check, tables: Tables) -> Result:
-    """What `check` finds in a run. One that crashes, or lacks a table, is UNKNOWN; witnesses outweigh every doubt."""
+    """What `check` finds in a run.
+
+    INVALID where there is a witness, whatever the doubts; UNKNOWN where the check crashes, lacks a table or is unsettled; else VALID.
+    """
     lacking = [name for name in check.needs if name in tables.missing]
     if lacking:
         return _undecided(
@@ -100,7 +104,7 @@ def _undecided(check: Check, observed: str, doubts: tuple[Doubt, ...]) -> Result
 
 
 def lack(name: str, reason: str) -> Doubt:
-    """The doubt that a missing table is, with what to do about it."""
+    """The doubt for the table `name`, which could not be read because of `reason`, with what to do about it."""
     if name in FINAL_READS:
         remedy = (
             f"see logs/ for why the final read failed, check [final] {FINAL_READS[name]} in the manifest, and run again"
@@ -116,7 +120,7 @@ def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-# The members know the contract above, so they come after it.
+# The members import `Check` from this module, so it must be defined before they are imported.
 from loadtest.judge.checks import (  # noqa: E402
     double_promise,
     drain,

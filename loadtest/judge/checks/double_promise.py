@@ -1,7 +1,7 @@
 """Double promise: one number acknowledged to two buyers.
 
-It is invalid even where UNIQUE kept one row, and even where the loser was later told that the order is rejected: both had
-read that the unit is theirs. *Warning:* a shop that sells a returned unit again must give it a new number to pass.
+It is invalid even where a UNIQUE constraint kept one row, and even where one of the two was later told that the order is
+rejected: both had been told that the unit is theirs. *Warning:* a shop that sells a returned unit again must give it a new number to pass.
 """
 
 from loadtest.judge.checks import Check

@@ -1,10 +1,10 @@
 """Drain: the queue is empty, and the rows stand still, before the deadline.
 
-Messages that workers hold (unacked) may belong to one that was killed, or hangs; the broker hands them out again only after its
-redelivery time, on Redis an hour unless the sale records another. A shorter deadline cannot tell late from stuck.
+Messages that workers hold (unacked) may belong to a worker that was killed or hangs. The broker redelivers them only after its
+redelivery time: on Redis an hour, unless the sale records another. A shorter deadline cannot tell late from stuck.
 
-RabbitMQ says how many messages workers hold, seconds late, and not which; or nothing, where its management is off. What it says
-so does not outweigh that everything was seen to have drained.
+RabbitMQ tells how many messages workers hold, but seconds late and without their numbers; with its management off it tells
+nothing. So an entry without a number is ignored once the drain has seen an empty queue and rows that stood still.
 """
 
 from loadtest.judge.checks import Check

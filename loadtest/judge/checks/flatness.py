@@ -1,16 +1,21 @@
 """Flatness: the limiter keeps the database at its rate, neither above nor far below.
 
-Above: more than W·(L+burst) rows in any second (L+burst where all workers share one limit), whether or not a backlog stood, because a limiter
-allows it never. Below: less than 0.9·W·L while a backlog stood for two seconds or longer, as `loadtest.judge.spans` finds it. Where none stood that long
-the lower bound was not tested; the finding says so, and the verdict has a doubt, but it is no reason to call the run unknown.
-While a fault goes on the lower bound rests. Where the limit was changed meanwhile, each second is held against the highest that held within a
-second of it, and each backlog against the one that held throughout.
+W is the number of workers, L the limit of each in orders a second.
+
+- Above: more than W·(L+burst) rows in any second (L+burst where all workers share one limit), with or without a backlog,
+  because a limiter never allows it.
+- Below: a rate under 0.9·W·L during a backlog of two seconds or longer, as `loadtest.judge.spans` finds it. Without one the
+  lower bound was not tested: the finding says so and the verdict has a doubt, which does not make the run UNKNOWN. The
+  lower bound is not asked for while a fault goes on.
+
+Where the limit was changed during the sale, each second is compared with the highest limit in force within one second of it,
+and each backlog with the limit that was in force throughout.
 """
 
 from loadtest.judge.checks import Check
 
 BURST = "burst * CASE limiter_kind WHEN 'shared' THEN 1 ELSE workers END"
-# From `from_ns` on, a second may hold so many.
+# The most rows (`most`) that a second beginning at or after `from_ns`, up to the next `from_ns`, may hold.
 ALLOWED = f"""
     SELECT p AS from_ns, max(allowed_per_s) + any_value({BURST}) AS most FROM (
         SELECT from_ns - 1000000000 AS p FROM limits UNION SELECT from_ns + 1000000000 FROM limits

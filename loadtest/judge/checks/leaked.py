@@ -1,18 +1,18 @@
 """Leaked: a seeded number that is in none, or in more than one, of tokens, claims, queue, rows, rejected.
 
-One unit has one place, so these count as one:
+A number that is in two of these sets still counts as one place when it is:
 
 - a claim beside its own queue entry, row or rejection: a shop may keep its claims for ever, so only a claim without any of
   these is *held*;
-- a queue entry whose row stands: the message only waits for its acknowledgement, or was delivered again;
-- a rejection of a number that is for sale again, or now another buyer's: it was returned. The same buyer having both a row
-  and a rejection for one number is two places.
+- a queue entry whose row exists: the message is not yet acknowledged, or was delivered again;
+- a rejection of a number that is for sale again, or is now another buyer's: it was returned. A row and a rejection of one
+  number for the same buyer are two places.
 
-A claim that nothing will take up any more is accounted for, in C: it is no leak. Its unit is not sold either, so `undersell`
-names it, and `lost` does where it was promised.
+A held claim is a place, even where no worker will ever process it, so it is no leak. Its unit was not sold, so `undersell`
+reports it, and so does `lost` where it was promised.
 
-*Warning:* the final reads are not one snapshot. They must go with the flow (tokens, claims, queue, rows), else a number that
-moves between two reads of a sale that has not drained seems to be nowhere.
+*Warning:* the final reads are not one snapshot. They must follow the way of an order (tokens, claims, queue, rows); otherwise,
+in a sale that has not drained, a number that moves between two reads appears to be nowhere.
 """
 
 from loadtest.judge.checks import Check
@@ -32,7 +32,7 @@ PLACED = """
     SELECT number, count(place) AS places, array_to_string(list(place ORDER BY place), ', ') AS named
     FROM (SELECT DISTINCT number FROM seeded) LEFT JOIN places USING (number) GROUP BY number HAVING places <> 1
 """
-# A number that was popped in an order whose answer never came may be gone with it.
+# An order that was never answered may have popped the number and died before it was stored: name it as the suspect.
 SUSPECTS = """
     SELECT coalesce('; suspect: ' || first(o.text ORDER BY start_ns) || CASE count(*) WHEN 1 THEN ''
         ELSE format(', the first of {:,} such orders', count(*)) END, '')

@@ -1,11 +1,12 @@
 """Lost: a buyer was told that a unit is theirs, and no row has it.
 
-`already_bought` with a number tells it as much as `won` does. Late is not lost: a number that still waits in the queue
-will become a row, and `drain` judges how long that takes; so is a claim while the sale has not drained, because a worker
-or a reconciler may yet take it up. Once everything has drained a claim without a row is a promise that nothing will keep.
-A promise whose number became another buyer's row is `wrong_owner` or `double_promise`, not lost: each defect has one name.
-While workers may hold orders that nobody can name (RabbitMQ, before the sale has drained), a missing row proves nothing.
-A win without a number is lost when its buyer has fewer rows than such wins.
+- Both `won` and `already_bought` with a number tell a buyer that the unit is theirs.
+- Late is not lost. A number still in the queue will become a row, and `drain` judges how long that takes. A claim is late too
+  while the sale has not drained, because a worker or a reconciler may still process it; after that it is lost.
+- A promise whose number became another buyer's row is `wrong_owner` or `double_promise`, not lost: each defect has one name.
+- While workers may hold orders whose numbers the broker does not show (RabbitMQ, before the sale has drained), a missing row
+  proves nothing.
+- A win without a number is lost when its buyer has fewer rows than such wins.
 """
 
 from loadtest.judge.checks import Check

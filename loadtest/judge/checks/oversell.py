@@ -2,7 +2,7 @@
 
 from loadtest.judge.checks import Check
 
-# Rows with a foreign number come first, then the latest rows, until as many are named as are too many.
+# Witnesses: every row whose number was never seeded, then the latest rows, until there are as many as rows beyond the stock.
 CHECK = Check(
     name="oversell",
     sentence="no more orders were stored than there was stock, each for a seeded number",

@@ -1,8 +1,8 @@
-"""Phantom: a row that nobody can have asked for.
+"""Phantom: a row that no order of its buyer explains.
 
-Its buyer never asked, or was told sold-out, throttled or refused every time. A row is explained by a promise of that number
-to that buyer, or by one order of that buyer whose answer never came; an answer explains one row, not two. So, with `lost`,
-|A| ≤ |R| ≤ |A| + |I| holds.
+The buyer never asked, or was told sold-out, throttled or refused every time. A row is explained by a promise of that number to
+that buyer, or by an order of that buyer that was not answered, or was won without a number; each such order explains one row.
+Together with `lost` this gives |A| ≤ |R| ≤ |A| + |I|, for promises A, rows R and unanswered orders I.
 """
 
 from loadtest.judge.checks import Check

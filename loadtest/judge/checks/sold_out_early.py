@@ -1,9 +1,9 @@
 """Sold out early: a buyer was told sold-out while a unit was left, as a later win proves.
 
-Later means *invoked* after the sold-out had *completed*; orders that overlap prove nothing. A win that only repeats an earlier
-answer, or completes an earlier order whose answer never came, counts from that order. A number that another
-buyer had and that was rejected was returned to the sale, and may be won late. Between two generators later means later by more
-than their clocks may differ.
+A win is later when it was *invoked* after the sold-out had *completed*; orders that overlap prove nothing. Between two
+generators it must be later by more than their clocks may differ (table `apart`). A win that repeats an earlier answer, or
+follows an order of the same buyer that was never answered, counts from the start of that earlier order. A number that was
+rejected for another buyer was returned to the sale, and may be won late.
 """
 
 from loadtest.judge.checks import Check

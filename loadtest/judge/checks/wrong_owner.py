@@ -2,7 +2,7 @@
 
 from loadtest.judge.checks import Check
 
-# Where a number was promised twice, the row of either is a promise kept; `double_promise` names the other.
+# Where a number was promised to two buyers and either has the row, its owner is not wrong: `double_promise` reports the other.
 CHECK = Check(
     name="wrong_owner",
     sentence="every stored order belongs to the buyer who was told so",

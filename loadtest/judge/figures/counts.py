@@ -1,4 +1,4 @@
-"""Counts: the verdict in whole units. None where a read is missing: a zero is only ever a zero that was seen."""
+"""Counts: the verdict in whole units. None where a table is missing: 0 means that 0 were found, never that nothing was read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -8,7 +8,7 @@ from loadtest.judge.tables import Tables
 
 @dataclass(frozen=True)
 class Counts:
-    """Units, one figure for each way in which a sale can go wrong, beside what was there to sell and what was sold."""
+    """Units seeded, promised and sold, and units affected by each kind of defect. The field names are metrics of thresholds."""
 
     stock: int | None = None
     promised: int | None = None
@@ -25,7 +25,7 @@ class Counts:
 
 COUNTS = tuple(field.name for field in fields(Counts))
 
-# An order without an answer is resolved when its buyer has a row; without one it may, legally, never have arrived.
+# An unanswered order is resolved when its buyer has a row. Without a row it is unresolved, and legal: it may never have arrived.
 UNRESOLVED = """
     SELECT (SELECT count(*) FROM asks ANTI JOIN orders USING (buyer) WHERE outcome = 'unknown')
         + (SELECT coalesce(sum(missing), 0)::BIGINT FROM generators)
@@ -34,7 +34,7 @@ ANSWERED = "('won', 'already_bought', 'sold_out', 'throttled')"
 
 
 def count(tables: Tables, units: Mapping[str, int | None]) -> Counts:
-    """The counts of a run. `units` says for each check how many units it found."""
+    """The counts of a run. `units` maps the name of each check to the units that it found; None: not known."""
     return Counts(
         stock=_count(tables, "SELECT count(DISTINCT number) FROM seeded", "seeded"),
         promised=_count(tables, "SELECT count(*) FROM promises", "ops"),
@@ -51,7 +51,7 @@ def count(tables: Tables, units: Mapping[str, int | None]) -> Counts:
 
 
 def count_unanswered(tables: Tables) -> int | None:
-    """Orders whose fate no answer told, with those that a generator took along when it died."""
+    """Orders with outcome `unknown`, plus planned orders missing from the history of a generator that died. None without history."""
     sql = "SELECT count(*) FROM asks WHERE outcome = 'unknown'"
     return _count(tables, f"SELECT ({sql}) + (SELECT coalesce(sum(missing), 0)::BIGINT FROM generators)", "ops")
 

@@ -1,7 +1,7 @@
-"""Latency: how long buyers waited, from the moment they meant to ask.
+"""Latency: how long buyers waited for an answer, from the time at which their order was scheduled.
 
-Counted from the *scheduled* time: a stalled generator may not hide the wait it caused (Tene, "How NOT to Measure Latency").
-Percentiles are exact, by nearest rank: each is a wait that somebody had.
+Counted from the *scheduled* and not the sent time, so that a stalled generator does not hide the wait that it caused
+(Tene, "How NOT to Measure Latency"). Percentiles are exact, by nearest rank: each is a wait that occurred.
 """
 
 from loadtest.judge.figures.counts import ANSWERED

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Figures:
-    """What a run measured. `unanswered` orders ended in outcome `unknown`; `crashes` names what could not be computed."""
+    """All figures of a run. `unanswered`: orders with outcome `unknown`; `crashes`: a doubt for each figure that raised an error."""
 
     counts: Counts
     unanswered: int | None
@@ -35,7 +35,7 @@ class Figures:
 
 
 def measure(tables: Tables, units: Mapping[str, int | None]) -> Figures:
-    """All figures of a run. One that crashes is left out, and doubted; the others stand."""
+    """Compute all figures of a run; `units` as in `count`. One that raises stays empty and adds a doubt to `crashes`."""
     crashes: list[Doubt] = []
 
     def attempt(name: str, compute: Callable[[], T], otherwise: T) -> T:

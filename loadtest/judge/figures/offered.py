@@ -6,7 +6,8 @@ from loadtest.judge.spans import busiest
 from loadtest.judge.tables import Tables
 
 SENT = busiest("SELECT start_ns AS t FROM ops, sale WHERE start_ns >= t0_ns")
-# What was due by the plan, sent or not, and the retries, which nobody could plan. Without a plan: what was sent, when it was due.
+# Every planned order at its due time, sent or not, and every retry, which no plan contains. Without a plan: every order that was
+# sent, at its due time.
 SCHEDULED_BUYS = busiest("""
     SELECT t0_ns + offset_ns AS t FROM plan, sale, range(clicks) WHERE EXISTS (FROM scheduled)
     UNION ALL SELECT scheduled_ns FROM asks, sale
@@ -14,7 +15,8 @@ SCHEDULED_BUYS = busiest("""
 """)
 SENT_BUYS = busiest("SELECT start_ns AS t FROM asks, sale WHERE start_ns >= t0_ns")
 
-# Cores that each generator process used in the second before each sample. It knows best itself, on whatever machine it is.
+# Cores that each generator process used in the second before each sample. A generator reports its own CPU time, as it may run on
+# another machine; the readings of the process probe are used only where none did.
 CORES = """
     WITH own AS (FROM samples WHERE probe = 'generator' AND ends_with(metric, '.cpu_s')), used AS (
         FROM own UNION ALL FROM samples
@@ -26,14 +28,14 @@ CORES = """
 """
 CLOCKS_WITHIN_MS = "SELECT max(apart_ns) / 1e6 FROM apart WHERE one <> other"
 LAG_P99_MS = "SELECT quantile_disc((start_ns - scheduled_ns) / 1e6, 0.99) FROM asks"
-# Buyers of the herd are scheduled at T0 itself; arrivals of an open plan are not, nor are retries. Those that Locust spawns come one by
-# one, of whom some may be due at T0 too: it is a herd where most are.
+# In a herd every buyer is scheduled at T0; retries and arrivals of an open plan are not. Where Locust spawns buyers one by one, some
+# may be due at T0 too, so it counts as a herd only where more than half of the buys are.
 FIRE_SPREAD_MS = """
     SELECT CASE WHEN count(*) > 1 AND 2 * count(*) > (SELECT count(*) FROM asks WHERE kind = 'buy')
         THEN (max(start_ns) - min(start_ns)) / 1e6 END FROM asks, sale
     WHERE abs(scheduled_ns - t0_ns) < 1000000 AND NOT EXISTS (FROM scheduled)
 """
-# An order of an open plan is on time within so many milliseconds.
+# An order of an open plan is on time when it was sent at most this late.
 ON_TIME_MS = 20
 # Orders of an open plan: how many it has, how many were sent, and how many of those on time.
 FIRED = f"""
@@ -45,11 +47,18 @@ FIRED = f"""
 
 @dataclass(frozen=True)
 class Load:
-    """Orders a second in the busiest second, how far they lay from their schedule, the busiest generator's share of one core, and
-    within how many milliseconds the clocks of any two generators agree.
+    """The load of a run, as planned and as sent. None: not measured.
 
-    Of open arrivals also: the share of the planned orders that were sent within ON_TIME_MS of their time, and how many were never sent,
-    because no connection was free. `retries` come on top of what was planned.
+    Args:
+        offered_per_s: orders due in the busiest second.
+        achieved_per_s: orders sent in the busiest second.
+        fire_spread_ms: between the first and the last order of a herd.
+        schedule_lag_p99_ms: how long after its scheduled time an order was sent.
+        generator_cpu: cores that the busiest generator process used in its busiest second.
+        on_time: the share of planned open arrivals that were sent within `ON_TIME_MS`.
+        dropped: planned open arrivals never sent, because no connection was free.
+        retries: orders sent again, on top of what was planned.
+        clocks_within_ms: how far apart the clocks of any two generators may be.
     """
 
     offered_per_s: float | None = None
@@ -64,7 +73,7 @@ class Load:
 
 
 def measure_load(tables: Tables) -> Load:
-    """The load as it was offered."""
+    """Compute the offered and the achieved load of a run."""
     return Load(
         tables.figure(f"SELECT max(n) FROM ({SCHEDULED_BUYS})"),
         tables.figure(f"SELECT max(n) FROM ({SENT_BUYS})"),

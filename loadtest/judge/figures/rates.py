@@ -1,4 +1,4 @@
-"""Rates: how fast rows were written, on the rows' own clock."""
+"""Rates: how fast rows were written, by the time of creation that each row carries."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,14 @@ CONFIGURED = """
 
 @dataclass(frozen=True)
 class Rate:
-    """Rows a second. `configured_per_s` is W·L; where it was changed, its mean over the backlogs, as `steady_per_s` is. `flatness` is the busiest second over W·L, the highest that held: 1 is level. None: no limiter, no rows, or no backlog."""
+    """Rows a second. None: no limiter, no rows, or no backlog.
+
+    Args:
+        configured_per_s: W·L, workers times the limit of each; where it was changed, its mean over the backlogs.
+        steady_per_s: the mean rate over the backlogs.
+        max_1s: rows in the busiest second.
+        flatness: `max_1s` over the highest W·L in force during the sale; 1 is level.
+    """
 
     configured_per_s: float | None = None
     steady_per_s: float | None = None
@@ -21,7 +28,7 @@ class Rate:
 
 
 def measure_rate(tables: Tables) -> Rate:
-    """The rate at which rows were written."""
+    """Compute the configured, the steady and the highest rate of a run."""
     configured = tables.figure(CONFIGURED)
     steady = tables.figure("SELECT sum(steps) / sum(span_s) FROM backlogs")
     most = tables.figure("SELECT max(n) FROM row_seconds")
@@ -30,7 +37,7 @@ def measure_rate(tables: Tables) -> Rate:
 
 
 def measure_drain_s(tables: Tables) -> float | None:
-    """Seconds from T0 to the last row; to the standstill where no row came."""
+    """Seconds from T0 to the last row; without rows, to the moment at which the sale was seen to have drained."""
     return tables.figure(
         "SELECT (coalesce((SELECT max(created_ns) FROM orders), drained_ns) - t0_ns) / 1e9 FROM sale UNION ALL SELECT NULL LIMIT 1"
     )

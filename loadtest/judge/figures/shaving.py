@@ -1,11 +1,11 @@
-"""Shaving: the peak that the buyers made, the peak that the database felt, and what it felt like."""
+"""Peak shaving: the busiest second of requests against the busiest second of commits, and waiting inside the database."""
 
 from dataclasses import dataclass
 
 from loadtest.judge.figures.offered import SENT
 from loadtest.judge.tables import Tables
 
-# Transactions that wrote, in the second before each sample. Their ids are exact, and do not lag as pg_stat_database does.
+# Writing transactions in the second before each sample, from transaction ids: exact, where pg_stat_database lags.
 COMMITS = """
     SELECT now.time_ns, (now.value - ago.value) / ((now.time_ns - ago.time_ns) / 1e9) AS per_s
     FROM (FROM samples WHERE probe = 'postgres' AND metric = 'write_xids') now
@@ -15,7 +15,7 @@ COMMITS = """
 """
 COMMITS_MAX_PER_S = f"SELECT max(per_s) FROM ({COMMITS})"
 REQUESTS_MAX_PER_S = f"SELECT max(n) FROM ({SENT})"
-# From T0 to the last row; a sale that is over within a second has no mean worth the name.
+# From T0 to the last row; None below one second of samples, too short for a mean.
 COMMITS_MEAN_PER_S = """
     SELECT CASE WHEN max(time_ns) - min(time_ns) >= 1e9
         THEN (max(value) - min(value)) / ((max(time_ns) - min(time_ns)) / 1e9) END
@@ -26,9 +26,10 @@ COMMITS_MEAN_PER_S = """
 
 @dataclass(frozen=True)
 class Shaving:
-    """Requests and commits a second, each in its busiest second. `factor` is the one over the other: how much of the peak never
-    reached the database. `peak_to_mean` is of the commits: 1 is level. `active_max` and `lock_waits_max` are backends, as one look
-    ten times a second catches them. None: not measured.
+    """Requests and commits a second, each in its busiest second. None: not measured.
+
+    `factor` is requests over commits: by how much the peak was lower at the database. `peak_to_mean` is of the commits; 1 is
+    level. `active_max` and `lock_waits_max` are numbers of backends, the highest that a sample caught.
     """
 
     requests_max_per_s: float | None = None
@@ -41,7 +42,7 @@ class Shaving:
 
 
 def measure_shaving(tables: Tables) -> Shaving:
-    """What became of the peak on its way to the database."""
+    """Compare the peak of requests with the peak of commits."""
     requests, commits = tables.figure(REQUESTS_MAX_PER_S), tables.figure(COMMITS_MAX_PER_S)
     mean = tables.figure(COMMITS_MEAN_PER_S)
     return Shaving(
