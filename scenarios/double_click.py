@@ -1,6 +1,6 @@
-"""Double clicks: impatient buyers click twice, and the second click does not wait for the first answer.
+"""Double clicks: impatient buyers click twice, without waiting for the first answer.
 
-Bare, with Locust's web UI::
+Without the harness, in Locust's web UI::
 
     locust -f scenarios/double_click.py --host http://127.0.0.1:8000
 """
@@ -14,4 +14,4 @@ install(events, "double_click")
 
 
 class DoubleClickBuyer(Shopper):
-    """Some click twice at the same moment, each time on a connection of its own. The second click must not cost a second unit."""
+    """Buys at T0; some click twice at the same moment, on two connections. The second click must not sell a second unit."""

@@ -1,6 +1,6 @@
 """The long tail: most come at once, and buyers keep coming long after the last unit is sold.
 
-Bare, with Locust's web UI::
+Without the harness, in Locust's web UI::
 
     locust -f scenarios/long_tail.py --host http://127.0.0.1:8000
 """
@@ -14,4 +14,5 @@ install(events, "long_tail")
 
 
 class LateBuyer(Shopper):
-    """Comes early or late; the late must be told sold-out at once, and must not disturb the orders that still wait."""
+    """Comes at a scheduled time, early or late. Late buyers must be told sold out at once, and must not delay the orders in the
+    queue."""

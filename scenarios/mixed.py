@@ -1,6 +1,6 @@
 """Everything at once: refreshers, scalpers, double clicks and retries in one sale.
 
-Bare, with Locust's web UI::
+Without the harness, in Locust's web UI::
 
     locust -f scenarios/mixed.py --host http://127.0.0.1:8000
 """
@@ -14,7 +14,7 @@ install(events, "mixed")
 
 
 class MixedBuyer(Refresher, Stubborn):
-    """Any of them, or several in one: a scalper may click twice, and ask again. The shares are those of `[traffic]`."""
+    """Any of these, or several in one: a scalper may also click twice, and retry. `[traffic]` of the experiment sets the shares."""
 
     @tag("buy")  # type: ignore[untyped-decorator]
     @task  # type: ignore[untyped-decorator]

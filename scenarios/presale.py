@@ -1,6 +1,6 @@
 """The presale: buyers reload the countdown page until the sale opens, and then all click at once.
 
-Bare, with Locust's web UI::
+Without the harness, in Locust's web UI::
 
     locust -f scenarios/presale.py --host http://127.0.0.1:8000
 """
@@ -14,7 +14,7 @@ install(events, "presale")
 
 
 class PresaleBuyer(Refresher):
-    """Reloads the countdown page (a refresher; the others wait), clicks at T0, and watches each order they won."""
+    """Reloads the countdown page until T0 (only a share of the buyers; the others wait), clicks at T0, and follows each order won."""
 
     @tag("buy")  # type: ignore[untyped-decorator]
     @task  # type: ignore[untyped-decorator]

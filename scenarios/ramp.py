@@ -1,6 +1,6 @@
-"""The ramp: buyers come in steps, each faster than the last, on schedule however slow the shop becomes.
+"""The ramp: buyers arrive in steps, each at a higher rate, on schedule however slow the shop becomes.
 
-Bare, with Locust's web UI::
+Without the harness, in Locust's web UI::
 
     locust -f scenarios/ramp.py --host http://127.0.0.1:8000
 """
@@ -14,4 +14,4 @@ install(events, "ramp")
 
 
 class RampBuyer(Shopper):
-    """Comes at a time of their own, by the plan in `[arrivals] steps`. For a ramp in Locust's own way see ``shaped.py``."""
+    """Buys at a time of their own, planned from `[arrivals] steps`. For a ramp by a LoadTestShape see ``shaped.py``."""

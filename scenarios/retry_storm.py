@@ -1,6 +1,6 @@
-"""The retry storm: whoever is not answered in time asks again, and makes the shop slower for all.
+"""The retry storm: buyers who get no answer in time retry, and make the shop slower for all.
 
-Bare, with Locust's web UI::
+Without the harness, in Locust's web UI::
 
     locust -f scenarios/retry_storm.py --host http://127.0.0.1:8000
 """
@@ -14,7 +14,7 @@ install(events, "retry_storm")
 
 
 class StubbornBuyer(Stubborn):
-    """Does not wait long for an answer, and asks again when none came: who had won is to be told the same number again."""
+    """Waits only briefly for an answer, and retries. A buyer who had won must be told the same order number again."""
 
     @tag("buy")  # type: ignore[untyped-decorator]
     @task  # type: ignore[untyped-decorator]

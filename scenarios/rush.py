@@ -1,6 +1,6 @@
 """The rush: a herd of buyers who all want the same thing at the same moment.
 
-Bare, with Locust's web UI::
+Without the harness, in Locust's web UI::
 
     locust -f scenarios/rush.py --host http://127.0.0.1:8000
 """
@@ -14,8 +14,8 @@ install(events)
 
 
 class RushBuyer(Buyer):
-    """Loads the countdown page, waits for the sale, clicks (the impatient twice at the same moment), and watches each order
-    they won until it stands or falls."""
+    """Loads the countdown page, waits for T0, clicks (impatient buyers twice at the same moment), and follows each order won
+    until it is confirmed or rejected."""
 
     @tag("buy")  # type: ignore[untyped-decorator]
     @task  # type: ignore[untyped-decorator]

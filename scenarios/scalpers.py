@@ -1,6 +1,6 @@
-"""Scalpers: a few accounts that ask on many connections at once, beside everybody else.
+"""Scalpers: a few accounts that buy on many connections at once, among ordinary buyers.
 
-Bare, with Locust's web UI::
+Without the harness, in Locust's web UI::
 
     locust -f scenarios/scalpers.py --host http://127.0.0.1:8000
 """
@@ -14,5 +14,5 @@ install(events, "scalpers")
 
 
 class ScalpersBuyer(Shopper):
-    """One in five shares a scalpers' account and asks three times at once. The shop sees more scalpers than buyers, and owes
-    each account no more than one unit."""
+    """One in five uses a shared scalpers' account and sends three orders at once: 43 % of all orders. The shop must sell each
+    account at most one unit."""

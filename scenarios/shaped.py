@@ -1,8 +1,8 @@
-"""The ramp in Locust's own way: a LoadTestShape spawns the buyers, a second's worth at a time.
+"""The ramp by Locust's own means: a LoadTestShape spawns the buyers of each second together.
 
-For buyers who come one by one, on schedule, see ``ramp.py``.
+For buyers who arrive one by one, on schedule, see ``ramp.py``.
 
-Bare, with Locust's web UI::
+Without the harness, in Locust's web UI::
 
     locust -f scenarios/shaped.py --host http://127.0.0.1:8000
 """
@@ -17,8 +17,8 @@ install(events, "shaped")
 
 
 class ShapedBuyer(Shopper):
-    """Buys when Locust has spawned them; the first one's arrival is T0."""
+    """Buys as soon as Locust has spawned them; T0 is set when the first is ready."""
 
 
 class Ramp(StepShape):
-    """Spawns buyers by `[arrivals] steps`."""
+    """Spawns buyers at the rates of `[arrivals] steps`."""

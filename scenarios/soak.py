@@ -1,6 +1,6 @@
-"""The soak: a low and steady rate for a long time, to find what leaks, piles up or is forgotten.
+"""The soak: a low, steady rate for a long time, to find what leaks, piles up or is forgotten.
 
-Bare, with Locust's web UI::
+Without the harness, in Locust's web UI::
 
     locust -f scenarios/soak.py --host http://127.0.0.1:8000
 """
@@ -14,4 +14,4 @@ install(events, "soak")
 
 
 class SoakBuyer(Shopper):
-    """Comes at random, at a rate that the limiter can hold: no backlog is ever to stand."""
+    """Arrives at random, at a mean rate below the limiter's: no lasting backlog may build up."""

@@ -1,4 +1,4 @@
-"""The options that a sale adds to Locust's, and what they say once read and checked."""
+"""The command-line options that a sale adds to Locust's, and the `Setup` that they are read and checked into."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,12 @@ DEFAULT_SHOP = "target/shop.toml"
 
 
 def add_options(parser: Any, experiment: str = "rush") -> None:
-    """Adds the options to Locust's `parser`. `experiment` is the one whose numbers a scenario takes by default."""
+    """Adds the options of a sale to Locust's `parser`. `experiment` is the default of ``--experiment``."""
 
     def add(flag: str, metavar: str, text: str, default: str = "", in_web_ui: bool = False) -> None:
         parser.add_argument(flag, default=default, metavar=metavar, help=text, include_in_web_ui=in_web_ui)
 
-    # Locust prints --help before it has imported the scenario: its own options only.
+    # Locust answers --help before it imports the scenario, so that --help shows Locust's own options only.
     parser.add_argument("--help-sale", action="help", help="Show all options, with those of the sale, and exit")
     add("--run-dir", "<dir>", "Directory with experiment.toml and shop.toml; history and samples are written there")
     add("--shop", "<file>", "Without --run-dir: the manifest whose [http] says how to talk to the shop", DEFAULT_SHOP)
@@ -52,7 +52,7 @@ def add_options(parser: Any, experiment: str = "rush") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What the options say. `manifest` is the text that `shop` was read from."""
+    """What the options say. `where` is the shop's address; `manifest` is the TOML text that `shop` was read from."""
 
     experiment: Experiment
     shop: Shop

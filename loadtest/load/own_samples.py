@@ -1,4 +1,4 @@
-"""What the generator samples of itself, and T0: lines of the run directory's ``samples/*.jsonl``."""
+"""Writes the generator's samples of itself, and T0, as lines of the run directory's ``samples/*.jsonl``."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,10 @@ import gevent
 
 
 class Samples:
-    """Appends readings to a samples file, `hz` times a second, until closed. `now_ns` tells the run's time."""
+    """Appends what `read` returns (metric → value) to a samples file, `hz` times a second, until closed.
+
+    `now_ns` returns the time in nanoseconds by the master's clock.
+    """
 
     def __init__(
         self, path: Path, hz: float, read: Callable[[], dict[str, float]], now_ns: Callable[[], int] = time_ns
@@ -36,11 +39,11 @@ class Samples:
 
 
 def write_t0(path: Path, t0_ns: int) -> None:
-    """Appends the sample ``gate/t0``."""
+    """Appends the sample ``gate/t0``, whose time is T0."""
     with path.open("a", encoding="utf-8") as file:
         file.write(line(t0_ns, "gate", "t0", 1))
 
 
 def line(at_ns: int, probe: str, metric: str, value: float) -> str:
-    """One sample as it stands in a file."""
+    """One sample as a line of JSON; `at_ns` is in nanoseconds since the epoch."""
     return json.dumps({"t": at_ns, "p": probe, "m": metric, "v": value}) + "\n"

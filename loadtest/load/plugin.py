@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 def install(events: Any, experiment: str = "rush") -> None:
     """Adds the listeners of a sale to Locust's `events`. Installing twice does nothing.
 
-    Run bare, the scenario follows the numbers of `experiment`, a shipped one or a file, unless told another.
+    Run without the harness, the scenario takes its numbers from `experiment` (the name of a shipped one, or a file) unless
+    ``--experiment`` names another.
     """
     if getattr(events, "sale_installed", False):
         return
@@ -49,8 +50,8 @@ def install(events: Any, experiment: str = "rush") -> None:
 
 
 def on_init(environment: Any, runner: Any, web_ui: Any = None, **_: Any) -> None:
-    """Checks the options while the user is still looking, and wires one `Plugin` to this process."""
-    # In the web UI the host may still be to come.
+    """Creates this process's `Plugin`. Checks the options first, so that a mistake in them is told at the start."""
+    # In the web UI the user may enter the host later.
     known = environment.parsed_options.headless or environment.host
     if known and not isinstance(runner, WorkerRunner):
         try:
@@ -64,11 +65,15 @@ def on_init(environment: Any, runner: Any, web_ui: Any = None, **_: Any) -> None
     if web_ui is not None:
         plugin.show_on(web_ui)
     elif isinstance(runner, WorkerRunner) and not environment.parsed_options.run_dir:
-        plugin.outcomes = Outcomes(environment, runner)  # for the master's page
+        plugin.outcomes = Outcomes(environment, runner)  # the master's page adds up its workers' counts
 
 
 def _check_tags(environment: Any) -> None:
-    """A buyer without a task is no buyer: Locust would say so with a traceback for each of them."""
+    """Refuses tags that leave buyers no task: Locust would print a traceback for each buyer.
+
+    Raises:
+        UsageError: no task matches.
+    """
     options = environment.parsed_options
     wanted, unwanted = set(options.tags or ()), set(options.exclude_tags or ())
     stories: list[set[str]] = [
@@ -80,7 +85,10 @@ def _check_tags(environment: Any) -> None:
 
 
 class Plugin:
-    """One process's part in the sales that it runs, one after the other."""
+    """One process's part in each sale it runs, one sale after another: listens to Locust's events and messages.
+
+    A process that `leads` (the master, or the only one) sets T0; one that `buys` (a worker, or the only one) runs buyers.
+    """
 
     def __init__(self, environment: Any, runner: Any) -> None:
         self.environment = environment
@@ -108,7 +116,7 @@ class Plugin:
         events.quit.add_listener(self.on_quit)
 
     def show_on(self, web_ui: Any) -> None:
-        """Add the sale's own page to Locust's."""
+        """Adds the page ``/flash-sale`` to Locust's web UI."""
         from loadtest.load.page.show import Show
         from loadtest.load.page.views import add_page
 
@@ -118,7 +126,7 @@ class Plugin:
         add_page(web_ui, self.environment.parsed_options, show)
 
     def on_start(self, **_: Any) -> None:
-        """A new sale: closed gate, fresh counters."""
+        """Begins a new sale, with a closed gate and fresh counters."""
         try:
             if self.sales:
                 self.sales.prepare()
@@ -131,8 +139,8 @@ class Plugin:
             gevent.spawn(self.runner.quit if self._headless else self.runner.stop)
 
     def on_spawned(self, **_: Any) -> None:
-        """All buyers exist; the leader starts the clock of `gather_s`."""
-        if self.crew and self.environment.shape_class is None:  # a shape has not done with Locust's dispatcher
+        """Locust has spawned all buyers: from now on they have `gather_s` to reach the gate."""
+        if self.crew and self.environment.shape_class is None:  # a shape still needs Locust's dispatcher
             self.crew.hold()
         if self.leader:
             self.leader.spawned()
@@ -140,17 +148,17 @@ class Plugin:
             self.gate.report()
 
     def on_count(self, msg: Any, **_: Any) -> None:
-        """A process reports its gate."""
+        """Takes in a process's report of its gate."""
         if self.leader:
             self.leader.count(str(msg.node_id), msg.data)
 
     def on_t0(self, msg: Any, **_: Any) -> None:
-        """The leader has set T0."""
+        """Opens this process's gate at the T0 that the leader has set."""
         if self.gate:
             self.gate.open_at(msg.data["t0_ns"])
 
     def on_stop(self, **_: Any) -> None:
-        """The sale is over here: the buyers are gone, the files are closed. A worker delivers, its master collects."""
+        """Ends the sale in this process: closes its files. A worker then delivers what it recorded; the master collects it."""
         self._close()
         if self.crew and self.leader and self.leader is not self._ended:
             self._ended = self.leader
@@ -169,7 +177,10 @@ class Plugin:
             self.worker.end()
 
     def on_quitting(self, **_: Any) -> None:
-        """All reports must be in before Locust says good-bye. What buyers met is no failure of this process; a crash in it is."""
+        """Waits until all is delivered, before Locust quits, and sets the exit code of a run under the harness.
+
+        Failed requests are results, so they do not make it fail; an exception in a greenlet or a task does.
+        """
         options = self.environment.parsed_options
         self._quits = True
         if self.crew and self.leader:
@@ -184,7 +195,7 @@ class Plugin:
             self.environment.process_exit_code = 2 if crashed else 0
 
     def on_quit(self, **_: Any) -> None:
-        """The last moment."""
+        """Closes what is still open and writes Locust's CSV files a last time."""
         self.on_stop()
         if self.environment.parsed_options.csv_prefix and self.leads:
             write_csv(self.environment, self.environment.parsed_options.csv_prefix)
@@ -196,7 +207,7 @@ class Plugin:
     def _start(self) -> None:
         self._close()
         setup, place = self._begin()
-        # What the last sale froze may go. What was imported stays: a full collection that walks it would hold up the herd.
+        # Frees what the last sale froze; freezes what stays, such as modules: a full collection that walks it would delay buyers.
         gc.unfreeze()
         gc.collect()
         gc.freeze()
@@ -230,19 +241,19 @@ class Plugin:
             self.environment.sale = sale
 
     def _begin(self) -> tuple[Setup, Place]:
-        """The sale: from the options, or from the master."""
+        """What is sold, and this process's place: from the options, or on a worker from the master's message."""
         if self.worker:
             return self.worker.begin()
         return read_setup(self.environment.parsed_options, self.environment.host), Place(0, 1)
 
     def _end(self, why: str) -> None:
-        """A headless run ends by itself, and so does one that the harness judges; in the bare web UI the user decides."""
+        """Ends the run when headless or under the harness. In Locust's web UI without the harness, the user ends it."""
         log.info("The sale is over: %s", why)
         if self._headless or self.sales:
             gevent.spawn(self._finish, self.leader)
 
     def _finish(self, leader: Leader | None) -> None:
-        """Ends a headless run, once all is collected, or the sale of a page."""
+        """Collects what the workers recorded; then quits Locust when headless, or stops the buyers of a sale of the web page."""
         if leader:
             self._collect(leader)
         if self._headless and not self._quits:
@@ -257,7 +268,7 @@ class Plugin:
             self.crew.write(leader.counts)
 
     def _on_t0(self, run_dir: Path | None, t0_ns: int) -> None:
-        """T0 is set, and nobody knows it yet: what comes now may be the last that is heard of a generator."""
+        """Writes T0, and each generator's counts, before T0 is announced: a generator may die before it reports again."""
         if self.crew and self.leader:
             self.crew.write(self.leader.counts)
         if run_dir:
@@ -276,13 +287,13 @@ def _readings(sale: Sale, place: Place) -> dict[str, float]:
 
 
 def _plan(run_dir: Path | None, experiment: Experiment) -> Sequence[int]:
-    """The arrivals as the run has planned them; made here where nobody has."""
+    """The planned arrivals, in nanoseconds after T0: from the run directory if it has a plan, else planned here."""
     if run_dir and (run_dir / PLAN).is_file():
         return read_times(run_dir / PLAN)
     return plan_arrivals(experiment)
 
 
 def _made(path: Path) -> Path:
-    """A path, whose directory is there now."""
+    """`path`, once its directory has been created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

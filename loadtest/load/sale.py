@@ -1,4 +1,4 @@
-"""What the buyers of one process share while one test runs, and who is next."""
+"""What the buyers of one process share during one sale, and which buyer is next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ from loadtest.load.http.endpoint import Endpoint
 from loadtest.manifest.shop import Http
 from loadtest.record.generators import own_name
 
-# Buyers of one process that open their connections at the same time: a listener's backlog is often 128.
+# At most so many buyers of one process connect at the same time: a listener's backlog is often 128.
 CONNECTING = 100
-# An arrival for which no connection was free for so long is dropped: it is not sent, and counted.
+# An open arrival that is this late, for want of a free connection, is dropped: counted, but not sent.
 PATIENCE_NS = 1_000_000_000
 
 
 class Turn(NamedTuple):
-    """One buyer who is to come: a name, an ordinal among those of all processes, from 0, and nanoseconds after T0."""
+    """The next buyer: their name, their ordinal among the buyers of all processes (from 0), and nanoseconds after T0."""
 
     name: str
     ordinal: int
@@ -32,7 +32,11 @@ class Turn(NamedTuple):
 
 @dataclass(slots=True)
 class Sale:
-    """What the buyers of one process share while one test runs. `planned` counts the buy requests that are to come of them."""
+    """What the buyers of one process share during one sale.
+
+    `offsets_ns` is the whole plan of open arrivals, in nanoseconds after T0. `planned` counts the buy requests that this process's
+    buyers are to send. `followed` has (account, order number) of each order that is being polled.
+    """
 
     name: str
     http: Http
@@ -54,17 +58,20 @@ class Sale:
     connecting: Any = field(default_factory=lambda: BoundedSemaphore(CONNECTING))
 
     def __post_init__(self) -> None:
-        """The share of an open plan is known before anybody comes."""
+        """Counts the requests of an open plan, which is known beforehand."""
         if self.experiment.arrivals.open:
             self.planned = sum(self.crowd.persona(ordinal).clicks for ordinal in self._own)
 
     @property
     def share(self) -> Share:
-        """What this process was given so far."""
+        """How many users, buyers and buy requests this process has been given so far."""
         return Share(self.users, len(self._own) if self.experiment.arrivals.open else self.turns, self.planned)
 
     def next_turn(self) -> Turn | None:
-        """One more buyer. There are as many as are asked for, but with open arrivals only those of the plan."""
+        """The next buyer of this process. With open arrivals, None once the plan is used up; otherwise there is always one more.
+
+        An open arrival that is more than PATIENCE_NS late is dropped and counted.
+        """
         while self._next_ordinal() < len(self.offsets_ns) or not self.experiment.arrivals.open:
             turn, ordinal = self.turns, self._next_ordinal()
             self.turns += 1
@@ -78,16 +85,20 @@ class Sale:
 
     @property
     def _own(self) -> range:
-        """The ordinals of an open plan that are this process's."""
+        """The ordinals of an open plan that fall to this process: every `processes`-th."""
         return range(self.process, len(self.offsets_ns), self.processes)
 
     def _next_ordinal(self) -> int:
-        """Every process takes its turn."""
+        """The ordinal of this process's next buyer: processes take turns."""
         return self.turns * self.processes + self.process
 
 
 def sale_of(environment: Any) -> Sale:
-    """The sale of Locust's `environment`."""
+    """The sale that runs in Locust's `environment`.
+
+    Raises:
+        HarnessError: there is none, because the plug-in is not installed.
+    """
     sale = getattr(environment, "sale", None)
     if not isinstance(sale, Sale):
         raise HarnessError("a Buyer without a sale: the scenario must call loadtest.load.plugin.install(locust.events)")

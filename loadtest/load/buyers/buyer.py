@@ -21,19 +21,20 @@ from loadtest.record.history import Kind, Outcome
 
 YEAR_S = 365 * 86_400.0
 FAILED = ("unknown", "refused")
-# Text that the shop wrote is cut to this length.
+# Texts from the shop's answers are cut to this many characters.
 MAX_TEXT = 300
-# The one is several times as quick, the other takes what it will not, such as NaN.
+# msgspec is several times as fast; json accepts what msgspec rejects, such as NaN.
 QUICKLY = msgspec.json.Decoder().decode
 DECODE = json.JSONDecoder().decode
 
 
 class BadStatusError(HttpError):
-    """The shop answered with a status that the manifest calls `refused` or `unknown`."""
+    """The shop's answer counts as `refused` or `unknown`: by the manifest, or because it could not be understood."""
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One request: as the statistics name it, a line sends it and the history announces it; and how its answer is read."""
+    """One request, prepared: `name` is for the statistics, `data` is what a `Line` sends, `begun` is the line of the history that is
+    written before the send, and `read` makes an `Answer` of the response."""
 
     buyer: str
     kind: Kind
@@ -45,10 +46,10 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Buyer(User):  # type: ignore[misc]
-    """The base of every scenario's buyers. A task is one buyer's whole story; when it ends the buyer stays, silent.
+    """The base of every scenario's buyers. A task is all that one buyer does; afterwards the user stays, idle.
 
-    With open arrivals a user of Locust's is not one buyer but a connection that stands ready: when a story ends, it becomes
-    the next buyer of the plan, whose story begins at their time.
+    With open arrivals one Locust user plays several buyers: when the task ends, the user becomes the next buyer of the arrival
+    plan, who is due at a time of their own.
     """
 
     abstract = True
@@ -66,13 +67,13 @@ class Buyer(User):  # type: ignore[misc]
         self._become(self.sale.next_turn())
 
     def lines(self, timeout_s: float, count: int) -> list[Line]:
-        """What this buyer talks to the shop by, one line a click. A base with another client overrides this."""
+        """`count` lines to the shop, one for each simultaneous click. A base with another client overrides this."""
         return lines(self.sale.http, self.sale.where, timeout_s, count)
 
-    # The story's verbs.
+    # What a task may call.
 
     def warm(self) -> None:
-        """Opens every connection by asking for the page that a buyer would look at before the sale; once."""
+        """Opens every connection by requesting the page that buyers look at before the sale. A second call does nothing."""
         if self._warmed:
             return
         self._warmed = True
@@ -81,13 +82,13 @@ class Buyer(User):  # type: ignore[misc]
                 self._exchange(self._warm, time_ns(), connection)
 
     def buy(self) -> Answer:
-        """Asks for one unit, now and once."""
+        """Sends one buy request now, without waiting for T0."""
         return self._exchange(self._buy, time_ns(), self._connections[0])
 
     def buy_at_t0(self) -> list[Answer]:
-        """Stands at the gate until T0, or until this buyer's own time after it, and asks for one unit with every click.
+        """Waits for T0, or for this buyer's own time after it, and sends one buy request per click. Returns their answers.
 
-        Clicks do not wait for each other: each has a connection, and they are sent next to each other.
+        Clicks do not wait for each other: each has a connection of its own, and all are sent at the same moment.
         """
         if not self._arrived:
             self._arrived = True
@@ -102,16 +103,19 @@ class Buyer(User):  # type: ignore[misc]
             gevent.killall(further, block=False)
 
     def poll(self, number: str, due_ns: int | None = None) -> Answer:
-        """Looks once at order `number`: `pending`, `confirmed` or `rejected`."""
+        """Requests the status of order `number` once; its outcome is `pending`, `confirmed`, `rejected` or `unknown`.
+
+        `due_ns` is when the request was scheduled, from which its latency counts; by default now.
+        """
         assert self.sale.http.status is not None
         asked = self._ask("status", self.sale.http.status, {**self._values, "number": quote(number, safe="")})
         return self._exchange(asked, due_ns or time_ns(), self._connections[0])
 
     def follow(self, answer: Answer) -> Answer:
-        """Polls the order of `answer` every `poll_s` until it is confirmed or rejected, or the drain's deadline is past.
+        """Polls the order of `answer` every `poll_s` until it is confirmed or rejected, or the drain's deadline has passed.
 
-        Looks are due on a grid that starts now; a look that comes while the one before is unanswered is left out. An order
-        that this account follows already is left alone.
+        Polls are due at multiples of `poll_s` from now; one that falls due while another is unanswered is skipped. Returns the
+        last answer; returns `answer` itself if it names no order, or one that this account already follows.
         """
         if answer.number is None or self.sale.http.status is None or (self.name, answer.number) in self.sale.followed:
             return answer
@@ -132,7 +136,10 @@ class Buyer(User):  # type: ignore[misc]
     # What Locust calls.
 
     def wait_time(self) -> float:
-        """The story is over, well or not. The buyer parks: Locust would replace one that exits, and buy twice."""
+        """Called when the task has ended or failed. Returns seconds: 0 to go on as the next buyer of an open plan, else YEAR_S.
+
+        The user idles instead of exiting because Locust would replace it, and the new one would buy again.
+        """
         if self.sale.experiment.arrivals.open:
             self._become(self.sale.next_turn())
             if self._turn is not None:
@@ -141,21 +148,24 @@ class Buyer(User):  # type: ignore[misc]
         return YEAR_S
 
     def on_stop(self) -> None:
-        """Hangs up."""
+        """Closes the connections."""
         self._hang_up()
 
-    # Who this is.
+    # Which buyer this user plays.
 
     def _become(self, turn: Turn | None) -> None:
-        """Takes the name and the ways of the next buyer, and makes their request before they are due."""
+        """Takes on the name and persona of the buyer of `turn`, and builds their requests before they are due.
+
+        None, when an open plan has no buyer left, makes the user a placeholder that never buys.
+        """
         self._turn = turn
         name, self._ordinal, _ = turn or Turn("nobody", 0, 0)
         self._persona = self.sale.crowd.persona(self._ordinal)
-        if not self.sale.experiment.arrivals.open:  # of a plan it is known beforehand
+        if not self.sale.experiment.arrivals.open:  # an open plan is counted as a whole, beforehand
             self.sale.planned += self._persona.clicks
         self.name = self._persona.account or name
         self._values = {"sale": self.sale.name, "buyer": self.name}
-        if self.sale.http.cookies:  # they are the buyer's, who is another now
+        if self.sale.http.cookies:  # cookies belong to the previous buyer
             self._hang_up()
             self._warmed = False
         if (missing := self._persona.clicks - len(self._connections)) > 0:
@@ -174,7 +184,7 @@ class Buyer(User):  # type: ignore[misc]
         return self._exchange(self._buy, self._wait_until_due(), connection)
 
     def _wait_until_due(self) -> int:
-        """Returns, in nanoseconds, when this buyer was due."""
+        """Returns when this buyer was due, in nanoseconds since the epoch."""
         assert self._turn is not None
         arrivals, gate = self.sale.experiment.arrivals, self.sale.gate
         if arrivals.open:
@@ -264,13 +274,13 @@ class Buyer(User):  # type: ignore[misc]
 
 
 def sleep_until(due_ns: int) -> None:
-    """Sleeps until `due_ns`, and never less: a timer of the loop may ring early."""
+    """Sleeps until `due_ns`, never shorter: a timer of the event loop may fire early."""
     while (left_ns := due_ns - time_ns()) > 0:
         gevent.sleep(left_ns / 1e9)
 
 
 def value_at(body: bytes, key: str) -> str | None:
-    """The text or whole number at dotted `key` of a JSON answer, as text of at most MAX_TEXT; None when it is not there."""
+    """The string or integer at dotted `key` of a JSON `body`, as text of at most MAX_TEXT characters; None if there is none."""
     try:
         try:
             value = QUICKLY(body)
@@ -290,7 +300,7 @@ def _read_page(response: Response) -> Answer:
 
 
 def _filled(value: Any, values: dict[str, str], where: str) -> Any:
-    """A JSON value with the placeholders in its strings filled."""
+    """JSON `value` with the placeholders in its strings filled from `values`; `where` is named in errors."""
     if isinstance(value, str):
         return fill(value, values, where)
     if isinstance(value, dict):

@@ -1,4 +1,7 @@
-"""Buyers on Locust's own fast client, for scenarios that need more than ours offers. It costs several times the processor time: `benchmarks/client.py` prints both."""
+"""Buyers on Locust's own fast client, for scenarios that need more than our client offers.
+
+It costs several times the processor time: `benchmarks/client.py` measures both.
+"""
 
 from collections.abc import Mapping
 from http.cookiejar import CookieJar
@@ -24,10 +27,10 @@ from loadtest.load.sale import Turn
 
 
 class FastBuyer(Buyer):
-    """A `Buyer` whose `client` is the session that a FastHttpUser has: ``self.client.get("/")`` and all the rest.
+    """A `Buyer` that also has the session of a FastHttpUser as `client`, for requests such as ``self.client.get("/")``.
 
-    The verbs of a buyer record as ever; what a scenario asks through `client` stands in Locust's statistics only. Both share
-    their cookies.
+    The methods of `Buyer` record in the history as usual; requests through `client` appear in Locust's statistics only. Both
+    share their cookies.
     """
 
     abstract = True
@@ -45,14 +48,14 @@ class FastBuyer(Buyer):
         super()._become(turn)
 
     def lines(self, timeout_s: float, count: int) -> list[Line]:
-        """One agent a click, so that clicks do not wait for each other."""
+        """`count` lines with an agent each, so that clicks do not wait for each other."""
         follows = self.sale.http.follow_redirects
         compressed = self.sale.http.compressed
         return [FastLine(self.sale.where, timeout_s, self.cookies, follows, compressed) for _ in range(count)]
 
 
 class Ready(NamedTuple):
-    """What a `FastLine` exchanges."""
+    """A request as `FastLine.exchange` takes it."""
 
     method: str
     url: str
@@ -61,9 +64,9 @@ class Ready(NamedTuple):
 
 
 class FastLine:
-    """One connection of geventhttpclient. Cookies are kept always.
+    """A `Line` over one connection of geventhttpclient. Cookies are always kept.
 
-    *Warning:* neither the size of an answer nor of what it unpacks to is bounded.
+    *Warning:* the size of an answer is not bounded, neither as received nor decompressed.
     """
 
     def __init__(
@@ -81,7 +84,7 @@ class FastLine:
         """What `exchange` takes.
 
         Raises:
-            UsageError: a path or a header that would not stay in its line.
+            UsageError: a space or a control character in the path, a line break in a header.
         """
         self.where.request(method, path, headers, body)
         if self._compressed:
@@ -92,8 +95,8 @@ class FastLine:
         """Sends `request` at most once and returns the whole answer, within the time-out.
 
         Raises:
-            NotSentError: nothing left.
-            DeadlineError, DisconnectedError, BadAnswerError: the shop may have seen it.
+            NotSentError: no byte was sent.
+            DeadlineError, DisconnectedError, BadAnswerError: the shop may have seen the request.
         """
         self._handed = False
         late = DeadlineError(f"no answer in {self.timeout_s:g} s")
@@ -124,8 +127,8 @@ class FastLine:
 
     def _new_agent(self) -> Any:
         agent = _Agent(cookiejar=self._cookies, concurrency=1, max_retries=0, **_settings(self.where, self.timeout_s))
-        # geventhttpclient sends an idempotent request again when its connection closes without an answer, as often as its
-        # pool is large. A buyer asks once.
+        # geventhttpclient resends an idempotent request when its connection closes without an answer, up to pool.size times.
+        # A buyer's request must be sent once only.
         pool = agent.clientpool.get_client(FastRequest(self.where.url).url_split)._connection_pool  # noqa: SLF001 -- it has no setting for that
         pool.size = -1
         get_socket = pool.get_socket
@@ -153,7 +156,7 @@ class FastLine:
 
 
 class _OwnOrigin(FastRequest):  # type: ignore[misc]
-    """A request that no redirect leads to another server."""
+    """A request that refuses to be redirected to another origin."""
 
     def redirect(self, code: int, location: str) -> None:
         super().redirect(code, location)
@@ -162,7 +165,7 @@ class _OwnOrigin(FastRequest):  # type: ignore[misc]
 
 
 class _Agent(LocustUserAgent):  # type: ignore[misc]
-    """Every status is an answer, and every error is the caller's."""
+    """An agent that takes every status for an answer, and raises every error at once."""
 
     request_type = _OwnOrigin
 
@@ -175,7 +178,7 @@ class _Agent(LocustUserAgent):  # type: ignore[misc]
 
 
 def _settings(where: Endpoint, timeout_s: float) -> dict[str, Any]:
-    """What geventhttpclient is told: our time-out, and our verification of certificates."""
+    """Arguments for geventhttpclient: our time-out in seconds, and our verification of certificates."""
     insecure = where.tls is not None and where.tls.verify_mode == ssl.CERT_NONE
     return {
         "connection_timeout": timeout_s,
@@ -186,6 +189,6 @@ def _settings(where: Endpoint, timeout_s: float) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    """The error in one line without addresses, so that equal errors read equal."""
+    """`error` as one line without addresses, so that equal errors have equal texts."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).lower()

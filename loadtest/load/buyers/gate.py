@@ -1,9 +1,9 @@
-"""The gate: buyers meet at a barrier and fire at one wall-clock T0, in one process or in many.
+"""The gate: buyers wait at a barrier and send at one wall-clock T0, in one process or in many.
 
 Each process has a `Gate` that counts its own buyers and reports the counts to the leader (the master, or the only
-process there is) as Locust messages. The `Leader` broadcasts T0 once everybody stands at a gate: Locust's
-``spawning_complete`` comes before any buyer has run a line. T0 is announced in the leader's time, and each process fires when its
-own clock shows that moment: see `clock`.
+process there is) as Locust messages. The `Leader` broadcasts T0 once every buyer has reached a gate; Locust's
+``spawning_complete`` would be too early, since no buyer need have run a line by then. T0 is a time of the leader's clock; each
+process converts it to its own: see `loadtest.load.crew.clock`.
 """
 
 import gc
@@ -22,11 +22,11 @@ COUNT = "gate_count"
 T0 = "gate_t0"
 REPORT_S = 0.02
 LEAD_S = 0.3
-# Distance to T0 grows with the herd, so that the news has reached everyone before it.
+# T0 is announced the further ahead the more buyers there are, so that every process knows it in time.
 LEAD_S_PER_BUYER = 50e-6
-# One for the news itself, the others to measure the clocks once more while everybody stands still.
+# One for the announcement, the others for measuring the clocks once more while all buyers wait.
 LEAD_ROUND_TRIPS = 4
-# So long before T0 the clocks are set.
+# The clock offset is fixed this long before T0.
 SETTLE_S = 0.03
 WATCH_S = 0.5
 
@@ -34,9 +34,9 @@ log = logging.getLogger(__name__)
 
 
 class Share(NamedTuple):
-    """What one process was given: Locust's `users`, the `buyers` that they are, and the buy requests `planned` for those.
+    """One process's share of the sale: Locust `users`, the `buyers` that they play, and the buy requests `planned` for those.
 
-    With open arrivals a user is one buyer after the other, and the share is the whole part of the plan, whoever has come of it.
+    With open arrivals one user plays several buyers, and `buyers` counts all that the plan gives this process, arrived or not.
     """
 
     users: int = 0
@@ -46,8 +46,8 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What one process reports: its `Share`; how many of its users have `arrived` at the gate and are `done`; its clock; and whether
-    it `ships` what it records."""
+    """The report of one process: its `Share`, how many of its users have `arrived` at the gate and how many are `done`, whether it
+    knows T0, its clock (see `loadtest.load.crew.clock`), and whether it `ships` what it records to the master."""
 
     arrived: int = 0
     done: int = 0
@@ -62,9 +62,9 @@ class Count:
 
 
 class Gate:
-    """The barrier of one process. It opens once, and stays open for whoever comes late. `t0_ns` is as `clock` here shows it.
+    """The barrier of one process. It opens once, and stays open for buyers who come late.
 
-    `given` tells what this process was given so far.
+    `t0_ns` is T0 by this process's own clock, in nanoseconds since the epoch. `given` returns the process's share so far.
     """
 
     def __init__(
@@ -89,54 +89,54 @@ class Gate:
 
     @property
     def waiting(self) -> int:
-        """Buyers that stand at the closed gate."""
+        """How many buyers wait at the closed gate."""
         return 0 if self._opened.is_set() else self.arrived
 
     def wait(self) -> int:
-        """Arrives, waits for T0 without spinning, and returns it in nanoseconds."""
+        """Counts one more buyer, waits for T0 without spinning, and returns it in nanoseconds."""
         self.arrive()
         return self.watch()
 
     def arrive(self) -> None:
-        """One more buyer stands at the gate."""
+        """Counts one more buyer as waiting at the gate."""
         self.arrived += 1
         self._report_soon()
 
     def watch(self) -> int:
-        """Waits for T0 without being counted: the second click of a buyer who arrives anyway."""
+        """Waits for T0 without counting a buyer, and returns it in nanoseconds. For each click of a buyer who has arrived."""
         self._opened.wait()
         assert self.t0_ns is not None
         return self.t0_ns
 
     def announced(self) -> int:
-        """Waits until T0 is known for good, which is some time before it, and returns it."""
+        """Waits until T0 is final, SETTLE_S before it, and returns it in nanoseconds."""
         self._announced.wait()
         assert self.t0_ns is not None
         return self.t0_ns
 
     def opens_before(self, moment_ns: int) -> bool:
-        """Waits until `moment_ns`, or until the gate opens. Returns whether it did."""
+        """Waits until `moment_ns`, or until the gate opens if that is sooner. Returns whether the gate is open."""
         return bool(self._opened.wait(max(0.0, (moment_ns - time_ns()) / 1e9)))
 
     def leave(self) -> None:
-        """One buyer's story is over."""
+        """Counts one more user as done."""
         self.done += 1
         self._report_soon()
 
     def open_at(self, t0_ns: int) -> None:
-        """Opens at `t0_ns` of the leader's time. Told twice, it keeps the first."""
+        """Has the gate open at `t0_ns` of the leader's clock. A second call does nothing."""
         if self.t0_ns is None:
             self.t0_ns = self.clock.here_ns(t0_ns)
             self._releaser = gevent.spawn(self._release, t0_ns)
 
     def close(self) -> None:
-        """Ends the round: nobody is released any more."""
+        """Ends the sale for this gate: a gate that is still closed stays closed."""
         self._closed = True
         if self._releaser is not None:
             self._releaser.kill(block=False)
 
     def report(self) -> None:
-        """Tells the leader how things stand."""
+        """Sends a `Count` to the leader."""
         self._report_due = False
         clock = self.clock
         count = Count(
@@ -144,11 +144,11 @@ class Gate:
             clock.ready, clock.offset_ns, clock.uncertainty_ns, self._ships,
         )  # fmt: skip
         self._runner.send_message(COUNT, asdict(count))
-        if not count.clock_ready and not self._closed:  # the leader waits for that, though nobody arrives any more
+        if not count.clock_ready and not self._closed:  # the leader waits for the clock, arrivals or not
             self._report_soon()
 
     def _release(self, t0_ns: int) -> None:
-        # The waiting buyers stay, too: no collection needs to walk them while they fire.
+        # Freezes the waiting buyers, so that no garbage collection walks them while they send.
         gc.freeze()
         self.clock.hurry()
         gevent.sleep(max(0.0, (t0_ns - self.clock.now_ns()) / 1e9 - SETTLE_S))
@@ -161,20 +161,21 @@ class Gate:
         self._opened.set()
 
     def _report_soon(self) -> None:
-        """One message for all that happens within a moment, not one a buyer."""
+        """Reports within REPORT_S, in one message for all buyers who come until then."""
         if not self._report_due:
             self._report_due = True
             gevent.spawn_later(REPORT_S, self.report)
 
 
 class Leader:
-    """Decides T0, and knows when the last buyer has an answer.
+    """Sets T0, and notices when the last buyer is done.
 
-    `on_t0` hears T0 in nanoseconds before anybody else does, `on_end` is called once: when every buyer of a process that lives is
-    done, or `deadline_s` after T0. `is_gone` tells of a process, by its node, whether it has died: nobody waits for its buyers.
+    `on_t0` is called with T0 in nanoseconds before it is broadcast. `on_end` is called once, with the reason: every buyer of the
+    live processes is done, or T0 was `deadline_s` ago. `is_gone` says whether the process of a Locust node has died; its buyers
+    are not waited for.
 
-    Where a LoadTestShape changes how many users Locust is to run, `buyers` says how many come in all. `at_once` is false where they
-    are not to wait for each other: then the first to arrive sets T0.
+    `buyers` is their total where a LoadTestShape changes Locust's number of users during the run. With `at_once` false, buyers do
+    not wait for each other: T0 is set when the first arrives.
     """
 
     def __init__(
@@ -202,7 +203,7 @@ class Leader:
         self._ended = False
 
     def spawned(self) -> None:
-        """Every buyer exists: from now on they have `gather_s` to reach the gate."""
+        """Starts the time-out `gather_s` within which all buyers must reach the gate: Locust has spawned them."""
         if self.t0_ns is None:
             self._timers.append(gevent.spawn_later(self._gather_s, self._give_up))
 
@@ -214,13 +215,13 @@ class Leader:
         self._look()
 
     def close(self) -> None:
-        """Ends the round: its timers ring no more."""
+        """Stops the timers; `on_end` is not called any more."""
         self._ended = True
         for timer in self._timers:
             timer.kill(block=False)
 
     def _look(self) -> None:
-        """Announces T0, or the end, when it is time. Users of a process that died count as having come and gone."""
+        """Announces T0, or the end, once its condition holds. Users of a process that died count as arrived and done."""
         if self._ended:
             return
         gone = [node for node in self.counts if self._is_gone(node)]

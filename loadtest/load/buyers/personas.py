@@ -1,4 +1,4 @@
-"""Buyers with habits: verbs for the stories that scenarios tell, on top of `Buyer`'s. A class may have several of these."""
+"""Base classes that add to what a `Buyer` can do: reload the page, retry. A scenario's class may inherit from several."""
 
 from time import time_ns
 from typing import Any
@@ -14,14 +14,14 @@ GOLDEN = 0.618_033_988_749_895
 
 
 class Shopper(Buyer):
-    """The plain story: looks at the page, waits for the sale or for their time, clicks, and watches each order they won."""
+    """The plain buyer: loads the page, waits for T0 or for their own time after it, clicks, and follows each order they won."""
 
     abstract = True
 
     @tag("buy")  # type: ignore[untyped-decorator]
     @task  # type: ignore[untyped-decorator]
     def shop(self) -> None:
-        """The whole of it."""
+        """Loads the page, buys, and follows each order won."""
         self.warm()
         for answer in self.buy_at_t0():
             if answer.outcome == "won":
@@ -29,7 +29,7 @@ class Shopper(Buyer):
 
 
 class Refresher(Buyer):
-    """Cannot wait: reloads the countdown page before T0."""
+    """Can reload the countdown page before T0."""
 
     abstract = True
 
@@ -38,9 +38,9 @@ class Refresher(Buyer):
         self._lookout: Any = None
 
     def refresh(self) -> None:
-        """Waits `presale_s`. A refresher reloads the countdown page meanwhile, and on until T0, every `refresh_s`.
+        """Waits `presale_s`, unless T0 is set already. A refresher reloads the countdown page every `refresh_s` from now until T0.
 
-        Those looks have a connection of their own: one that is unanswered at T0 does not hold up the click.
+        The reloads have a connection of their own, so that one that is unanswered at T0 does not delay the click.
         """
         presale_s = self.sale.experiment.traffic.presale_s
         if self.sale.gate.t0_ns is None and presale_s:
@@ -49,7 +49,7 @@ class Refresher(Buyer):
             gevent.sleep(presale_s)
 
     def on_stop(self) -> None:
-        """Hangs up, and looks no more."""
+        """Stops reloading and closes the connections."""
         if self._lookout is not None:
             self._lookout.kill(block=False)
         super().on_stop()
@@ -57,7 +57,7 @@ class Refresher(Buyer):
     def _look_until_t0(self) -> None:
         step_s = self.sale.experiment.traffic.refresh_s
         [connection] = self.lines(self.sale.experiment.arrivals.timeout_s, 1)
-        # Phases lie evenly between 0 and 1, in whatever order buyers come: no two refreshers look in step.
+        # Multiples of the golden ratio modulo 1 are spread evenly for any number of buyers: reloads do not coincide.
         due_ns = time_ns() + int(self._ordinal * GOLDEN % 1 * step_s * 1e9)
         try:
             while not self.sale.gate.opens_before(due_ns):
@@ -68,14 +68,14 @@ class Refresher(Buyer):
 
 
 class Stubborn(Buyer):
-    """Asks again when nobody answers."""
+    """Can retry a buy request that failed."""
 
     abstract = True
 
     def retry(self, answer: Answer) -> Answer:
-        """Asks again, up to `retries` times, while there is no answer or one that asks for patience, and returns the last.
+        """Retries up to `retries` times, while the answer is worth it (see `Answer.worth_a_retry`). Returns the last answer.
 
-        Each retry is an operation of its own, due when the backoff is over.
+        Each retry is an operation of its own in the history, of kind `retry`, due when the backoff is over.
         """
         again = replace(self._buy, kind="retry", begun=begun(self.name, "retry"))
         for tries in range(1, self.sale.experiment.traffic.retries + 1):

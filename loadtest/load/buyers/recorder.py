@@ -1,11 +1,13 @@
-"""Writes one shard of the history: who is about to ask, before each send, and the whole operation, after each answer.
+"""Writes one shard of the history: a line before each request is sent, and the whole operation after its answer.
 
-What is begun is stored into a shared mapping of the file, so that it is in the kernel's hands before the request is sent:
-it survives a ``kill -9`` of this process (not a power cut of the machine). It is a line made once and written often: numbers
-in it would cost more than all the rest. What ended follows in batches, with every BATCH-th answer and with every `flush`: of a
-killed process the answers since then are missing, and read as `unknown`, which is sound. The file grows in preallocated chunks
-and is cut to its length at the close. A killed process therefore leaves NUL bytes after the last line, and at most one torn
-line before them: a reader strips trailing NULs and drops a last line without its line feed.
+The line before the send goes into a shared mapping of the file, so that the kernel has it before the request leaves: it survives
+a ``kill -9`` of this process (not a power cut of the machine). It has no times, so that it can be encoded ahead: encoding numbers
+for each send would cost more than everything else. Ended operations are written in batches, at every BATCH-th answer and at
+every `flush`: a killed process loses the answers since then, and those operations read as `unknown`, which is sound.
+
+The file grows in preallocated chunks and is truncated to its length when closed. A killed process therefore leaves NUL bytes
+after the last line, and at most one torn line before them: a reader strips trailing NULs and drops a last line without its line
+feed.
 """
 
 import contextlib
@@ -20,9 +22,9 @@ from loadtest.errors import HarnessError
 from loadtest.record.history import Kind, Outcome
 
 CHUNK_BYTES = 4 * 1024 * 1024
-# So many operations that ended are written together: encoding them at once takes a quarter of the time.
+# Ended operations that are written together: encoding them at once takes a quarter of the time.
 BATCH = 64
-# Linux's MADV_POPULATE_WRITE: pages are there before they are written, not one fault each while buyers wait.
+# Linux's MADV_POPULATE_WRITE: maps the pages ahead, instead of by one page fault each while buyers wait.
 POPULATE_WRITE = 23
 JSON_LINES = msgspec.json.Encoder().encode_lines
 
@@ -33,10 +35,10 @@ class Answer(
     omit_defaults=True,
     rename={"outcome": "o", "number": "n", "error": "x", "http_status": "h"},
 ):
-    """What a buyer made of one answer. What is not known is left out of its line.
+    """What one answer meant to a buyer. Fields that are None are left out of its line in the history.
 
-    `http_status` is None without an answer; `refused` then means that the request never left. It holds no cycles, so no
-    collection walks it, nor what ended.
+    `http_status` is None without an answer; `refused` then means that the request was never sent. Neither this nor `Ended`
+    can be part of a cycle, so the garbage collector does not track them (``gc=False``).
     """
 
     outcome: Outcome
@@ -46,7 +48,7 @@ class Answer(
 
     @property
     def worth_a_retry(self) -> bool:
-        """Whether there was no answer, or one that asks for patience."""
+        """Whether the request was not sent, its outcome is `unknown`, or the shop answered `throttled`."""
         never_left = self.outcome == "refused" and self.http_status is None
         return never_left or self.outcome in ("unknown", "throttled")
 
@@ -56,7 +58,7 @@ class Ended(
     gc=False,
     rename={"buyer": "b", "kind": "k", "scheduled_ns": "s", "start_ns": "t", "end_ns": "e", "answer": "a"},
 ):
-    """An operation that ended, and the line of the history that says so."""
+    """An operation that has ended, as its line in the history has it. Times are nanoseconds since the epoch."""
 
     buyer: str
     kind: Kind
@@ -67,16 +69,16 @@ class Ended(
 
 
 def begun(buyer: str, kind: Kind) -> bytes:
-    """The line that says that `buyer` is about to send an operation of `kind`."""
+    """The line of the history that says that `buyer` is about to send a request of `kind`."""
     return msgspec.json.encode({"b": _in_unicode(buyer), "k": kind}) + b"\n"
 
 
 class Recorder:
-    """The shard ``<history>/<generator>.jsonl``. One that exists is continued.
+    """Writes the shard ``<history>/<generator>.jsonl``. An existing one is continued.
 
-    It is used as ``write(begun(…))`` before a send, `write_further` where that raises ValueError for want of room, and
-    ``ended.append(…)`` after the answer, with a `flush` once BATCH have ended. The mapping's and the list's own methods are the
-    fastest there are: a method of Python's around each would cost more than what it does.
+    Call ``write(begun(…))`` before a send, and `write_further` if that raises ValueError because the mapping is full. After the
+    answer call ``ended.append(…)``, and `flush` once BATCH have ended. Callers use the methods of the mapping and the list
+    directly, because a Python method around each would cost more than the work itself.
 
     Raises:
         HarnessError: the file cannot be written, or the disk is full.
@@ -94,7 +96,7 @@ class Recorder:
         self.ended: list[Ended] = []
 
     def flush(self) -> None:
-        """Writes the operations that ended."""
+        """Writes the operations that have ended since the last flush."""
         lines = ended_lines(self.ended)
         self.ended.clear()
         try:
@@ -103,7 +105,11 @@ class Recorder:
             self.write_further(lines)
 
     def write_further(self, lines: bytes) -> None:
-        """Writes what does not fit into what is mapped."""
+        """Maps the file anew, one chunk longer, and writes `lines`, which no longer fitted.
+
+        Raises:
+            HarnessError: the history is closed, or the disk is full.
+        """
         if self._closed:
             raise HarnessError(f"{self.path}: an operation after the history was closed")
         end = self._map.tell()
@@ -112,7 +118,7 @@ class Recorder:
         self.write(lines)
 
     def close(self) -> None:
-        """Cuts the file to its length. Nothing can be recorded afterwards; closing twice is fine."""
+        """Flushes, and truncates the file to its length. Nothing can be recorded afterwards; a second call does nothing."""
         if self._closed:
             return
         self.flush()
@@ -123,9 +129,9 @@ class Recorder:
         os.close(self._fd)
 
     def _mapped(self, end: int) -> mmap.mmap:
-        """The file, one chunk longer, to be written from `end`.
+        """A mapping of the file, made one chunk longer, positioned at byte `end`.
 
-        Blocks are reserved before they are mapped: a full disk must be an error here, not a SIGBUS later.
+        Disk blocks are reserved before they are mapped: a full disk must be an error here, not a SIGBUS later.
         """
         try:
             if hasattr(os, "posix_fallocate"):
@@ -144,7 +150,7 @@ class Recorder:
 
 
 def ended_lines(ended: Sequence[Ended]) -> bytes:
-    """Lines of the history, encoded in one go. What is no Unicode in text from outside (a lone surrogate) becomes a question mark."""
+    """`ended` as lines of the history. A lone surrogate in a text from outside, which UTF-8 cannot encode, becomes ``?``."""
     try:
         return JSON_LINES(ended)
     except UnicodeEncodeError:
@@ -163,7 +169,7 @@ def _in_unicode(text: str) -> str:
 
 
 def _whole(path: Path) -> int:
-    """The end of the last whole line of an existing shard, which is cut to that end."""
+    """Truncates an existing shard after its last whole line, and returns its length in bytes; 0 if there is none."""
     if not path.exists():
         return 0
     end = path.read_bytes().rstrip(b"\0").rfind(b"\n") + 1

@@ -1,4 +1,4 @@
-"""A LoadTestShape whose numbers are the experiment's: buyers are spawned by `[arrivals] steps`."""
+"""A LoadTestShape that spawns buyers as `[arrivals] steps` of the experiment says."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,20 @@ from loadtest.load.options import read_setup
 
 
 class StepShape(LoadTestShape):  # type: ignore[misc]
-    """Spawns as many buyers in each second as the step is to have in it. They stay when they have bought.
+    """Spawns in each second as many buyers as the current step says. Buyers who have bought stay, idle.
 
-    *Warning:* Locust looks at a shape once a second, and spawns that second's buyers together: this is a closed ramp for the eye,
-    and a step of less than a second is lost. Open arrivals are not.
+    *Warning:* Locust asks a shape once a second and spawns that second's buyers together. The ramp is approximate, and a step
+    shorter than a second is lost; for exact times use open arrivals, such as `stepped`.
     """
 
     abstract = True
 
     def tick(self) -> tuple[int, float]:
-        """How many buyers there are to be, and the rate at which they are spawned. It never ends the run: the last answer does."""
+        """The number of buyers a second from now, and their spawn rate per second. Never None: the last answer ends the run.
+
+        Raises:
+            UsageError: the experiment has no steps, or another kind of arrivals.
+        """
         steps = self._steps()
         now, soon = (arrived(steps, self.get_run_time() + ahead_s) for ahead_s in (0, 1))
         return max(1, soon), max(1, soon - now)
@@ -35,7 +39,7 @@ class StepShape(LoadTestShape):  # type: ignore[misc]
 
 
 def arrived(steps: Sequence[Step], at_s: float) -> int:
-    """How many have come by then."""
+    """How many buyers `steps` have brought `at_s` seconds after the start."""
     total = 0.0
     for rate_per_s, seconds in steps:
         total += rate_per_s * min(max(at_s, 0), seconds)

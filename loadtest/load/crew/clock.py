@@ -1,8 +1,8 @@
 """Clocks: how far the master's clock is ahead of this process's, measured over Locust's own messages.
 
 An exchange is NTP's (RFC 5905, section 8), with one time stamp at the master for both receipt and sending: the process sends its
-time, the master answers with its own, and the offset is that less the middle of the round trip. It is wrong by half the round trip
-at most. Whoever waits in a queue makes a round trip longer, so the exchange of the least round trip is the one to believe.
+time, the master answers with its own, and the offset is the master's time minus the midpoint of the round trip. It is wrong by at
+most half the round trip. Queueing makes a round trip longer, so the exchange with the shortest one is used.
 *Warning:* where one way takes longer than the other the offset is wrong by half the difference, and nothing in the exchange shows it.
 """
 
@@ -13,54 +13,54 @@ from typing import Any, NamedTuple
 import gevent
 
 CLOCK = "gate_clock"
-# A process that has made so many exchanges can be told a T0.
+# Exchanges that a process must have made before T0 can be set.
 ENOUGH = 8
-# The best of so many is taken: at EVERY_S of the last 8 s, in a hurry of the last 0.6 s.
+# The best of the last so many exchanges is used: those of 8 s at EVERY_S, of 0.6 s at HURRY_S.
 KEPT = 32
 EVERY_S = 0.25
 HURRY_S = 0.02
-# After T0 an exchange now and then shows whether the clock stays.
+# Between exchanges after T0, which only show whether the clocks drift.
 WATCH_S = 1.0
 
 
 class Exchange(NamedTuple):
-    """One round trip, and what must be added to our time to get the master's."""
+    """One exchange: its round trip, and the offset to add to this process's time to get the master's."""
 
     round_trip_ns: int
     offset_ns: int
 
 
 class Clock:
-    """The master's own clock, and that of the only process there is: right by definition."""
+    """The clock of the master, or of the only process there is. Its offset is 0 by definition."""
 
     ready = True
     offset_ns = 0
     uncertainty_ns = 0
 
     def here_ns(self, there_ns: int) -> int:
-        """The master's time `there_ns` as this process's clock shows it."""
+        """The master's time `there_ns`, converted to this process's clock."""
         return there_ns - self.offset_ns
 
     def now_ns(self) -> int:
-        """The master's time now."""
+        """The time now by the master's clock, in nanoseconds since the epoch."""
         return time_ns() + self.offset_ns
 
     def reading(self) -> dict[str, float]:
-        """What the samples say of it."""
+        """Metric → value, for the generator's samples."""
         return {}
 
     def hurry(self) -> None:
-        """T0 is near: measures as often as it can."""
+        """Measures more often, every HURRY_S, since T0 is near."""
 
     def freeze(self) -> None:
-        """T0 is here: from now on the offset stays, so that no interval is longer or shorter than it was."""
+        """Fixes the offset for the rest of the sale, so that differences of recorded times are true intervals."""
 
     def close(self) -> None:
-        """Measures no more."""
+        """Stops measuring."""
 
 
 class MeasuredClock(Clock):
-    """The clock of a process that has a master, measured from its making until it is closed."""
+    """The clock of a worker, measured against the master's from creation until closed."""
 
     def __init__(self, runner: Any) -> None:
         self._runner = runner
@@ -71,50 +71,50 @@ class MeasuredClock(Clock):
 
     @property
     def ready(self) -> bool:  # type: ignore[override]
-        """Whether enough was measured to rely on."""
+        """Whether there were enough exchanges to rely on the offset."""
         return self._frozen is not None or len(self._kept) >= ENOUGH
 
     @property
     def best(self) -> Exchange:
-        """The exchange that counts."""
+        """The exchange whose offset is used."""
         return self._frozen or self._measured
 
     @property
     def offset_ns(self) -> int:  # type: ignore[override]
-        """To be added to our time."""
+        """Nanoseconds to add to this process's time to get the master's."""
         return self.best.offset_ns
 
     @property
     def uncertainty_ns(self) -> int:  # type: ignore[override]
-        """The offset is wrong by so much at most."""
+        """The greatest possible error of the offset, in nanoseconds."""
         return self.best.round_trip_ns // 2
 
     def answered(self, sent_ns: int, there_ns: int) -> None:
-        """The master's answer is here."""
+        """Takes in the master's answer: its time `there_ns`, to what was sent at `sent_ns` of this process's time."""
         now_ns = time_ns()
         self._kept.append(Exchange(now_ns - sent_ns, there_ns - (sent_ns + now_ns) // 2))
         if self._step_s == HURRY_S and self._frozen is None and len(self._kept) == ENOUGH:
             self._step_s = EVERY_S
 
     def reading(self) -> dict[str, float]:
-        """The offset as it is measured now, and how far it may be wrong, in milliseconds."""
+        """The offset as measured now (not the frozen one) and its greatest possible error, in milliseconds."""
         now = self._measured
         return {"clock_offset_ms": now.offset_ns / 1e6, "clock_uncertainty_ms": now.round_trip_ns / 2e6}
 
     def hurry(self) -> None:
-        """T0 is near: measures as often as it can."""
+        """Measures more often, every HURRY_S, since T0 is near."""
         self._greenlet.kill(block=False)
         self._step_s = HURRY_S
         self._greenlet = gevent.spawn(self._measure)
 
     def freeze(self) -> None:
-        """The offset stays as it is; further exchanges only show whether that was right."""
+        """Fixes the offset; later exchanges, every WATCH_S, go into `reading` only."""
         self._frozen = self._measured
         self._kept.clear()
         self._step_s = WATCH_S
 
     def close(self) -> None:
-        """Measures no more."""
+        """Stops measuring."""
         self._greenlet.kill(block=False)
 
     @property

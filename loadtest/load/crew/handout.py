@@ -1,4 +1,4 @@
-"""What the master hands to each worker before the buyers come: the sale as a message, so that a worker needs no file of the run."""
+"""The message by which the master gives each worker the sale before the buyers start. A worker needs no file of the run."""
 
 import tomllib
 from collections.abc import Sequence
@@ -18,18 +18,18 @@ HANDOUT = "gate_handout"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A worker's place among the `processes` of a sale, from 0."""
+    """Which of the `processes` of a sale this one is; `process` counts from 0."""
 
     process: int
     processes: int
 
     @property
     def name(self) -> str:
-        """The name of its shards."""
+        """The name of the process, as in the file names of its shards."""
         return f"g{self.process}"
 
     def shards(self, run_dir: Path) -> dict[str, Path]:
-        """Where it records, by the kind of what it records."""
+        """The files it records into, by kind: ``history`` and ``samples``."""
         return {
             "history": run_dir / "history" / f"{self.name}.jsonl",
             "samples": run_dir / "samples" / f"generator-{self.name}.jsonl",
@@ -37,7 +37,8 @@ class Place:
 
 
 def hand_out(setup: Setup, place: Place, offsets_ns: Sequence[int] | None = None) -> dict[str, Any]:
-    """The message for the worker at `place`. `offsets_ns` is the plan of arrivals where it takes a file to make it."""
+    """The message for the worker at `place`. `offsets_ns` is the plan of arrivals, in
+    nanoseconds after T0, where a worker could not make it because it comes from a file."""
     run_dir = setup.run_dir and setup.run_dir.resolve()
     return {
         "experiment": setup.experiment.to_toml(),
@@ -51,10 +52,10 @@ def hand_out(setup: Setup, place: Place, offsets_ns: Sequence[int] | None = None
 
 
 def take(message: Any, options: Any, host: str | None) -> tuple[Setup, Place]:
-    """The sale in `message`, and the place of this worker. `run_dir` is None where this machine does not have it.
+    """The sale in `message`, and this worker's place in it. Its `run_dir` is None if this process cannot reach the master's.
 
     Raises:
-        HarnessError: there is no message: this worker came when the sale had begun.
+        HarnessError: there is no message, because this worker connected after the sale had begun.
     """
     if message is None or not host:
         raise HarnessError("the master handed out no sale; start every worker before the sale, with this very version")
@@ -66,21 +67,21 @@ def take(message: Any, options: Any, host: str | None) -> tuple[Setup, Place]:
 
 
 def machine() -> str:
-    """What tells this machine from every other, since its last start."""
+    """An identifier of this machine since its last boot; empty where there is none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:  # not Linux: every machine is another
+    except OSError:  # not Linux
         return ""
 
 
 def mark(run_dir: Path) -> list[Any]:
-    """What a process finds at this path only if it is the same directory on the same machine."""
+    """Identifies the directory: a process that gets an equal mark for this path sees the same directory on the same machine."""
     found = run_dir.stat()
     return [machine(), found.st_dev, found.st_ino]
 
 
 def _here(run_dir: Any) -> Path | None:
-    """The master's run directory, where this process can write into it."""
+    """The master's run directory, if this process sees the same one; else None."""
     if not run_dir:
         return None
     path = Path(run_dir["path"])

@@ -1,4 +1,4 @@
-"""The master's side of a sale with several generators: what each worker was given, what it has delivered, and whether it lives."""
+"""The master's side of a sale with several generators: what each worker was given and has delivered, and whether it is alive."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from loadtest.load.options import Setup
 from loadtest.record.generators import Generator, write_generators
 
 END = "gate_end"
-# A worker that says nothing for so long while its history is waited for has died.
+# When no worker has delivered anything for so long, the master stops waiting for the rest.
 QUIET_S = 5.0
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Member:
-    """One worker of a sale. `copies` are its shards here."""
+    """One worker of a sale. `copies` are the master's copies of its shards, by kind."""
 
     place: Place
     copies: dict[str, Copy] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Member:
 
 
 class Crew:
-    """The workers of one sale after the other."""
+    """The workers of each sale, one sale after another."""
 
     def __init__(self, runner: Any) -> None:
         self._runner = runner
@@ -47,9 +47,9 @@ class Crew:
         runner.register_message(DELIVERED, self.on_delivered)
 
     def begin(self, setup: Setup, offsets_ns: Sequence[int] | None = None) -> None:
-        """Hands the sale out to every worker that is there, with the arrivals where a worker could not plan them itself.
+        """Hands the sale out to every connected worker, with `offsets_ns` where a worker could not plan the arrivals itself.
 
-        Places go by the order in which workers came.
+        Places are given in the order in which the workers connected.
         """
         self._run_dir = setup.run_dir
         self._collecting = None
@@ -60,33 +60,36 @@ class Crew:
             self._runner.send_message(HANDOUT, hand_out(setup, member.place, offsets_ns), client_id=node)
 
     def hold(self) -> None:
-        """Everybody is there: from now on Locust makes no buyers in the place of a dead worker's, and moves none to a late worker."""
+        """Keeps Locust from respawning the buyers of a dead worker elsewhere, and from moving buyers to a late worker.
+
+        Call it once all buyers are spawned.
+        """
         self._runner._users_dispatcher = None  # noqa: SLF001 (there is no option for it)
 
     def is_gone(self, node: str) -> bool:
-        """Whether a worker has died, or left."""
+        """Whether the worker `node` has died or disconnected."""
         client = self._runner.clients.get(node)
         return client is None or client.state == STATE_MISSING
 
     def write(self, counts: Mapping[str, Count]) -> None:
-        """Writes down how things stand with every generator: at T0 what is to come, at the end what became of it."""
+        """Writes ``generators.json``: at T0 what each generator is to send, at the end also whether its history is whole."""
         if self._run_dir:
             write_generators(self._run_dir, [_generator(m, counts.get(node)) for node, m in self._members.items()])
 
     def collect(self) -> None:
-        """Ends the sale at every worker, and waits until each that lives has delivered. Once; who comes later waits along."""
+        """Ends the sale at every worker, and waits until each live one has delivered. Further calls wait for the same end."""
         self._collecting = self._collecting or gevent.spawn(self._collect)
         self._collecting.join()
 
-    # What workers say.
+    # Messages from workers.
 
     def on_clock(self, msg: Any, **_: Any) -> None:
-        """A worker asks for the time."""
+        """Answers a worker with the master's time."""
         answer = {"sent_ns": msg.data["sent_ns"], "there_ns": time_ns()}
         self._runner.send_message(CLOCK, answer, client_id=msg.node_id)
 
     def on_piece(self, msg: Any, **_: Any) -> None:
-        """A piece of a shard."""
+        """Adds a piece to the copy of a worker's shard, and acknowledges what the copy has."""
         member, kind = self._members.get(msg.node_id), msg.data["kind"]
         if member is None or self._run_dir is None:
             return
@@ -97,7 +100,7 @@ class Crew:
         self._runner.send_message(RECEIVED, {"kind": kind, "received": received}, client_id=msg.node_id)
 
     def on_delivered(self, msg: Any, **_: Any) -> None:
-        """A worker has nothing left."""
+        """Notes that a worker has delivered everything."""
         if member := self._members.get(msg.node_id):
             self._heard = monotonic()
             member.delivered = True

@@ -1,9 +1,9 @@
-"""Shipping: shards of a worker that cannot see the run directory go to the master, while they grow, over Locust's own channel.
+"""Shipping: a worker that cannot reach the run directory sends its shards to the master while they grow, as Locust messages.
 
 A worker records into files of its own and sends what is new in them, in order, a few pieces at a time. A piece says at which byte
-of its shard it begins: the master appends what continues its copy, leaves out what it has, and answers how far it has come. What is
-not acknowledged in time is sent again from there. So nothing is lost, doubled or out of order, however the messages fare; and of a
-worker that dies the master has all but the last moment.
+of its shard it begins: the master appends what continues its copy, skips what it has, and acknowledges how many bytes it has. What
+is not acknowledged in time is sent again from there. So nothing is lost, duplicated or out of order, whichever messages are lost;
+and of a worker that dies the master has all but the last moments.
 """
 
 import contextlib
@@ -20,22 +20,22 @@ PIECE = "gate_piece"
 RECEIVED = "gate_received"
 DELIVERED = "gate_delivered"
 
-# A look every so often, a few pieces each: some 5 MB/s, and never long between two buyers.
+# Every STEP_S at most PIECES pieces of each shard: about 5 MB/s, and no long interruption of the buyers.
 STEP_S = 0.1
 PIECE_BYTES = 128 * 1024
 PIECES = 4
-# Unacknowledged bytes of a shard, at most.
+# The most unacknowledged bytes of a shard.
 WINDOW_BYTES = 4 * 1024 * 1024
-# Without news of an acknowledgement for so long, everything since is sent again.
+# After so long without an acknowledgement, everything unacknowledged is sent again.
 AGAIN_S = 2.0
 
 log = logging.getLogger(__name__)
 
 
 class Growing:
-    """A shard on this machine that is about to be written, and how many bytes of what is written are `sent` and `received`.
+    """A shard of this worker, and how many of its bytes are `sent`, and `received` by the master.
 
-    What stands there already is of an earlier sale, and not sent.
+    Bytes that are in the file at the start belong to an earlier sale: they are neither sent nor counted.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,9 +46,9 @@ class Growing:
         self._base = os.fstat(self._fd).st_size
 
     def piece(self) -> bytes:
-        """What is to be sent next: whole lines, at most about PIECE_BYTES; empty where there is nothing, or too much under way.
+        """What to send next: whole lines, at most PIECE_BYTES; empty if there is nothing new, or too much is unacknowledged.
 
-        A shard is mapped ahead of what is written: NUL bytes, and a line that is being written, follow the last line feed.
+        What follows the last line feed is not sent: a line that is still being written, and the NUL bytes of the mapping.
         """
         if self.sent - self.received >= WINDOW_BYTES:
             return b""
@@ -56,34 +56,34 @@ class Growing:
         return found[: found.rfind(b"\n") + 1]
 
     def acknowledge(self, received: int) -> None:
-        """The master has the first `received` bytes."""
+        """Takes in that the master has the first `received` bytes."""
         if received > self.received:
             self.received, self._waits_since = received, monotonic()
             self.sent = max(self.sent, received)
 
     def advance(self, sent: int) -> None:
-        """So many bytes more are under way."""
+        """Counts `sent` bytes more as sent."""
         if self.sent == self.received:
             self._waits_since = monotonic()
         self.sent += sent
 
     def doubt(self) -> None:
-        """Goes back to what is certain, where it took too long."""
+        """Goes back to the last acknowledged byte, if there was no acknowledgement for AGAIN_S."""
         if self.received < self.sent and monotonic() - self._waits_since > AGAIN_S:
             self.sent = self.received
 
     @property
     def delivered(self) -> bool:
-        """Whether the master has all there is."""
+        """Whether the master has acknowledged every whole line."""
         return self.received == self.sent and not self.piece()
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         os.close(self._fd)
 
 
 class Shipper:
-    """The worker's end: ships `shards`, which are given by their kinds (``history``, ``samples``), from the start until closed."""
+    """The worker's end: ships `shards` (kind → file; kinds are ``history`` and ``samples``) from creation until `finish`."""
 
     def __init__(self, runner: Any, shards: Mapping[str, Path]) -> None:
         self._runner = runner
@@ -92,13 +92,16 @@ class Shipper:
         self._greenlet = gevent.spawn(self._run)
 
     def acknowledged(self, kind: str, received: int) -> None:
-        """The master answers how far it has come."""
+        """Takes in that the master has the first `received` bytes of the shard of this `kind`."""
         self._heard = monotonic()
         if kind in self._growing:
             self._growing[kind].acknowledge(received)
 
     def finish(self, timeout_s: float) -> bool:
-        """Ships what is left of shards that are closed. Whether all was delivered before the master was silent for `timeout_s`."""
+        """Ships what is left, once nothing writes to the shards any more, and closes them.
+
+        Returns whether all was delivered; gives up when the master has been silent for `timeout_s` seconds.
+        """
         self._heard = monotonic()
         while not (delivered := all(shard.delivered for shard in self._growing.values())):
             if monotonic() - self._heard > timeout_s:
@@ -127,7 +130,7 @@ class Shipper:
 
 
 class Copy:
-    """The master's end: its copy of one shard."""
+    """The master's end: its copy of one shard. `received` counts the bytes of this sale."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,13 +138,13 @@ class Copy:
         self.received = 0
 
     def take(self, at: int, lines: bytes) -> int:
-        """Appends what continues the copy; gives how many bytes it has then."""
+        """Appends the part of `lines`, which begin at byte `at` of the shard, that continues the copy. Returns `received`."""
         if at <= self.received < at + len(lines):
             self._file.write(lines[self.received - at :])
             self.received = at + len(lines)
         return self.received
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Closes the copy."""
         with contextlib.suppress(OSError):
             self._file.close()

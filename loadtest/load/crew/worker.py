@@ -1,4 +1,4 @@
-"""The worker's side of a sale with several generators: it is handed the sale, measures its clock, and delivers what it recorded."""
+"""The worker's side of a sale with several generators: takes the sale from the master, measures its clock, delivers its shards."""
 
 import logging
 import shutil
@@ -16,14 +16,14 @@ from loadtest.load.crew.master import END
 from loadtest.load.crew.shipping import DELIVERED, RECEIVED, Shipper
 from loadtest.load.options import Setup
 
-# A worker gives up when its master has been silent for so long.
+# A worker stops delivering when its master has been silent for so long.
 SILENT_S = 10.0
 
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """A process that has a master, in one sale after the other."""
+    """One worker, through one sale after another. `ships`: it cannot reach the run directory and sends its shards to the master."""
 
     def __init__(self, environment: Any, runner: Any) -> None:
         self.clock: Clock = Clock()
@@ -42,10 +42,10 @@ class Worker:
         runner.register_message(END, self.on_end)
 
     def begin(self) -> tuple[Setup, Place]:
-        """The sale, and this process's place in it. Where the run directory is out of reach, one of our own stands in for it.
+        """The sale, and this process's place in it. If the run directory is out of reach, a temporary one takes its place.
 
         Raises:
-            HarnessError: the master handed out nothing.
+            HarnessError: the master has not handed out a sale.
         """
         setup, place = take(self._handout, self._environment.parsed_options, self._environment.host)
         self.offsets_ns = self._handout["offsets_ns"]
@@ -62,37 +62,37 @@ class Worker:
         return setup, place
 
     def end(self) -> None:
-        """The shards are closed: delivers what is left, and says so."""
+        """Starts to deliver what is left, in a greenlet. The shards must be closed."""
         self.clock.close()
         if self._sells:
             self._sells = False
             self._delivering = gevent.spawn(self._deliver)
 
     def wait(self) -> None:
-        """Until all is delivered, or nobody takes it."""
+        """Waits until all is delivered, or the master has been silent too long. Deletes the temporary directory if all was."""
         if self._delivering is not None:
             self._delivering.join()
         if self._own is not None and self._shipper is None:
             shutil.rmtree(self._own, ignore_errors=True)
 
-    # What the master says.
+    # Messages from the master.
 
     def on_handout(self, msg: Any, **_: Any) -> None:
-        """A sale is about to begin."""
+        """Keeps the sale that is about to begin, for `begin`."""
         self._handout = msg.data
 
     def on_clock(self, msg: Any, **_: Any) -> None:
-        """The time, asked for."""
+        """Takes in the master's time, which this process asked for."""
         if isinstance(self.clock, MeasuredClock):
             self.clock.answered(msg.data["sent_ns"], msg.data["there_ns"])
 
     def on_received(self, msg: Any, **_: Any) -> None:
-        """How far the master has come with a shard."""
+        """Takes in how many bytes of a shard the master has."""
         if self._shipper:
             self._shipper.acknowledged(msg.data["kind"], msg.data["received"])
 
     def on_end(self, **_: Any) -> None:
-        """The sale is over. Not in the greenlet that this was received in: delivering waits for answers."""
+        """Stops the buyers, in a greenlet of its own: the one that receives messages is needed for the acknowledgements."""
         gevent.spawn(self._runner.stop)
 
     def _deliver(self) -> None:

@@ -1,4 +1,4 @@
-"""What an exchange comes to: a whole answer or an error. And how a head is told from what follows it."""
+"""What an exchange ends in: a whole `Response` or an `HttpError`. And where the head of an answer ends."""
 
 import re
 from typing import Any, NamedTuple
@@ -10,19 +10,19 @@ FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNO
 
 
 class HttpError(Exception):
-    """No answer. `may_have_left` says whether the shop can have seen the request."""
+    """The exchange ended without an answer. `may_have_left`: whether the shop may have seen the request."""
 
     may_have_left = True
 
 
 class NotSentError(HttpError):
-    """No byte of the request left: no address, refused, unreachable, no TLS, or no connection in time."""
+    """No byte of the request was sent: name unresolved, connection refused, unreachable, TLS failed, or too slow to connect."""
 
     may_have_left = False
 
 
 class DeadlineError(HttpError):
-    """The whole answer was not there at the deadline."""
+    """The answer was not complete at the deadline."""
 
 
 class DisconnectedError(HttpError):
@@ -30,11 +30,11 @@ class DisconnectedError(HttpError):
 
 
 class BadAnswerError(HttpError):
-    """What came is not HTTP/1.1, or is larger than the limits."""
+    """The answer is not valid HTTP/1.1, or exceeds a limit."""
 
 
 class Response(NamedTuple):
-    """A whole answer. `headers` are (name in lower case, value), and empty unless they were asked for."""
+    """A whole answer. `headers` are pairs (name in lower case, value); a client that does not need them leaves them empty."""
 
     status: int
     body: bytes
@@ -42,7 +42,10 @@ class Response(NamedTuple):
 
 
 def head_of(data: bytes) -> bytes:
-    """`data` without the empty lines and 1xx answers it begins with, and not past the empty line that ends a head."""
+    """The head of the final answer in `data`: leading blank lines, leading 1xx answers and the body are cut off.
+
+    The head may be incomplete; see `is_whole`.
+    """
     data = data.lstrip(b"\r\n")
     while interim := INTERIM.match(data):
         data = data[interim.end() :].lstrip(b"\r\n")
@@ -51,12 +54,12 @@ def head_of(data: bytes) -> bytes:
 
 
 def is_whole(head: bytes) -> bool:
-    """Whether a head has come to its end."""
+    """Whether `head` ends with the blank line that completes it."""
     return head.endswith(b"\r\n\r\n")
 
 
 class HeadOnly:
-    """What the parser calls for an answer that is nothing but a head."""
+    """Callbacks of httptools for an answer to HEAD, which ends with its head. Passes it on to `connection`."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -78,4 +81,4 @@ class HeadOnly:
         raise BadAnswerError("a body in an answer to HEAD")
 
     def on_message_complete(self) -> None:
-        """It was complete before."""
+        """Nothing to do: the answer was complete with its head."""

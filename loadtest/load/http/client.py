@@ -1,8 +1,8 @@
-"""A lean HTTP/1.1 client: one keep-alive connection a buyer, httptools on sockets that wait in gevent's hub.
+"""A minimal HTTP/1.1 client: one keep-alive connection, parsed by httptools, on sockets that wait in gevent's hub.
 
-It follows no redirect and never retries: what was asked once is sent at most once, and an error says whether the
-request may have left. Only a connection that is found closed before a byte was sent is opened anew. One deadline covers
-a whole exchange, so that a server that drips its answer holds nobody. What a browser does on top is in session.py.
+It follows no redirect and never retries: a request is sent at most once, and an error says whether the shop may have
+seen it. Only a connection that is found closed before a byte was sent is opened anew. One deadline covers a whole
+exchange, so that a server that sends its answer byte by byte cannot hold a buyer. What a browser adds is in session.py.
 """
 
 import _socket
@@ -36,7 +36,7 @@ from loadtest.load.http.endpoint import Endpoint
 
 RECV_BYTES = 16_384
 NOT_CONNECTED = contextlib.suppress(OSError)
-# The kernel's own, where Locust has put gevent's in its place: it is only asked, and never waits.
+# The unpatched poll, not gevent's: it is called with a time-out of 0 and never blocks.
 POLL = monkey.get_original("select", "poll")
 HEAD = ord("H")
 __all__ = [
@@ -48,8 +48,8 @@ __all__ = [
 class Connection:
     """One connection, opened when it is needed; one exchange at a time.
 
-    *Warning:* bytes that the server sends unasked are noticed when they come together with an answer, and when they are
-    there before the next request is sent. What arrives later is taken for the answer: HTTP/1.1 cannot tell.
+    *Warning:* bytes that the server sends unasked are detected if they come together with an answer, or are there before
+    the next request is sent. What arrives later is taken for the answer: HTTP/1.1 cannot tell them apart.
     """
 
     def __init__(self, where: Endpoint, timeout_s: float) -> None:
@@ -65,10 +65,10 @@ class Connection:
         self._more = bytearray()
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
-        """What `exchange` takes, made before it is needed.
+        """The bytes that `exchange` sends, built ahead of time.
 
         Raises:
-            UsageError: a path or a header that would not stay in its line.
+            UsageError: a space or a control character in the path, a line break in a header.
         """
         return self.where.request(method, path, headers, body)
 
@@ -76,9 +76,10 @@ class Connection:
         """Sends `request` and returns the whole answer, within the time-out.
 
         Raises:
-            NotSentError: nothing left.
-            DeadlineError, DisconnectedError, BadAnswerError: the shop may have seen it. The connection is closed
-                after each of them; the next exchange opens another.
+            NotSentError: no byte was sent.
+            DeadlineError, DisconnectedError, BadAnswerError: the shop may have seen the request.
+
+        After an error the connection is closed; the next exchange opens another.
         """
         if request[0] == HEAD and not self._bodyless:
             return self._exchange_head(request)
@@ -109,10 +110,10 @@ class Connection:
             self._more.clear()
         if self._expired or not self._keep:
             self.close()
-        return tuple.__new__(Response, (self._status, self._body, ()))  # the same, without a call of Python's
+        return tuple.__new__(Response, (self._status, self._body, ()))  # Response(…) would cost a Python call
 
     def open(self) -> None:
-        """Connects, and shakes hands for TLS, within the time-out. An open connection is replaced.
+        """Connects, with TLS handshake if the endpoint has TLS, within the time-out. An open connection is replaced.
 
         Raises:
             NotSentError: it could not be opened.
@@ -165,7 +166,10 @@ class Connection:
             self._keep = self._parser.should_keep_alive()
 
     def on_head(self, closes: bool) -> None:
-        """An answer to HEAD is complete. It need not tell a length: the parser's word on keep-alive is about bodies."""
+        """Completes an answer to HEAD; `closes`: it has ``Connection: close``.
+
+        The parser's should_keep_alive() would be wrong: it expects a length, which an answer to HEAD may lack.
+        """
         status = self._parser.get_status_code()
         if status >= 200:
             self._status = status
@@ -175,7 +179,7 @@ class Connection:
         return httptools.HttpResponseParser(HeadOnly(self) if self._bodyless else self)
 
     def _exchange_head(self, request: bytes) -> Response:
-        """An exchange whose answer ends with its head, whatever length it tells: a parser of its own reads it."""
+        """An exchange whose answer ends with its head, whatever its Content-Length: read by a parser of its own."""
         self._bodyless = True
         try:
             if self._sock is not None:
@@ -186,7 +190,7 @@ class Connection:
             if self._sock is not None:
                 self._parser = self._new_parser()
 
-    # Bytes in and out. TLS keeps gevent's socket; a plain one is used as it is, which saves a third of the time.
+    # Sending and receiving. TLS uses gevent's socket; a plain non-blocking one is used directly, which saves a third of the time.
 
     def _send(self, request: bytes) -> None:
         if self._readable is None:
@@ -211,8 +215,8 @@ class Connection:
         if self._readable is None:
             return self._sock.recv(RECV_BYTES)  # type: ignore[no-any-return]
         while True:
-            # Waiting first saves the system call that would only say "not yet". The watcher stays on between two waits,
-            # which saves two more; nobody else switches to a buyer who waits here, but a wait that ends early does no harm.
+            # Waiting before the first recv saves a call that would return EAGAIN; leaving the watcher on between two waits
+            # saves two more. A wait that ends early does no harm: recv is tried again.
             self._waiting = gevent.getcurrent()
             try:
                 self._hub.switch()
@@ -224,7 +228,7 @@ class Connection:
                 continue
 
     def _wake(self) -> None:
-        """Something has come: for the buyer who waits, or, when nobody does, the end of the connection or bytes unasked."""
+        """The socket is readable: resumes the waiting buyer; if none waits, has the connection checked before its next use."""
         if self._waiting is not None:
             self._waiting.switch()
         else:
@@ -232,7 +236,7 @@ class Connection:
             self._poll = _always
 
     def _receive_rest(self, data: bytes) -> None:
-        """The rest of an answer of which `data` came first; an empty `data` is the end of the connection."""
+        """Receives the rest of an answer that begins with `data`; empty `data` means that the server closed the connection."""
         head, received = b"", 0
         while not self._status:
             if not data:
@@ -250,13 +254,17 @@ class Connection:
                 self._parser.feed_data(data)
 
     def _end(self, head: bytes) -> None:
-        """The server closed. That ends an answer without a length; it breaks any other off."""
+        """The server closed the connection: that completes an answer without a length, and breaks any other off.
+
+        Raises:
+            DisconnectedError: the answer is incomplete.
+        """
         if self._expired or not is_whole(head) or FRAMED.search(head):
             raise DisconnectedError("closed before the answer was complete")
         self._status, self._keep = self._parser.get_status_code(), False
 
     def _wait_writable(self) -> None:
-        self._readable.stop()  # an answer that comes early keeps
+        self._readable.stop()  # an early answer stays in the socket's buffer
         watcher = self._hub.loop.io(self._sock.fileno(), 2)
         try:
             self._hub.wait(watcher)
@@ -265,9 +273,9 @@ class Connection:
         self._readable.start(self._wake)
 
     def _stale(self) -> bool:
-        """Whether a connection on which something has come was closed, or holds bytes that nobody asked for.
+        """Whether a connection that is readable between exchanges is unusable: closed, or with bytes that nobody asked for.
 
-        TLS has messages of its own, such as session tickets: they do no harm.
+        With TLS it may also hold a protocol message, such as a session ticket, which does no harm.
         """
         if not self.where.tls:
             return True
@@ -282,7 +290,7 @@ class Connection:
             self._sock.settimeout(None)
         return True
 
-    # The deadline: one timer a connection. When it rings early, it is set again for what is left.
+    # The deadline: one timer per connection, not per exchange. When it fires before the deadline, it is set again for the rest.
 
     def _set_alarm(self, seconds: float) -> None:
         self._alarm = self._hub.loop.timer(max(0.001, seconds))
@@ -298,7 +306,7 @@ class Connection:
             self._set_alarm(left)
             return
         self._expired = True
-        # Wakes whoever waits. Through a twin, since a TLS socket forgets its session when it is shut down.
+        # Wakes the waiting buyer. On a duplicate of the file descriptor: shutdown() on a TLS socket drops its TLS session.
         with contextlib.closing(_socket.socket(fileno=os.dup(self._sock.fileno()))) as twin, NOT_CONNECTED:
             twin.shutdown(socket.SHUT_RDWR)
 
@@ -316,10 +324,10 @@ class Connection:
 
 
 def _always(_timeout_ms: int) -> bool:
-    """In place of a poll that has had its answer."""
+    """Stands in for `poll` once the watcher has seen that the socket is readable."""
     return True
 
 
 def _reason(error: OSError) -> str:
-    """The error in one line without addresses, so that equal errors read equal."""
+    """`error` as one line without addresses, so that equal errors have equal texts."""
     return (error.strerror or str(error) or type(error).__name__).lower()

@@ -1,4 +1,4 @@
-"""The cookies of one buyer and one shop: what RFC 6265 asks of a client that talks to a single host."""
+"""The cookies of one buyer at one shop: the part of RFC 6265 that concerns a client of a single host."""
 
 import contextlib
 from collections.abc import Callable
@@ -12,7 +12,7 @@ MAX_COOKIE_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """One cookie. `expires_s` is a Unix time, None for one that lives as long as its buyer."""
+    """One cookie. `expires_s` is a Unix time; None keeps the cookie as long as the buyer exists."""
 
     name: bytes
     value: bytes
@@ -21,16 +21,16 @@ class Cookie:
     expires_s: float | None
 
     def sent_to(self, path: bytes, tls: bool) -> bool:
-        """Whether a request for `path` takes it along."""
+        """Whether the cookie is sent with a request for `path`."""
         return (tls or not self.secure) and (
             path == self.path or path.startswith(self.path if self.path.endswith(b"/") else self.path + b"/")
         )
 
 
 class Jar:
-    """The cookies that `host` has set. No more than MAX_COOKIES: the oldest goes first.
+    """The cookies that `host` has set, at most MAX_COOKIES: the one set longest ago is dropped first.
 
-    *Warning:* SameSite and the prefixes ``__Host-`` and ``__Secure-`` mean nothing here: there is one site, and no script.
+    *Warning:* SameSite and the prefixes ``__Host-`` and ``__Secure-`` are ignored: there is one site, and no script.
     """
 
     def __init__(self, host: str, tls: bool, clock: Callable[[], float] = time) -> None:
@@ -40,7 +40,7 @@ class Jar:
         self._cookies: dict[tuple[bytes, bytes], Cookie] = {}
 
     def take(self, header: bytes, path: bytes) -> None:
-        """Keeps what one ``Set-Cookie`` header of the answer to a request for `path` says. What makes no sense is left out."""
+        """Stores the cookie of one ``Set-Cookie`` header in the answer to a request for `path`. An invalid one is ignored."""
         pair, *attributes = header.split(b";")
         name, equals, value = (part.strip() for part in pair.partition(b"="))
         given = {key.strip().lower(): text.strip() for key, _, text in (item.partition(b"=") for item in attributes)}
@@ -55,7 +55,7 @@ class Jar:
         self._cookies[name, cookie.path] = cookie
 
     def header(self, path: bytes) -> bytes:
-        """The value of the ``Cookie`` header of a request for `path`, longest paths first; empty when there is nothing to send."""
+        """The value of the ``Cookie`` header for a request for `path`, longest paths first; empty if no cookie matches."""
         now = self._clock()
         for key in [key for key, cookie in self._cookies.items() if cookie.expires_s and cookie.expires_s <= now]:
             del self._cookies[key]
@@ -64,12 +64,12 @@ class Jar:
         return b"; ".join(cookie.name + b"=" + cookie.value for cookie in fit)
 
     def _owns(self, domain: bytes) -> bool:
-        """Whether a cookie for `domain` is one for this host; without a domain it always is."""
+        """Whether a cookie with this ``Domain`` (may be empty) is for this host."""
         domain = domain.lower().removeprefix(b".")
         return not domain or domain == self._host or (b"." in domain and self._host.endswith(b"." + domain))
 
     def _expiry(self, given: dict[bytes, bytes]) -> float | None:
-        """When the cookie ends; Max-Age is stronger than Expires, and one that cannot be read counts as absent."""
+        """When the cookie expires, as a Unix time. Max-Age takes precedence over Expires; an unreadable value counts as absent."""
         with contextlib.suppress(KeyError, ValueError, OverflowError):
             return self._clock() + int(given[b"max-age"])
         with contextlib.suppress(KeyError, ValueError, OverflowError, TypeError, IndexError):
@@ -78,7 +78,7 @@ class Jar:
 
 
 def _path(given: bytes, asked: bytes) -> bytes:
-    """The path of a cookie: the one that it names, else the directory of what was asked."""
+    """The path of a cookie: its ``Path`` attribute `given`, else the directory of the path that was `asked` for."""
     if given.startswith(b"/"):
         return given
     return asked.partition(b"?")[0].rpartition(b"/")[0] or b"/"

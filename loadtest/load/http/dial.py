@@ -1,4 +1,4 @@
-"""Connects to an endpoint: by every address that its name has, and with TLS where it asks for that."""
+"""Connects to an endpoint: tries each address of its name in turn, and adds TLS where it has that."""
 
 import _socket
 import contextlib
@@ -10,12 +10,12 @@ from loadtest.load.http.endpoint import Endpoint
 
 
 def dialled(where: Endpoint, timeout_s: float) -> Any:
-    """A connected socket: gevent's for TLS, else a plain one that does not block.
+    """A connected socket: gevent's for TLS, else a non-blocking one of the standard library.
 
-    Each address but the last may use its share of `timeout_s`; for the rest the caller keeps the time.
+    Each address but the last may use an equal share of `timeout_s`; the caller must limit the whole.
 
     Raises:
-        OSError: what the last address said, or the handshake.
+        OSError: the last address failed, or the TLS handshake did.
     """
     sock = _first_connected(where, timeout_s)
     try:
@@ -39,7 +39,7 @@ def _first_connected(where: Endpoint, timeout_s: float) -> Any:
 
 
 def _connected(address: Any, timeout_s: float | None) -> Any:
-    """A socket connected to one of getaddrinfo's addresses."""
+    """A gevent socket connected to `address`, a tuple of getaddrinfo's."""
     family, kind, protocol, _, where = address
     sock = socket.socket(family, kind, protocol)
     try:

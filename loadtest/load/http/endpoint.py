@@ -1,4 +1,4 @@
-"""Where a shop listens, and the bytes of the requests it gets."""
+"""The address of a shop, and the bytes of a request to it."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,8 @@ BREAK = re.compile(r"[\r\n\0]")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address. `tls` is None for http; `prefix` is a path that every request starts with."""
+    """The address of a shop. `tls` is an SSLContext, None for http; `prefix` goes before the path of every request;
+    `authority` is the value of the ``Host`` header."""
 
     host: str
     port: int
@@ -31,7 +32,7 @@ class Endpoint:
         return f"{'https' if self.tls else 'http'}://{self.authority}{self.prefix}"
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
-        """The bytes of one request, made before they are needed.
+        """The bytes of one request.
 
         Raises:
             UsageError: a space or a control character in the path, a line break in a header.
@@ -56,7 +57,7 @@ def endpoint(base_url: str, ca: Path | None = None, insecure: bool = False) -> E
     try:
         url = urlsplit(base_url)
         host, port = url.hostname, url.port or {"http": 80, "https": 443}[url.scheme]
-        # Names in other scripts as the wire and certificates have them; too long a label is an error here, not in the herd.
+        # IDNA, as DNS and certificates have names in other scripts. A label that is too long fails here, not in every buyer.
         host, authority = (host or "").encode("idna").decode(), url.netloc.encode("idna").decode()
     except (ValueError, KeyError):
         host = ""

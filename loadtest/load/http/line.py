@@ -1,4 +1,4 @@
-"""A buyer's line to the shop, and which one the manifest asks for."""
+"""`Line`, through which a buyer talks to the shop, and the choice of its implementation by the manifest."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -11,23 +11,23 @@ from loadtest.manifest.shop import Http
 
 
 class Line(Protocol):
-    """Carries one buyer's requests, one at a time.
+    """One connection of a buyer to the shop: one exchange at a time, each request sent at most once.
 
-    Sends each at most once: a `loadtest.load.http.client.HttpError` that `exchange` raises says by `may_have_left` whether it did.
+    `exchange` raises `loadtest.load.http.client.HttpError`, whose `may_have_left` says whether the shop may have seen the request.
     """
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Any:
-        """What `exchange` takes, made before it is needed."""
+        """What `exchange` takes, built ahead of time."""
 
     def exchange(self, request: Any) -> Response:
         """Sends `request` and returns the whole answer."""
 
     def close(self) -> None:
-        """Hangs up; the next exchange opens the line again."""
+        """Closes the connection; the next exchange opens another."""
 
 
 def lines(http: Http, where: Endpoint, timeout_s: float, count: int) -> list[Line]:
-    """`count` lines of one buyer. Bare connections, the fastest, unless the manifest asks for more."""
+    """`count` lines of one buyer: plain connections, the fastest, unless `http` asks for cookies, redirects or compression."""
     if not (http.cookies or http.follow_redirects or http.compressed):
         return [Connection(where, timeout_s) for _ in range(count)]
     jar = Jar(where.host, where.tls is not None) if http.cookies else None

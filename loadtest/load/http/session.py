@@ -1,4 +1,4 @@
-"""What a browser does on top of a connection: cookies, redirects, compressed bodies. Each only where the manifest asks for it."""
+"""Cookies, redirects and compressed bodies on top of a connection, each only where the manifest asks for it."""
 
 import zlib
 from collections.abc import Mapping
@@ -19,17 +19,17 @@ from loadtest.load.http.endpoint import Endpoint
 
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
-# zlib's names for the forms: with gzip's header, with its own, with none.
+# zlib's `wbits` for a gzip header, a zlib header, and none.
 GZIP, ZLIB, RAW = 31, 15, -15
 ALLOWED = "%/:?#[]@!$&'()*+,;=-._~"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class HeadedConnection(Connection):
-    """A connection whose answers have their headers. Costs one call a header more."""
+    """A connection whose answers have their headers, at the cost of one call for each header."""
 
     def exchange(self, request: bytes) -> Response:
-        """As `Connection.exchange`, with the headers of the last answer; trailers and those of 1xx answers are left out."""
+        """As `Connection.exchange`, with the headers of the final answer: without trailers and the headers of 1xx answers."""
         return super().exchange(request)._replace(headers=self._headers)
 
     # What the parser calls.
@@ -50,10 +50,10 @@ class HeadedConnection(Connection):
 
 
 class Session:
-    """One connection of a buyer. Those of one buyer share a `jar`; None keeps no cookies.
+    """A `Line` with what a browser adds. The sessions of one buyer share a `jar`; None keeps no cookies.
 
-    A redirect is followed for a GET, within the same origin, at most MAX_REDIRECTS times, and all within one time-out. Any
-    other is an answer like any other. A compressed body may unpack to MAX_ANSWER_BYTES.
+    Where it `follows` redirects: those of a GET, within the same origin, at most MAX_REDIRECTS, all within one time-out. Any
+    other redirect is returned as the answer. A compressed body may unpack to MAX_ANSWER_BYTES.
     """
 
     def __init__(self, connection: HeadedConnection, jar: Jar | None, follows: bool, compressed: bool) -> None:
@@ -63,20 +63,20 @@ class Session:
         self._compressed = compressed
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> bytes:
-        """What `exchange` takes, made before it is needed.
+        """The bytes that `exchange` sends, built ahead of time.
 
         Raises:
-            UsageError: a path or a header that would not stay in its line.
+            UsageError: a space or a control character in the path, a line break in a header.
         """
         if self._compressed:
             headers = {"Accept-Encoding": "gzip, deflate", **headers}
         return self._connection.request(method, path, headers, body)
 
     def exchange(self, request: bytes) -> Response:
-        """Sends `request` and what it leads to, and returns the last answer.
+        """Sends `request`, follows its redirects, and returns the last answer.
 
         Raises:
-            HttpError: as `Connection.exchange`; more redirects than allowed, or a body that cannot be unpacked.
+            HttpError: as `Connection.exchange` does; too many redirects; a body that cannot be unpacked.
         """
         deadline = monotonic() + self._connection.timeout_s
         response = self._exchange(request)
@@ -112,7 +112,7 @@ class Session:
                 response = self._exchange(request)
         except DeadlineError:
             raise DeadlineError(f"no answer in {timeout_s:g} s, with redirects") from None
-        except NotSentError as error:  # the request before it did leave
+        except NotSentError as error:  # but the first request was sent
             raise DisconnectedError(f"redirect: {error}") from None
         finally:
             connection.timeout_s = timeout_s
@@ -122,7 +122,7 @@ class Session:
 
 
 def _redirected(where: Endpoint, request: bytes, response: Response) -> bytes | None:
-    """The request that `response` sends on to; None when it is an answer, or leads to another origin than `where`."""
+    """The request that `response` redirects to; None if it is no redirect, or leads to another origin than `where`."""
     location = dict(response.headers).get(b"location") if response.status in REDIRECTS else None
     if not location:
         return None
@@ -141,15 +141,15 @@ def _redirected(where: Endpoint, request: bytes, response: Response) -> bytes | 
 
 
 def _quoted(part: str) -> str:
-    """A part of a URL that may have been quoted before, with what may not stand in a request line quoted."""
+    """`part` of a URL, perhaps percent-encoded already, with every character encoded that a request line must not have."""
     return quote(part, safe=ALLOWED, encoding="latin-1")
 
 
 def _unpacked(response: Response) -> Response:
-    """`response` with its body as it was before it was compressed.
+    """`response` with its body decompressed.
 
     Raises:
-        BadAnswerError: too large, cut off, damaged, or compressed in a way that was not asked for.
+        BadAnswerError: the body is too large, truncated or damaged, or its encoding was not asked for.
     """
     encoding = dict(response.headers).get(b"content-encoding", b"identity").strip().lower()
     body = response.body
@@ -159,7 +159,7 @@ def _unpacked(response: Response) -> Response:
         return response._replace(body=_inflated(body, GZIP))
     if encoding != b"deflate":
         raise BadAnswerError(f"content-encoding {encoding.decode('latin-1')!r}: expected gzip or deflate")
-    # RFC 9110, 8.4.1.2: deflate means zlib's format, but some servers leave its two bytes of header out.
+    # RFC 9110, 8.4.1.2: deflate means zlib's format, but some servers omit its two bytes of header.
     with_header = body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
     return response._replace(body=_inflated(body, ZLIB if with_header else RAW))
 

@@ -1,4 +1,4 @@
-"""The figures that the page draws: points of a few metrics in the order they came, so that a reader can ask for what is new."""
+"""The points that the page draws, in the order in which they came, so that the page can ask for the new ones only."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from gevent.lock import BoundedSemaphore
 
 from loadtest.record.tail import Tail
 
-# What is drawn, and what people call it.
+# Metrics that are drawn, and their labels.
 SHOWN = {
     "generator.sent": "requests sent", "generator.answered": "requests answered", "generator.waiting": "buyers at the gate",
     "redis.tokens": "tokens left", "broker.ready": "orders queued", "broker.unacked": "orders with a worker",
     "postgres.rows": "rows stored", "postgres.write_xids": "writing transactions, ever",
 }  # fmt: skip
-# Points of one metric are kept this share of the sale's length apart: a long sale is no heavier than a short one.
+# Least distance of two points of a metric, as a share of the time so far: bounds the points of a long sale.
 APART = 1 / 1500
 STEP_S = 0.25
 BREATH = 100
@@ -24,7 +24,11 @@ BREATH = 100
 
 @dataclass
 class Feed:
-    """Points (metric, milliseconds since the epoch, value), the newest value of each metric, T0 and the phases' beginnings."""
+    """What is known of one sale so far. This base takes in nothing by itself.
+
+    `points` are (metric, milliseconds since the epoch, value); `latest` is the newest value of each metric; `phases` is when each
+    phase began, and `t0_ms` is T0, both in milliseconds since the epoch.
+    """
 
     points: list[tuple[str, float, float]] = field(default_factory=list)
     latest: dict[str, float] = field(default_factory=dict)
@@ -33,13 +37,13 @@ class Feed:
     _kept_ms: dict[str, float] = field(default_factory=dict)
 
     def refresh(self) -> None:
-        """Take in what is new."""
+        """Takes in what is new."""
 
     def close(self) -> None:
-        """Take in nothing any more."""
+        """Stops taking anything in."""
 
     def note(self, metric: str, at_ms: float, value: float) -> None:
-        """Take in one point."""
+        """Takes in one point; it is kept for drawing unless it is too close to the one before."""
         self.latest[metric] = value
         length_ms = at_ms - self.points[0][1] if self.points else 0
         if at_ms - self._kept_ms.get(metric, 0) >= length_ms * APART:
@@ -48,7 +52,7 @@ class Feed:
 
 
 class RunFeed(Feed):
-    """What the probes and the generators write into a run directory."""
+    """Reads the samples that probes and generators write into a run directory."""
 
     def __init__(self, run_dir: Path) -> None:
         super().__init__()
@@ -58,7 +62,7 @@ class RunFeed(Feed):
         self._one_reader = BoundedSemaphore()
 
     def refresh(self) -> None:
-        """Read what was written since the last time, with breaths in between: the buyers share this process."""
+        """Reads what was written since the last time. Yields every BREATH lines: the buyers run in this process too."""
         with self._one_reader:
             for count, (shard, sample) in enumerate(self._tail.lines(), start=1):
                 self._take(shard, sample["p"], sample["m"], sample["t"] / 1e6, sample["v"])
@@ -72,14 +76,14 @@ class RunFeed(Feed):
         elif probe == "run" and metric.startswith("phase."):
             self.phases[metric.removeprefix("phase.")] = at_ms
         elif name in SHOWN:
-            # Each generator counts for itself.
+            # Each generator samples its own count; the total is drawn.
             of_all = self._shards.setdefault(name, {})
             of_all[shard] = value
             self.note(name, at_ms, sum(of_all.values()))
 
 
 class LocustFeed(Feed):
-    """What Locust itself knows, without a harness: requests, and T0."""
+    """What is known without the harness: what `read` returns (metric → value) every STEP_S, and T0."""
 
     def __init__(self, read: Callable[[], Mapping[str, float]], t0_ns: Callable[[], int | None]) -> None:
         super().__init__()
@@ -87,7 +91,7 @@ class LocustFeed(Feed):
         self._greenlet = gevent.spawn(self._run)
 
     def close(self) -> None:
-        """Take in nothing any more."""
+        """Stops taking anything in."""
         self._greenlet.kill(block=False)
 
     def _run(self) -> None:

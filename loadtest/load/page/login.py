@@ -1,7 +1,7 @@
-"""A login with one password, for Locust's ``--web-login``, which brings the door and no key.
+"""A login with one password, for Locust's ``--web-login``, which shows a form but checks nothing itself.
 
-The password is taken from the environment variable LOADTEST_WEB_PASSWORD. Where it is not set, the scenario must say who may
-come in, as Locust's own documentation tells.
+The password is that of the environment variable LOADTEST_WEB_PASSWORD. Where it is not set, the scenario must add a login, as
+Locust's own documentation describes.
 """
 
 import hmac
@@ -23,7 +23,7 @@ class Visitor(UserMixin):  # type: ignore[misc]
 
 
 def add_login(web_ui: Any, page: Any, password: str) -> None:
-    """Let in who gives `password` (any name will do), through the form that Locust shows; its target is a view of `page`."""
+    """Makes Locust's login form accept `password` with any user name. The form posts to a view that is added to `page`."""
     web_ui.app.secret_key = secrets.token_hex()
     web_ui.login_manager.user_loader(lambda name: Visitor() if name == Visitor.id else None)
     web_ui.auth_args = {"username_password_callback": f"{page.url_prefix or ''}/flash-sale/login"}
@@ -33,7 +33,7 @@ def add_login(web_ui: Any, page: Any, password: str) -> None:
         if hmac.compare_digest(given.encode(), password.encode()):
             login_user(Visitor())
             return redirect(url_for("flash_sale.page"))
-        gevent.sleep(WRONG_S)  # guessing takes long
+        gevent.sleep(WRONG_S)  # slows guessing down
         session["auth_error"] = f"That is not the password in {PASSWORD}."
         return redirect(url_for("locust.login"))
 

@@ -1,4 +1,4 @@
-"""What the shop answered to those who wanted to buy, counted as Locust's events tell it, over all processes."""
+"""Counts the shop's answers to buy requests, from Locust's events, over all processes."""
 
 from collections import Counter
 from typing import Any
@@ -11,7 +11,10 @@ PART = "flash_sale_statuses"
 
 
 class Outcomes:
-    """Buy requests by HTTP status since the test began; 0 stands for no answer."""
+    """Counts of buy requests since the test began, by HTTP status; 0 stands for no answer.
+
+    A worker sends its counts to the master with Locust's reports, and keeps none.
+    """
 
     def __init__(self, environment: Any, runner: Any) -> None:
         self._statuses: Counter[int] = Counter()
@@ -26,14 +29,14 @@ class Outcomes:
             events.request.add_listener(self._on_request)
 
     def counts(self) -> dict[str, int]:
-        """Outcome → how many; a status that the manifest does not name is `unknown`."""
+        """Outcome → number of buy requests. A status that the manifest does not name is `unknown`."""
         found: Counter[str] = Counter()
         for status, count in self._statuses.items():
             found[self._outcomes.get(status, "unknown")] += count
         return dict(found)
 
     def expect(self, http: Http, sale: str) -> None:
-        """Count the answers to the buy request of `http`."""
+        """Starts over, for the buy request that `http` describes."""
         method, path = http.buy.request.split(" ", 1)
         self._buy = method, path.replace("{sale}", sale)
         self._outcomes = {int(status): outcome for status, outcome in http.buy.outcomes.items()}
@@ -41,7 +44,7 @@ class Outcomes:
 
     def _on_request(self, request_type: str, name: str, response: Any = None, **_: Any) -> None:
         if (request_type, name) == self._buy:
-            # Ours has `status`; that of a scenario on Locust's own clients, `status_code`.
+            # Our responses have `status`; those of Locust's own clients, which a scenario may use, `status_code`.
             self._statuses[getattr(response, "status", getattr(response, "status_code", 0)) or 0] += 1
 
     def _on_report(self, data: dict[str, Any], **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""The sales that this Locust holds for its web page: asked for at the desk, run here, and judged by the harness."""
+"""The sales of the web page, as Locust's process sees them: the harness prepares and judges them, their buyers run here."""
 
 import logging
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class Sales:
     """Asks the harness for each sale before its buyers come, and tells it when they are gone.
 
-    Locust starts a test as soon as somebody says so; its ``test_start`` waits here until services and shop are ready.
+    Locust starts a test at once; its ``test_start`` listener therefore waits in `prepare` until services and shop are ready.
     """
 
     def __init__(self, desk: Desk, environment: Any, runner: Any) -> None:
@@ -38,10 +38,10 @@ class Sales:
         return state.number == self._number and state.over and self._watch is None
 
     def start(self, values: Mapping[str, Any]) -> None:
-        """Begin a sale with `values` laid over those of the last one.
+        """Begins a sale with the values of the last one, replaced by `values` where given.
 
         Raises:
-            HarnessError: one is under way, or it is not said how many buyers come.
+            HarnessError: a sale is under way, or `buyers` is not a whole number above 0.
         """
         if not self.idle:
             raise HarnessError("a sale is under way; wait for its verdict")
@@ -52,23 +52,23 @@ class Sales:
         self._runner.start(buyers, buyers)
 
     def stop(self) -> None:
-        """Send the buyers home, or do not wait for them to come."""
+        """Stops the buyers, or the wait for the harness if they have not started."""
         if self._watch is not None:
             self._runner.stop()
         elif not self.idle:
-            # Locust's runner, not yet at work, has nothing to stop; what waits in `prepare` has.
+            # Runner.stop() does nothing before Locust's runner has started; the greenlet to end is the one that waits in `prepare`.
             self._runner.spawning_greenlet.kill()
 
     def prepare(self) -> None:
-        """Have the harness prepare a sale, and wait for it; then Locust's options say where it is.
+        """Has the harness prepare a sale, waits until it is ready, and sets Locust's host and ``--run-dir`` accordingly.
 
         Raises:
-            GreenletExit: there will be none. Nothing weaker keeps Locust from letting its users in.
+            GreenletExit: there will be no sale. Locust logs any other exception of a listener, and spawns its users all the same.
         """
         if not self.idle:
             log.error("a sale is under way; wait for its verdict")
             raise gevent.GreenletExit
-        # Who starts from Locust's own form says how many there.
+        # Locust's own form sets the number of buyers by its number of users.
         values = {**self.values, **self._wanted, "buyers": int(self._runner.target_user_count)}
         self._wanted = {}
         self._number += 1
@@ -88,16 +88,16 @@ class Sales:
         self._watch = gevent.spawn(self._stop_when_told)
 
     def give_up(self) -> None:
-        """The sale that was prepared cannot be held.
+        """Gives up a sale that was prepared but cannot start.
 
         Raises:
-            GreenletExit: as `prepare` does.
+            GreenletExit: always, for the reason that `prepare` has.
         """
         self.gone()
         raise gevent.GreenletExit
 
     def gone(self) -> None:
-        """The buyers are gone, and their files closed."""
+        """Tells the harness that the buyers are gone and their files closed."""
         if self._watch is not None:
             self._watch.kill(block=False)
             self._watch = None
@@ -105,12 +105,12 @@ class Sales:
 
     @property
     def under_way(self) -> Path | None:
-        """The run directory of the sale whose buyers are here."""
+        """The run directory of the sale whose buyers are running; None if there is none."""
         return self.run_dir if self._watch is not None else None
 
     @property
     def run_dir(self) -> Path | None:
-        """The run directory of the newest sale; it stays when that is over."""
+        """The run directory of the newest sale, also when that is over; None before the first."""
         run_dir = self.desk.state().run_dir
         return Path(run_dir) if run_dir else None
 
@@ -124,5 +124,5 @@ class Sales:
     def _stop_when_told(self) -> None:
         while self.desk.state().phase in LOAD_PHASES:
             gevent.sleep(POLL_S)
-        # Not from here: stopping ends this very greenlet.
+        # In another greenlet: stopping the runner kills this one.
         gevent.spawn(self._runner.stop)

@@ -1,4 +1,4 @@
-"""What the page shows: the state of the newest sale, and the points of its charts."""
+"""What the page shows of the newest sale: its state, and the points of its charts."""
 
 import json
 import os
@@ -16,27 +16,27 @@ UNJUDGED = "Nothing here is judged: no harness reads the database"
 
 
 class Show:
-    """The newest sale, whoever asks. Without `sales` there is no harness, and it shows what Locust knows."""
+    """The newest sale, for every view. Without the harness `sales` is None, and only what Locust knows is shown."""
 
     def __init__(
         self, environment: Any, runner: Any, outcomes: Outcomes, sales: Sales | None, t0_ns: Callable[[], int | None]
     ) -> None:
         self.sales = sales
         self.outcomes = outcomes
-        # Rates that were asked for here: milliseconds since the epoch, orders a second.
+        # Rates that were asked for on the page: (milliseconds since the epoch, orders a second).
         self.asked: list[tuple[float, float]] = []
         self._environment = environment
         self._runner = runner
         self._t0_ns = t0_ns
         self._feed = Feed()
         self._feeds = 0
-        # What was to be sold in the sale that is drawn: it stays while a later one is refused.
+        # Stock, limit and rate of the sale that is drawn. They stay when the harness refuses the next sale.
         self._drawn: dict[str, Any] | None = None
         environment.events.test_start.add_listener(self._on_start)
         environment.events.test_stop.add_listener(self._on_stop)
 
     def news(self, sale: str, since: int) -> dict[str, Any]:
-        """The state, and the points after the first `since` of those of `sale`; all of them when it is another by now."""
+        """The state, and the points that are new to a page that has `since` points of `sale`; all if the sale is another by now."""
         state = self.sales.desk.state() if self.sales else None
         feed = self._newest_feed()
         name = f"{os.getpid()}-{self._feeds}"
@@ -51,7 +51,7 @@ class Show:
         }  # fmt: skip
 
     def figures(self) -> Iterator[tuple[str, str]]:
-        """The same in a few lines, for a table."""
+        """The same in a few rows (label, value), for the table in Locust's own tab."""
         if self.sales:
             state = self.sales.desk.state()
             yield "phase", state.phase
@@ -67,7 +67,7 @@ class Show:
             yield f"told {outcome.replace('_', ' ')}", f"{count:,}"
 
     def _changes(self) -> list[dict[str, Any]]:
-        """Changes of the limit that the harness made, as it wrote them down."""
+        """The changes of the limit that the harness has made, from ``limits.jsonl`` in the run directory."""
         made = self._feed.run_dir / "limits.jsonl" if isinstance(self._feed, RunFeed) else None
         if made is None or not made.is_file():
             return []
@@ -85,7 +85,7 @@ class Show:
         if self.sales is None:
             self._feed.close()
             self._feeds += 1
-            # A master makes new totals after this event.
+            # Looked up at each reading: a master replaces its totals after this event.
             stats = self._environment.stats
             self._feed = LocustFeed(lambda: {"generator.sent": stats.total.num_requests}, self._t0_ns)
 

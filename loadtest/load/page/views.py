@@ -1,7 +1,7 @@
 """The page ``/flash-sale`` in Locust's web UI: one sale, live, with its verdict; and the form that begins the next.
 
-Every view stands behind Locust's login where that is asked for. A POST must come from the page itself: Locust answers every
-origin (CORS), so the browser's ``Origin`` is compared with the host it asked.
+With ``--web-login``, every view requires Locust's login. A POST must come from the page itself: Locust allows every origin
+(CORS), so the browser's ``Origin`` is compared with the host that was requested.
 """
 
 import json
@@ -38,14 +38,14 @@ from loadtest.sale.desk import LOAD_PHASES
 TAB = "flash-sale"
 HERE = Path(__file__).parent / "assets"
 OWN = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-# Files of a run may draw themselves, and reach nothing here.
+# The content security policy of a run's files: a report may run its scripts, but without access to this origin.
 FOREIGN = "sandbox allow-scripts allow-downloads allow-popups"
 RATE_PHASES = (*LOAD_PHASES, "draining")
 MOST_PER_S = 1e6
 
 
 def add_page(web_ui: Any, options: Any, show: Show) -> None:
-    """Add the page, a tab of Locust's own with the figures, and the link between them."""
+    """Adds the page to Locust's web UI, with a tab of its figures and a link to it in Locust's own page."""
     page = Blueprint(
         "flash_sale", __name__, url_prefix=options.web_base_path or None,
         template_folder=str(HERE), static_folder=str(HERE / "static"), static_url_path="/flash-sale/static",
@@ -73,7 +73,7 @@ def add_page(web_ui: Any, options: Any, show: Show) -> None:
 
 
 class Views:
-    """What the page asks for. Each is a Flask view."""
+    """The Flask views of the page."""
 
     def __init__(self, show: Show) -> None:
         self._show = show
@@ -85,13 +85,13 @@ class Views:
         return render_template("flash_sale.html", offers=offers, values=sales.values if sales else None)
 
     def data(self) -> Response:
-        """What is new since point ``since`` of sale ``sale``."""
+        """JSON: the state, and the points after the first ``since`` of sale ``sale``."""
         news = self._show.news(request.args.get("sale", "", str), request.args.get("since", 0, int))
-        # Not jsonify: Locust's app is in debug mode, and would lay out every number on a line of its own.
+        # Not jsonify: Locust's app is in debug mode, in which it would put every number on a line of its own.
         return Response(json.dumps(news), mimetype="application/json")
 
     def start(self) -> Response:
-        """Begin a sale with the values of the form."""
+        """Begins a sale with the values of the form; 409 if it cannot."""
         try:
             self._sales().start(_object())
         except HarnessError as error:
@@ -99,19 +99,19 @@ class Views:
         return jsonify({})
 
     def stop(self) -> Response:
-        """Send the buyers home; what was sold is still drained and judged."""
+        """Stops the buyers; what was sold is still drained and judged."""
         self._sales().stop()
         return jsonify({})
 
     def rate(self) -> Response:
-        """Ask the harness for another rate, while the sale goes on: ``control/limit`` in the run directory."""
+        """Asks the harness for another rate during a sale, by writing ``control/limit`` in the run directory."""
         state = self._sales().desk.state()
         if state.run_dir is None or state.phase not in RATE_PHASES or state.limit_per_s is None:
             return _refused(409, "no sale with a limiter is under way")
         rate = _object().get("rate_per_s")
         if not isinstance(rate, int | float) or not (math.isfinite(rate) and 0 < rate <= MOST_PER_S):
             return _refused(400, f"rate {rate!r}: expected orders a second, above 0")
-        # As loadtest.sale.limits does, which would bring Celery into this process.
+        # The same as loadtest.sale.limits does; importing that would import Celery into this process.
         asking = Path(state.run_dir) / "control" / "limit"
         if not asking.parent.is_dir():
             return _refused(409, "the manifest does not name the task that is limited: set task in its [queue]")
@@ -135,13 +135,13 @@ class Views:
 
 
 class Tab:
-    """Gives Locust's own page the figures for its tab, and a link to ours."""
+    """Adds the figures of the tab, and a link to our page, to the responses of Locust's own page."""
 
     def __init__(self, show: Show) -> None:
         self._show = show
 
     def __call__(self, response: Response) -> Response:
-        """Add to what Locust answers."""
+        """Called by Flask after each request; changes and returns Locust's `response`."""
         if request.endpoint == "locust.request_stats" and response.is_json:
             rows = [{"what": what, "value": value} for what, value in self._show.figures()]
             data = {**json.loads(response.get_data()), "extended_stats": [{"key": TAB, "data": rows}]}
@@ -157,7 +157,7 @@ class Tab:
 
 
 def answered(view: Callable[..., Any]) -> Callable[..., Any]:
-    """`view`, whose 404 is an answer: Locust's login would turn an exception into a page with 200."""
+    """`view`, with its HTTP errors returned as responses: Locust's login would turn a raised one into a page with status 200."""
 
     @wraps(view)
     def contained(*args: Any, **kwargs: Any) -> Any:
@@ -170,7 +170,7 @@ def answered(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def refuse_foreign() -> Response | None:
-    """Refuse a POST that another site's page had a browser send."""
+    """Refuses a POST that a page of another site made the browser send."""
     if request.method == "GET":
         return None
     origin = request.headers.get("Origin", "")
@@ -180,8 +180,8 @@ def refuse_foreign() -> Response | None:
 
 
 def keep_own(response: Response) -> Response:
-    """Nobody else's page may read or frame this one."""
-    # Locust's CORS leaves an answer alone that has this header.
+    """Adds headers so that no other site can read or frame the page."""
+    # Locust's CORS does not change a response that has this header.
     response.headers["Access-Control-Allow-Origin"] = request.host_url.rstrip("/")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
