@@ -1,7 +1,7 @@
-"""A run directory, opened for reading: its tables as DuckDB views, its small files as values.
+"""Reads a run directory: its tables as DuckDB views, its small files as values.
 
-Nothing here fails for want of a file. What is not there, or cannot be read, is an empty table whose name
-stands in `RunData.missing` with the reason.
+A missing file is no error here. A table whose file is missing, or cannot be read, is empty, and `RunData.missing` has its
+name and the reason.
 """
 
 import json
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from reports.verdict import Verdict, number, plain, read_verdict
 
-# Table → file in the run directory, and the columns every query may count on.
+# Table → file in the run directory, and the columns that every query may rely on.
 TABLES: Mapping[str, tuple[str, str]] = {
     "ops": (
         "history.parquet",
@@ -40,7 +40,7 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "queue": ("final/queue.parquet", "number VARCHAR, state VARCHAR"),
 }
 
-# The orders placed, and when orders were due: open arrivals by the plan, whether sent or not, and the retries on top of it.
+# asks: the orders that buyers sent. due: when orders were due; with open arrivals by the plan, sent or not, and the retries; else those that were sent.
 ASKS = """
 CREATE VIEW asks AS FROM ops WHERE kind IN ('buy', 'retry');
 CREATE VIEW due AS
@@ -52,7 +52,7 @@ Column = NDArray[np.float64]
 
 
 class Missing(Exception):
-    """What a figure or a table needs is not in the run directory. The message names it."""
+    """Something that a figure or table needs is not in the run directory. The message names it."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class RunData:
 
 @contextmanager
 def open_run(path: Path) -> Iterator[RunData]:
-    """The run directory `path`, whatever of it is there. Raises FileNotFoundError if it is no directory."""
+    """Open the run directory `path`, complete or not. Raises FileNotFoundError if it is not a directory."""
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: expected a run directory, found none; give one such as runs/latest")
     db = duckdb.connect(config={"autoinstall_known_extensions": "false"})
@@ -129,7 +129,7 @@ def open_run(path: Path) -> Iterator[RunData]:
 
 
 def _view(db: Any, path: Path, table: str) -> str | None:
-    """Makes the view `table`: empty without its file, NULL in columns it lacks. Gives what is wrong."""
+    """Makes the view `table`: empty without its file, NULL in columns it lacks. Returns what is wrong with the file, or None."""
     name, schema = TABLES[table]
     columns = [column.split() for column in schema.split(",")]
     why = None
@@ -150,7 +150,7 @@ def _view(db: Any, path: Path, table: str) -> str | None:
 
 
 def _plan(db: Any, path: Path) -> None:
-    """The table `plan`: when each buyer was due, and how many orders then. Empty without its file."""
+    """Makes the table `plan`: when each buyer was due, and how many orders it was to send then. Empty without its file."""
     source = (
         f"read_csv({_quoted(path)}, header = true, delim = ',', columns = {{'time_s': 'DOUBLE', 'clicks': 'BIGINT'}})"
     )
@@ -194,7 +194,7 @@ def defaults(run: RunData) -> dict[str, object]:
 
 
 def _limits(path: Path) -> Iterator[tuple[float, float]]:
-    """The changes of the limit that some worker took; a line that does not read is left out."""
+    """The changes of the limit that at least one worker confirmed; lines that cannot be read are skipped."""
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
         try:
             change = json.loads(line)

@@ -1,4 +1,4 @@
-"""The page. Everything that comes from outside is escaped by jinja2; only our own SVG and CSS are not."""
+"""Fills the HTML templates. jinja2 escapes everything that comes from outside; only our own SVG and CSS are not escaped."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -27,7 +27,7 @@ def _environment() -> Environment:
 
 
 def _variables() -> dict[str, Markup]:
-    """The palette as CSS declarations, for light and for dark."""
+    """The palette as CSS declarations, for the light and the dark page."""
     return {
         "light": Markup(" ".join(f"--{colour.name}: {colour.light};" for colour in COLOURS)),  # noqa: S704
         "dark": Markup(" ".join(f"--{colour.name}: {colour.dark};" for colour in COLOURS)),  # noqa: S704

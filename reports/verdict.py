@@ -1,4 +1,4 @@
-"""The verdict as it was written. It is computed once, elsewhere; banner, JUnit and summary only read it."""
+"""Reads verdict.json. The verdict is computed once, by the harness; banner, junit.xml and summary.md only show it."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from typing import Any
 INCOMPLETE = "INCOMPLETE"
 STATES = ("VALID", "INVALID", "UNKNOWN")
 SCHEMA_VERSION = 1
-# What XML 1.0 forbids, and what a terminal would obey.
+# Characters that XML 1.0 forbids, or that a terminal takes as commands.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -28,7 +28,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Threshold:
-    """A limit of the experiment's own. `passed` is None where nothing was observed."""
+    """A threshold that the experiment set. `passed` is None where nothing was observed."""
 
     expression: str
     observed: str
@@ -64,7 +64,7 @@ class Verdict:
 
 
 def read_verdict(path: Path) -> Verdict:
-    """The verdict in `path`. Whatever cannot be read as one is INCOMPLETE, never green."""
+    """The verdict in `path`. A file that cannot be read as one gives INCOMPLETE, never VALID."""
     if not path.exists():
         return Verdict(INCOMPLETE, "The run has no verdict: it stopped before its final reads were judged.")
     try:

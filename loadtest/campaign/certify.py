@@ -1,8 +1,9 @@
-"""Certification: a check that has never failed proves nothing, so each is seen to fail for the right reason.
+"""Certification: runs sales that are wrong on purpose, and demands that the right check fails on each.
 
-The manifest names controls (shops that are wrong by design) and mutants (the honest shop with one mistake built in), each
-with the check that must trip. The *honest twin* of a mutant, the same experiment without the mistake, must stay VALID.
-History mutants do the same to what a good run recorded, in seconds.
+A check that has never failed proves nothing. The manifest names controls (experiments that must fail as they are) and mutants (the
+correct shop with one mistake built in), each with the checks of which one must trip, that is, come out INVALID. The *honest twin* of a
+mutant, the same experiment without the mistake, must be VALID. Forgeries need no further sale: each changes one thing in what a VALID
+run recorded.
 """
 
 import json
@@ -31,7 +32,10 @@ from loadtest.stack.external import Given
 
 @dataclass(frozen=True)
 class Exhibit:
-    """One line of the table: who was judged, what had to trip, what did."""
+    """One judged sale or forgery: the checks of which one had to trip, and those that did.
+
+    `caught`: one of the expected checks tripped; where none is expected, the sale was VALID.
+    """
 
     kind: str
     name: str
@@ -43,7 +47,7 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Certification:
-    """Runs every control, mutant, twin and forgery of one manifest, on one warm stack."""
+    """Runs every control, mutant, twin and forgery of one manifest, on services that stay up."""
 
     base: Experiment
     shop: Shop
@@ -53,7 +57,7 @@ class Certification:
     only: frozenset[str] = frozenset()
 
     def run(self, stack: WarmStack, show: Callable[[Exhibit], None]) -> list[Exhibit]:
-        """Every exhibit, shown as it comes."""
+        """Run everything that `only` selects, passing each exhibit to `show` as soon as it is judged."""
         found: list[Exhibit] = []
         for exhibit in self._exhibits(stack):
             show(exhibit)
@@ -84,7 +88,7 @@ class Certification:
             yield self._forge(forgery)
 
     def _twins(self) -> dict[str, dict[str, Any]]:
-        """The honest twins, each once: many mutants share one."""
+        """Overrides of each honest twin, by the first mutant that has it: many mutants share one twin."""
         twins: dict[str, dict[str, Any]] = {}
         known: set[str] = set()
         for name, proof in self.shop.mutants.items():
@@ -126,13 +130,13 @@ def certify(
     report: Callable[[Path], None],
     only: Sequence[str] = (),
 ) -> tuple[Path, bool]:
-    """Run everything; give the directory, and whether every check that had to trip did, and nothing honest did.
+    """Run every control, mutant, twin and forgery; return the directory, and whether all of them came out as they must.
 
-    Writes a certificate next to the runs of `out` when it did: verdicts then say that these checks are certified. With `only`, the
-    names of checks, runs what must trip those, and certifies nothing.
+    If so, and if every check was tried, writes a certificate into `out`: verdicts of runs there then say that the checks are certified.
+    With `only`, names of checks, runs only what must trip those, and writes no certificate.
 
     Raises:
-        UsageError: before anything starts; among others, no such check.
+        UsageError: before anything starts: `only` names no check, or the experiment or a given service is wrong.
     """
     shop, _ = load_shop(base)
     _check_names(only)
@@ -158,7 +162,7 @@ def _check_names(only: Sequence[str]) -> None:
 
 
 def _untried(exhibits: list[Exhibit]) -> list[str]:
-    """Checks that nothing here could have tripped."""
+    """Checks that no exhibit was expected to trip."""
     from loadtest.judge.checks import CHECKS
 
     tried = {check for exhibit in exhibits for check in exhibit.expected}

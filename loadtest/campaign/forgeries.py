@@ -1,4 +1,4 @@
-"""Forgeries: what a good run recorded, with one thing changed; the check that knows must say so."""
+"""Forgeries: copies of a VALID run with one recorded thing changed, and the check that must then fail."""
 
 import shutil
 from dataclasses import dataclass
@@ -9,7 +9,11 @@ from loadtest.record.database import database
 
 @dataclass(frozen=True)
 class Forgery:
-    """A change to one file of a run directory: a query over ``FROM it``, or None to take the file away."""
+    """A change to one Parquet file of a run directory.
+
+    `query`: DuckDB SQL over the table ``it``, the file's rows, that gives the new ones; None removes the file.
+    `trips`: checks of which one must then fail; ``unknown`` stands for the verdict UNKNOWN.
+    """
 
     name: str
     what: str

@@ -1,4 +1,4 @@
-"""The matrix: one experiment over every combination of some keys' values, or over named cells, each held against what is expected of it."""
+"""The matrix: one experiment run for every combination of some keys' values, or of named cells, each verdict compared with the expected one."""
 
 import itertools
 import json
@@ -28,7 +28,7 @@ ICONS = {"VALID": "✓", "INVALID": "✗", "UNKNOWN": "?"}
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination, once. `skipped` is the reason why the shop cannot do it."""
+    """One repeat of one combination, and its run directory `path`. `skipped`: why it cannot be run; `planned` is then None."""
 
     axes: Mapping[str, Any]
     repeat: int
@@ -39,13 +39,13 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Its values, as people name it."""
+        """Its values in one line: ``tokens · queued``."""
         return " · ".join(str(value) for value in self.axes.values())
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a cell; the fields are those of ``matrix.json``."""
+    """The outcome of a cell; the fields are those of ``matrix.json``. `met`: its verdict is the expected one."""
 
     axes: Mapping[str, Any]
     repeat: int
@@ -71,11 +71,11 @@ def run_matrix(
     console: Console,
     report: Callable[[Path], None],
 ) -> list[Result]:
-    """Run every cell that has no verdict yet; a cell that fails stops no other. ``matrix.json`` is written after each.
+    """Run every cell that has no verdict yet; a cell that fails does not stop the others. ``matrix.json`` is written after each.
 
     Raises:
-        UsageError: before anything starts: an axis is no key, or no cell makes sense.
-        RunInterrupted: what was finished stays; `loadtest run --resume` goes on from there.
+        UsageError: before anything starts: an axis is not a key of an experiment, or no cell can be run.
+        RunInterrupted: finished cells stay; `loadtest run --resume` goes on from there.
     """
     cells = list(plan_cells(experiment, given, directory, repeat))
     if all(cell.skipped for cell in cells):
@@ -97,15 +97,15 @@ def run_matrix(
 
 
 def start_directory(experiment: Experiment, out: Path) -> Path:
-    """A new directory for a matrix."""
+    """Create a new directory for a matrix below `out`."""
     return create_directory(out, experiment.name, experiment.seed)
 
 
 def plan_cells(experiment: Experiment, given: Given, directory: Path, repeat: int) -> Iterator[Cell]:
-    """Every cell in order, checked.
+    """Every cell in order, checked. A combination that cannot be run becomes a cell with `skipped`.
 
     Raises:
-        UsageError: an axis that is no key of an experiment, or a value out of its range.
+        UsageError: an axis is not a key of an experiment, or a value is out of its range.
     """
     axes = axes_of(experiment)
     bare = experiment.model_copy(update={"matrix": {}, "cells": {}, "expect": ()})
@@ -126,7 +126,7 @@ def plan_cells(experiment: Experiment, given: Given, directory: Path, repeat: in
 
 
 def axes_of(experiment: Experiment) -> dict[str, list[Any]]:
-    """What is combined: the names of the cells, where there are any, then the keys of the matrix."""
+    """Axis → values: the names of the cells (as the axis ``cell``), if there are any, then the keys of the matrix."""
     return ({CELL: list(experiment.cells)} if experiment.cells else {}) | experiment.matrix
 
 
@@ -137,7 +137,7 @@ def expected_of(axes: Mapping[str, Any], expectations: Sequence[Expectation]) ->
 
 
 def meets(verdict: Verdict, expected: str) -> bool:
-    """Whether a verdict is the expected one; ``invalid:CHECK`` wants that check among the failed ones."""
+    """Whether a verdict is the expected one; ``invalid:CHECK`` also needs that check among the failed ones."""
     wanted, _, check = expected.partition(":")
     return verdict.verdict == wanted.upper() and (not check or check in failed_checks(verdict))
 
@@ -203,10 +203,10 @@ def _tell(console: Console, n: int, total: int, cell: Cell, result: Result, left
 
 
 def load_started(directory: Path, given: Given) -> Experiment:
-    """The experiment of a matrix that was interrupted.
+    """The experiment of the interrupted matrix in `directory`.
 
     Raises:
-        UsageError: that directory holds none.
+        UsageError: the directory holds no matrix, or a given service does not answer.
     """
     if not (directory / "matrix.json").is_file() and not (directory / "cells").is_dir():
         raise UsageError(f"--resume {directory}: expected the directory of a matrix, with a matrix.json")

@@ -1,4 +1,4 @@
-"""``loadtest run --web``: sales that are asked for on Locust's web page, each prepared, held and judged like any other."""
+"""``loadtest run --web``: sales started from Locust's web page, each prepared, run and judged like any other."""
 
 import socket
 import sys
@@ -30,7 +30,7 @@ HANG_UP_S = 5
 
 @dataclass(frozen=True)
 class Page:
-    """Where Locust's page is to be."""
+    """The address of Locust's web page on this machine, and whether it asks for a login."""
 
     port: int
     base_path: str = ""
@@ -38,19 +38,19 @@ class Page:
 
     @property
     def url(self) -> str:
-        """Where the sales are."""
+        """The page on which sales are started."""
         return f"http://{HOST}:{self.port}{self.base_path}/flash-sale"
 
     def listening(self) -> bool:
-        """Whether it answers."""
+        """Whether something accepts connections on the port."""
         with socket.socket() as probe:
             return probe.connect_ex((HOST, self.port)) == 0
 
     def check(self) -> None:
-        """Look whether it can be there.
+        """Check the address before anything starts.
 
         Raises:
-            UsageError: somebody else has the port, or the path is none.
+            UsageError: the port is taken, or the base path is not a path.
         """
         if self.base_path and (not self.base_path.startswith("/") or self.base_path.endswith("/")):
             raise UsageError(
@@ -76,7 +76,7 @@ def serve(
     done: Callable[[Path], None],
     shown: Callable[[Verdict, Path], None],
 ) -> None:
-    """Hold a sale for each that the page asks for, until Ctrl-C. `done` gets each run directory, `shown` each verdict.
+    """Run a sale for each wish of the page, until Ctrl-C. `done` gets each run directory, `shown` each verdict with it.
 
     1. Check what can be checked before anything starts.
     2. Start Postgres, Redis and the broker, or take the given ones; they stay warm.
@@ -85,9 +85,9 @@ def serve(
     5. Stop everything, in reverse order.
 
     Raises:
-        UsageError: the experiment or the port cannot be.
+        UsageError: the experiment is wrong or its arrivals are not a herd, or the port cannot be used.
         ServiceError: Locust or a service did not come up, or died.
-        RunInterrupted: while a sale was under way; it has no verdict then. Between two sales Ctrl-C is how this ends.
+        RunInterrupted: Ctrl-C during a sale, which then has no verdict. Between two sales Ctrl-C ends this function normally.
     """
     page.check()
     if experiment.arrivals.kind != "herd":
@@ -117,7 +117,7 @@ def serve(
 
 @dataclass
 class Counter:
-    """Where wishes become sales, one after the other."""
+    """Takes wishes from the desk and runs a sale for each, one after the other. `busy`: a sale is running."""
 
     experiment: Experiment
     given: Given
@@ -132,10 +132,10 @@ class Counter:
     busy: bool = False
 
     def serve(self, check_interrupted: Callable[[], None]) -> None:
-        """Hold one sale for each wish; what is wrong with one stops no other.
+        """Run one sale for each wish, without end; a sale that fails does not stop the next.
 
         Raises:
-            ServiceError: Locust is gone, and the page with it.
+            ServiceError: Locust has ended, and its page with it.
         """
         while True:
             wish = self.desk.wish()
@@ -178,18 +178,18 @@ class Counter:
 
     @contextmanager
     def _buyers(self, _sale: Sale, base_url: str) -> Iterator[Load]:
-        """The buyers of the page's Locust: told where to go, and sent home at the end."""
+        """The buyers in the page's Locust: the page is told the shop's address at the start, and to stop them at the end."""
         self._show(replace(self.state, phase="gathering", base_url=base_url))
         buyers = PageBuyers(self.desk, self.state.number, self.locust)
         try:
             yield buyers
         finally:
-            # A phase after the load's tells the page to stop whoever is left.
+            # The page stops the buyers that are left when the phase is one after the load.
             self._show(replace(self.state, phase="draining"))
             buyers.wait_gone(HANG_UP_S)
 
     def _phase(self, name: str) -> None:
-        if name != "gathering":  # that one is told with the address
+        if name != "gathering":  # `_buyers` shows that one, with the shop's address
             self._show(replace(self.state, phase=name))
 
     def _end(self, phase: str, held: Held) -> None:
@@ -210,7 +210,7 @@ class PageBuyers:
     locust: Process
 
     def exit_code(self) -> int | None:
-        """None while there are any; Locust's own exit code when it died with them."""
+        """None while buyers are left, 0 once they are gone; Locust's exit code if it has ended."""
         ended = self.locust.exit_code()
         return 0 if ended is None and self.desk.gone(self.number) else ended
 
@@ -219,7 +219,7 @@ class PageBuyers:
         return self.locust.log_tail()
 
     def wait_gone(self, timeout_s: float) -> None:
-        """Wait until they have hung up and their history is closed, or as long as that may take."""
+        """Wait until the buyers are gone and their history is closed, at most `timeout_s` seconds."""
         deadline = time.monotonic() + timeout_s
         while self.exit_code() is None and time.monotonic() < deadline:
             time.sleep(TICK_S)
@@ -227,7 +227,7 @@ class PageBuyers:
 
 @dataclass(frozen=True)
 class Both:
-    """Progress for the terminal, and each phase for `also`."""
+    """Shows progress on the terminal, and passes each phase to `also`."""
 
     terminal: Progress
     also: Callable[[str], None]
@@ -238,15 +238,15 @@ class Both:
         self.also(name)
 
     def tick(self, latest: Latest) -> None:
-        """The page reads the samples itself."""
+        """Show the terminal only: the page reads the samples itself."""
         self.terminal.tick(latest)
 
 
 def wished(experiment: Experiment, wish: Wish) -> Experiment:
-    """`experiment` with what the page asks for.
+    """`experiment` with the values of a wish.
 
     Raises:
-        UsageError: a key that no page may set, or a value out of its range.
+        UsageError: a key that the page may not set, or a value out of its range.
     """
     for key in wish.values:
         if key not in FORM:
@@ -255,7 +255,7 @@ def wished(experiment: Experiment, wish: Wish) -> Experiment:
 
 
 def page_command(planned: Plan, page: Page, desk: Desk) -> Command:
-    """Locust with its page, for this machine only."""
+    """The command that starts Locust with its web page, reachable from this machine only."""
     buyers = str(planned.experiment.buyers)
     argv = [
         sys.executable, "-m", "locust", "-f", str(planned.scenario), "-u", buyers, "-r", buyers,

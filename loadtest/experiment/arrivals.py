@@ -1,6 +1,6 @@
 """The arrival plan: when each buyer is due, counted from T0. Arithmetic only; the same seed makes the same plan.
 
-A run writes its plan to ``arrivals.csv`` before anything starts. The form is the one that `replay` reads, so any run's arrivals
+A run writes its plan to ``arrivals.csv`` before anything starts, in the format that `replay` reads, so that any run's arrivals
 can be replayed in another.
 """
 
@@ -18,15 +18,15 @@ from loadtest.experiment.traffic import Crowd
 PLAN = "arrivals.csv"
 HEADER = "time_s"
 NS = 1_000_000_000
-# A process can have as many files open as Locust asks the system for; a few are its own.
+# Locust raises its limit of open files to 10,000, and needs some of them for itself.
 MOST_CONNECTIONS = 9_000
 
 
 def offsets_ns(arrivals: Arrivals, buyers: int, seed: int) -> Sequence[int]:
     """Nanoseconds from T0 at which each of `buyers` is due, ascending, in the order of their ordinals.
 
-    `herd` and `spawned`: everybody at T0, or as soon as there is anybody. `uniform`: evenly, the first at T0. `poisson`: with gaps
-    drawn from the exponential distribution of mean 1 / `rate_per_s`. `stepped`: evenly within each step.
+    `herd` and `spawned`: 0 for everybody; a spawned buyer fires as soon as Locust has made it. `uniform`: evenly, the first at T0.
+    `poisson`: with gaps drawn from the exponential distribution of mean 1 / `rate_per_s`. `stepped`: evenly within each step.
 
     Raises:
         UsageError: the file of a replay is missing or wrong, or holds another number of arrivals than `buyers`.
@@ -45,10 +45,10 @@ def offsets_ns(arrivals: Arrivals, buyers: int, seed: int) -> Sequence[int]:
 
 
 def plan_arrivals(experiment: Experiment) -> Sequence[int]:
-    """The offsets of an experiment's buyers, in nanoseconds, checked against the rest of it.
+    """The offsets of an experiment's buyers, in nanoseconds, checked against its deadline.
 
     Raises:
-        UsageError: see `offsets_ns`; or the last buyer would come when the harness has stopped waiting.
+        UsageError: see `offsets_ns`; or the last buyer would come after `drain.deadline_s`.
     """
     offsets = offsets_ns(experiment.arrivals, experiment.buyers, experiment.seed)
     last_s = offsets[-1] / NS
@@ -61,9 +61,9 @@ def plan_arrivals(experiment: Experiment) -> Sequence[int]:
 
 
 def connections(experiment: Experiment, offsets: Sequence[int]) -> int:
-    """How many users Locust is to run: a buyer each, or for open arrivals the connections that stand ready.
+    """How many users Locust runs: one for each buyer, or for open arrivals one for each connection kept ready.
 
-    A connection is taken from the buyer's time on until the answer, and a winner's until the order stands: by default there are
+    A buyer occupies a connection from its due time until its answer, a winner until its order is stored: by default there are
     enough for every unit of the stock, and for as many buyers as come in the busiest two seconds.
     """
     if not experiment.arrivals.open:
@@ -73,7 +73,7 @@ def connections(experiment: Experiment, offsets: Sequence[int]) -> int:
 
 
 def busiest(offsets: Sequence[int], window_ns: int) -> int:
-    """The most arrivals that any window of that length holds."""
+    """The most arrivals in any window of `window_ns`; `offsets` ascend."""
     first = most = 0
     for last, offset in enumerate(offsets):
         while offset - offsets[first] >= window_ns:
@@ -83,7 +83,7 @@ def busiest(offsets: Sequence[int], window_ns: int) -> int:
 
 
 def write_plan(path: Path, offsets: Sequence[int], crowd: Crowd) -> None:
-    """Writes one line an arrival: seconds after T0, to the nanosecond, and the orders that are sent at that moment."""
+    """Writes one line for each arrival: seconds after T0, to the nanosecond, and how many orders the buyer sends at that moment."""
     lines = (
         f"{offset // NS}.{offset % NS:09d},{crowd.persona(ordinal).clicks}\n" for ordinal, offset in enumerate(offsets)
     )
@@ -96,7 +96,7 @@ def read_times(path: Path) -> list[int]:
     """The first column of a CSV file, with or without a header, as nanoseconds.
 
     Raises:
-        UsageError: the file cannot be read, or a time is no number, negative, or before the one above it.
+        UsageError: the file cannot be read, or a time is not a number, negative, or before the one above it.
     """
     try:
         lines = path.read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Experiments by their files: the shipped ones, a user's own, and what is laid over them."""
+"""Loads experiments from TOML files, shipped or the user's own, and applies overrides to them."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ def shipped() -> list[str]:
 
 
 def find_file(name: str) -> Path:
-    """A file named in an experiment: as given, from the working directory, or from the installed package."""
+    """The file named in an experiment: as given, from the working directory, or from the installed package. Raises UsageError if there is none."""
     for base in (Path(), ROOT):
         if (base / name).is_file():
             return (base / name).resolve()

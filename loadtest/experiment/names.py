@@ -1,4 +1,4 @@
-"""Names as users write them: the nearest valid one, and the placeholders of a manifest."""
+"""Hints for misspelt names, and the placeholders of a manifest."""
 
 import difflib
 import re
@@ -10,7 +10,7 @@ PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_.]*)\}")
 
 
 def nearest(found: str, valid: Iterable[str]) -> str:
-    """The hint for a wrong name: ``nearest valid: 'stock'``, or the whole choice when nothing is near."""
+    """The hint for a wrong name: ``nearest valid: 'stock'``, or all valid names when none is near."""
     choice = sorted(valid)
     # A key typed without its table ("rate_per_s") is still near "limiter.rate_per_s".
     near = [name for name in choice if name.rsplit(".", 1)[-1] == found.rsplit(".", 1)[-1]]
@@ -21,9 +21,12 @@ def nearest(found: str, valid: Iterable[str]) -> str:
 
 
 def fill(template: str, values: Mapping[str, object], where: str) -> str:
-    """`template` with each ``{name}`` replaced from `values`. `where` names the key it stands under, for the error.
+    """`template` with each ``{name}`` replaced from `values`. `where`: the manifest's key that holds it, for the error.
 
     Other braces are left alone, so that JSON and SQL can be written as they are.
+
+    Raises:
+        UsageError: a name that `values` does not have.
     """
 
     def value(match: re.Match[str]) -> str:

@@ -1,8 +1,8 @@
-"""Redelivery: when a broker hands an order out again that a worker still holds, and whether a waiting backlog would meet it.
+"""Redelivery: when a broker hands out again an order that a worker still holds, and whether that happens to orders that only wait.
 
 A worker takes orders from the queue before the limiter lets it place them, and holds them unacknowledged meanwhile, with early
-and with late acknowledgement alike. What counts is not the backlog, but what one worker holds over its rate: once the
-last of it waits longer than the broker is patient, orders are delivered twice while the first delivery still waits.
+and with late acknowledgement alike. So what counts is not the backlog, but the orders that one worker holds divided by its rate: once
+the last of them waits longer than the broker's timeout, orders are delivered twice while the first delivery still waits.
 """
 
 import math
@@ -12,42 +12,42 @@ from typing import Self
 from loadtest.errors import UsageError
 from loadtest.experiment.schema import Experiment
 
-# The least default: a child of the built-in shop tries for 5 s before it hands an order back.
+# The least default, in seconds: a pool process of the built-in shop retries for 5 s before it returns an order to the queue.
 LEAST_VISIBILITY_S = 15
 MARGIN = 2
 
 
 @dataclass(frozen=True)
 class Held:
-    """What one worker holds of the queue, and how fast it places it. `rate_per_s` is None without a limit."""
+    """How many orders one worker holds unacknowledged, and how fast it places them. `rate_per_s` is None without a limit."""
 
     orders: int
     rate_per_s: float | None
 
     @classmethod
     def by(cls, experiment: Experiment) -> Self:
-        """Concurrency × prefetch, but never more than are for sale."""
+        """Concurrency × prefetch orders, but at most the stock."""
         workers, rate_per_s = experiment.workers, experiment.configured_per_s
         orders = min(workers.at_once * experiment.prefetch, experiment.stock)
         return cls(orders, rate_per_s and rate_per_s / workers.count)
 
     @property
     def waits_s(self) -> float:
-        """How long the last of them waits; unlimited workers make none wait."""
+        """Seconds that the last of them waits; 0 without a limit."""
         return self.orders / self.rate_per_s if self.rate_per_s else 0.0
 
 
 def visibility_s(experiment: Experiment) -> float:
-    """Seconds until Redis hands out again what a worker holds: as told, or twice what the last held order waits."""
+    """Seconds until Redis hands out again what a worker holds: as set, or twice what the last held order waits, and 15 at least."""
     told = experiment.broker.visibility_s
     return told or max(LEAST_VISIBILITY_S, math.ceil(MARGIN * Held.by(experiment).waits_s))
 
 
 def redelivery_s(experiment: Experiment) -> float:
-    """Seconds until the broker hands out again what a worker holds that has stopped to answer.
+    """Seconds until the broker hands out again what a worker holds that has stopped answering.
 
-    On Redis that goes for a dead one as well, and the shop's workers look for it five times in that time, at most once a second.
-    RabbitMQ takes back what a dead one held as soon as its connection is gone.
+    On Redis the same holds for a worker that died; the shop's workers look for such orders five times in that time, at most once a
+    second. RabbitMQ takes back what a dead worker held as soon as its connection is gone.
     """
     if experiment.broker.kind == "rabbitmq":
         return experiment.broker.consumer_timeout_s
@@ -56,10 +56,10 @@ def redelivery_s(experiment: Experiment) -> float:
 
 
 def check_redelivery(experiment: Experiment) -> None:
-    """Do the arithmetic.
+    """Check that no order that a worker holds waits longer than half of the broker's timeout.
 
     Raises:
-        UsageError: a waiting backlog would be delivered twice, or come near it.
+        UsageError: one would, so that it might be delivered twice.
     """
     held = Held.by(experiment)
     rabbitmq = experiment.broker.kind == "rabbitmq"

@@ -15,8 +15,8 @@ Step = Annotated[tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=
 class Arrivals(Section):
     """When buyers come, and how long each waits.
 
-    `herd`: every buyer connects, meets the others at a barrier, and fires at one wall-clock T0. `spawned`: each fires when Locust
-    has made them, at its spawn rate or after a LoadTestShape. The others are *open*: planned ahead, and fired on schedule however
+    `herd`: every buyer connects, meets the others at a barrier, and fires at one wall-clock T0. `spawned`: each fires as soon as
+    Locust has spawned it, at the spawn rate or by a LoadTestShape. The others are *open*: planned ahead, and fired on schedule however
     slow the shop is; `poisson` and `uniform` at `rate_per_s`, `stepped` by `steps`, `replay` from `file`.
     """
 
@@ -44,7 +44,7 @@ class Arrivals(Section):
 
     @property
     def open(self) -> bool:
-        """Whether buyers come on schedule, without regard to the shop."""
+        """Whether buyers come on schedule, however slow the shop is."""
         return self.kind in ("poisson", "uniform", "stepped", "replay")
 
     @property
@@ -87,9 +87,9 @@ KINDS: dict[str, tuple[set[str], set[str]]] = {
 
 
 class Traffic(Section):
-    """Who the buyers are, and what else they do. The rest click once, each in an account of their own.
+    """Who the buyers are, and what they do beside buying. The rest click once, each in an account of their own.
 
-    What a scenario's story does not tell is not done: only those that refresh look at the page, only those that retry ask again.
+    Refreshes and retries happen only in scenarios whose tasks do them; in others these settings change nothing.
     """
 
     double_click: float = Field(0, ge=0, le=1, description="share of buyers who click twice, at the same moment")
@@ -113,7 +113,7 @@ class Limiter(Section):
     """How fast orders may be placed.
 
     `flat`: each worker has a rate of its own; `shared`: all workers have one together. `native` is Celery's own limit of each worker, which
-    collapses under a backlog: a control.
+    collapses under a backlog; it serves as a control.
     """
 
     kind: Literal["none", "native", "flat", "shared"] = "flat"
@@ -124,7 +124,7 @@ class Limiter(Section):
 
     @property
     def allowed_burst(self) -> int:
-        """Orders above the rate that any window may hold, where they are placed one by one."""
+        """Orders above the rate that any window may hold, if they are placed one by one."""
         return self.burst or max(2, math.floor(self.rate_per_s * 0.04))
 
     @field_validator("burst")
@@ -161,7 +161,7 @@ class Workers(Section):
 
 
 class Broker(Section):
-    """What the queue stands on, and when a worker says that an order is done. docs/brokers.md helps to choose."""
+    """The broker that holds the queue, and when a worker acknowledges an order. docs/brokers.md helps to choose."""
 
     kind: Literal["redis", "rabbitmq"] = Field("redis", description="RabbitMQ must be given: --broker amqp://…")
     queue: Literal["classic", "quorum"] = Field("classic", description="RabbitMQ's type of queue")
@@ -197,7 +197,7 @@ class FaultPlan(Section):
 
 
 class Expectation(Section):
-    """What a cell of a matrix must come to. The last that fits a cell counts; without any, ``valid``."""
+    """The verdict expected of those cells of a matrix that `where` fits. The last that fits a cell counts; without any, ``valid``."""
 
     where: dict[str, Any] = Field(
         {}, description="axis = value, for each axis that matters; `cell` is the axis of [cells]"
@@ -242,19 +242,19 @@ class Experiment(Section):
     @model_validator(mode="before")
     @classmethod
     def _counted(cls, data: Any) -> Any:
-        """`buyers` as the arrivals have it, where it is not said."""
+        """Takes `buyers` from the arrivals' rates and seconds, if it is not set."""
         arrivals = data.get("arrivals") if isinstance(data, dict) and "buyers" not in data else None
         if isinstance(arrivals, dict):
             try:
                 arrivals = Arrivals.model_validate(arrivals)
-            except ValidationError:  # which is told with its key, a moment later
+            except ValidationError:  # reported, with its key, when the field itself is validated
                 return data
         total = arrivals.total if isinstance(arrivals, Arrivals) else None
         return data if total is None else {**data, "buyers": total}
 
     @model_validator(mode="after")
     def _agreeing(self) -> Self:
-        """What two sections say of one thing."""
+        """Settings of two sections must not contradict each other."""
         arrivals = self.arrivals
         if arrivals.total not in (None, self.buyers):
             raise rule(

@@ -1,4 +1,4 @@
-"""Tables of TOML files: read, checked against a model, and what is wrong in them said in one line."""
+"""Reads tables of TOML files and checks them against a model; an error becomes one line."""
 
 import tomllib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from loadtest.errors import UsageError
 from loadtest.experiment.names import nearest
 
-# The type of those errors whose message is a whole sentence.
+# The type of errors whose message is complete, and is shown as it is.
 RULE = "rule"
 
 
@@ -22,12 +22,12 @@ class Section(BaseModel):
 
 
 def rule(sentence: str) -> PydanticCustomError:
-    """An error that says all of it: key, value, what to do. Braces are not placeholders."""
+    """A validation error with a complete message: key, value, what to do. Braces in it are not placeholders."""
     return PydanticCustomError(RULE, "{sentence}", {"sentence": sentence})
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file; a syntax error names the file and the place."""
+    """The tables of a TOML file. Raises UsageError, with the file and the place, if it cannot be read or is not TOML."""
     try:
         return tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -40,7 +40,7 @@ S = TypeVar("S", bound="Section")
 
 
 def parse(model: type[S], data: dict[str, Any], source: str) -> S:
-    """`data` as `model`. The first thing wrong becomes one line: key, value, what was expected, nearest key."""
+    """`data` as `model`. Raises UsageError with the first error in one line: key, value, what was expected, nearest key."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -58,7 +58,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def _sentence(model: type[BaseModel], error: ValidationError) -> str:
-    # A misspelt key is also a missing one: what was written says more than what was not.
+    # A misspelt key gives two errors, an unknown key and a missing one; the unknown key is the one that helps.
     first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
     if first["type"] == RULE:
         return first["msg"]

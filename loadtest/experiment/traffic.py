@@ -1,5 +1,5 @@
-"""Who the buyers are: who clicks twice, who shares a scalpers' account, who cannot wait. Arithmetic only; the same seed makes
-the same crowd."""
+"""Who the buyers are: who clicks twice, who shares a scalpers' account, who reloads the page. Arithmetic only; the same seed
+makes the same crowd."""
 
 from random import Random
 from typing import NamedTuple
@@ -8,8 +8,8 @@ from loadtest.experiment.schema import Traffic
 
 
 class Persona(NamedTuple):
-    """What one buyer is like: the account they buy with, None for one of their own; how often they click at once; and
-    whether they reload the countdown page."""
+    """What one buyer is like: `account` is the shared one they buy with, None for one of their own; `clicks` are the orders
+    they send at the same moment; `refreshes` says whether they reload the countdown page."""
 
     account: str | None
     clicks: int
@@ -17,7 +17,7 @@ class Persona(NamedTuple):
 
 
 class Crowd:
-    """The personas of a sale's `buyers`, drawn from `seed`. What they are is drawn independently: a scalper may be impatient.
+    """The personas of a sale's `buyers`, drawn from `seed`. Traits are drawn independently: a scalper may also click twice.
 
     Scalpers take turns over their accounts, in the order of their ordinals: the sizes of two accounts differ by one at most.
     """
@@ -31,7 +31,7 @@ class Crowd:
         self._refreshers = frozenset(_drawn(share, buyers, f"refreshers {seed}"))
 
     def persona(self, ordinal: int) -> Persona:
-        """The persona of the buyer who is number `ordinal` of all, from 0. Buyers beyond the last start over."""
+        """The persona of buyer number `ordinal`, from 0. Ordinals from `buyers` on wrap around."""
         ordinal %= self._buyers
         account = self._accounts.get(ordinal)
         clicks = 1 if account is None else self._traffic.scalper_clicks
@@ -43,17 +43,17 @@ class Crowd:
 
     @property
     def clicks(self) -> int:
-        """Orders that all buyers together are to send, retries apart."""
+        """Orders that all buyers together will send, not counting retries."""
         scalpers = len(self._accounts)
         return self._buyers + len(self._impatient) + scalpers * (self._traffic.scalper_clicks - 1)
 
     @property
     def further_connections(self) -> int:
-        """Those that buyers have beside their first: one for each further click, and one for a refresher's looks."""
+        """Connections that buyers have beside their first: one for each further click, and one for each refresher's page loads."""
         return self.clicks - self._buyers + len(self._refreshers)
 
     def backoff_s(self, ordinal: int, tries: int) -> float:
-        """Seconds that a buyer waits after `tries` tries, 1 at least, before the next. The whole crowd waits alike without jitter.
+        """Seconds that a buyer waits after `tries` tries (1 or more) before the next. Without jitter all buyers wait equally long.
 
         With full jitter the wait is uniform between 0 and the backoff (Brooker, "Exponential Backoff And Jitter", 2015).
         """

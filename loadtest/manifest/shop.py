@@ -22,9 +22,9 @@ BuyOutcome = Literal["won", "sold_out", "already_bought", "throttled", "refused"
 
 
 class Source(Section):
-    """Where one set of the ledger is read. Exactly one key.
+    """Where one set of the final reads comes from, such as the rows or the tokens left. Exactly one key.
 
-    `sql` runs on Postgres; a ``:sale`` in it is bound. The redis keys are read whole: a list, set or
+    `sql` runs on Postgres; ``:sale`` in it is a bound parameter. The redis keys are read whole: a list, set or
     sorted set gives numbers, a hash gives number → buyer, a value gives one integer. `pattern` makes the numbers 1…stock.
     """
 
@@ -93,7 +93,7 @@ class Process(Section):
 
 
 class Prepare(Section):
-    """The command that makes the sale ready: schema, stock, numbers. Must leave the same state however often it runs."""
+    """The command that prepares the sale: schema, stock, numbers. It must leave the same state however often it runs."""
 
     command: tuple[str, ...] = Field(min_length=1, strict=False)
     timeout_s: float = Field(60, gt=0)
@@ -108,7 +108,7 @@ class Queue(Section):
 
 
 class Final(Section):
-    """Where the final reads are: the sets that a verdict is made of."""
+    """Where the final reads come from: the sets that a verdict is computed from."""
 
     seeded: Source
     rows: Source
@@ -119,7 +119,7 @@ class Final(Section):
 
 
 class Scheme(Section):
-    """A stock scheme the shop offers, with what it dispatches and where it keeps things elsewhere than the rest."""
+    """A stock scheme that the shop offers: its kinds of dispatch, and the final reads that differ from the manifest's general ones."""
 
     dispatch: tuple[Literal["queued", "inline"], ...] = Field(("queued", "inline"), strict=False)
     why: str = Field("", description="the reason why it does not offer the other, for whoever asks for it")
@@ -127,7 +127,7 @@ class Scheme(Section):
 
 
 class Proof(Section):
-    """A shop that is known to be wrong, and the check that must say so: what shows that the check can fail."""
+    """A sale that is wrong on purpose, and the checks of which one must fail on it: proof that the check can fail."""
 
     what: str = Field(description="the mistake, in a sentence")
     trips: tuple[str, ...] = Field(min_length=1, strict=False, description="checks of which one must be INVALID")
@@ -154,7 +154,7 @@ class Shop(Section):
     mutants: dict[str, Proof] = {}
 
     def final_for(self, scheme: str) -> Final:
-        """The final reads under `scheme`: the general ones, with what it keeps elsewhere laid over them."""
+        """The final reads under `scheme`: the general ones, replaced by the scheme's own where it has any."""
         own = self.schemes[scheme].final if scheme in self.schemes else {}
         return self.final.model_copy(update=own)
 

@@ -1,7 +1,8 @@
-"""Batches: whether orders can be placed together as the experiment asks, and the arithmetic of what then comes at once.
+"""Batches: checks that the experiment can place orders in batches, and that its burst and prefetch leave room for them.
 
-A window of t seconds may hold W·(L·t + burst) rows. The N orders of a batch wait until the limiter would have let each of them go, and
-come in one commit: so the burst must hold N of them, and by default is what it is without batches, and N - 1 more.
+W workers with a limit of L rows a second may write W·(L·t + burst) rows in a window of t seconds. The N orders of a batch wait until the
+limiter would have let each of them go, and are committed together; so the burst must be N at least. Its default is the burst without
+batches, plus N - 1.
 """
 
 from loadtest.errors import UsageError
@@ -10,10 +11,10 @@ from loadtest.manifest.shop import Shop
 
 
 def check_batch(experiment: Experiment, shop: Shop) -> None:
-    """Do the arithmetic.
+    """Check `workers.batch` against the rest of the experiment and against the manifest.
 
     Raises:
-        UsageError: batches are asked for where there can be none, or where what is told of burst and prefetch leaves no room for them.
+        UsageError: this shop or experiment cannot have batches, or the burst or prefetch that was set is too small for them.
     """
     batch = experiment.workers.batch
     if batch == 1:
@@ -40,7 +41,7 @@ def _told(shop: Shop) -> str | None:
 
 def _burst(experiment: Experiment) -> str | None:
     told, shared = experiment.limiter.burst, experiment.limiter.kind == "shared"
-    least = experiment.workers.batch + shared  # of a shared rate, a moment that is missed must be made up
+    least = experiment.workers.batch + shared  # a shared limiter needs one more, to make up for a missed moment
     if not experiment.limited or told is None or told >= least:
         return None
     return f"so many orders come at once, above limiter.burst = {told}; raise that to {least}, or leave it away"

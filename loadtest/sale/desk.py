@@ -1,10 +1,10 @@
-"""The desk: a folder over which Locust's web page asks the harness for sales, one after the other.
+"""The desk: a folder of JSON files through which Locust's web page asks the harness for sales, one after the other.
 
 The page runs in Locust's process; the harness, which stays in charge of services, shop and verdict, must not import Locust.
 Each file has one writer, is replaced as a whole, and can be read by nobody but the user (the folder is 0700):
 
     offers.json   the harness: what a form may offer
-    wish.json     the page: "hold a sale with these values"
+    wish.json     the page: "run a sale with these values"
     state.json    the harness: how far that sale is, and the sales before it
     load.json     the page: the buyers of that sale are gone
 """
@@ -20,7 +20,7 @@ from loadtest.experiment.schema import Experiment, Limiter
 from loadtest.manifest.shop import Shop
 from loadtest.record.run_dir import write_text
 
-# The keys that a page may set. Others name files that are run: they stay with who sits at the terminal.
+# The keys that the page may set. Others name files that are executed, so only the command line may set them.
 FORM = ("scheme", "dispatch", "stock", "buyers", "limiter.kind", "limiter.rate_per_s", "workers.count")
 LOAD_PHASES = ("gathering", "herd")
 LAST_PHASES = ("idle", "judged", "refused", "failed")
@@ -56,7 +56,7 @@ class Held:
 
 @dataclass(frozen=True)
 class State:
-    """How far the newest sale is. `limit_per_s` is for all workers together, None without a limit."""
+    """How far the newest sale is, and the sales before it (`held`). `limit_per_s`: for all workers together, None without a limit."""
 
     number: int = 0
     phase: str = "idle"
@@ -77,13 +77,16 @@ class State:
 
 @dataclass(frozen=True)
 class Desk:
-    """Both sides of the folder `directory`. A file that is not there yet reads as nothing."""
+    """Reads and writes the folder `directory`, for the page and for the harness.
+
+    Before the page has written its files, `wish` is None and `gone` is False.
+    """
 
     directory: Path
 
     @classmethod
     def open(cls, directory: Path, offers: Offers) -> "Desk":
-        """A desk that nobody else can read or write."""
+        """Create the folder, which no other user can read or write, with `offers` and an idle state."""
         directory.mkdir(mode=0o700)
         desk = cls(directory)
         desk._write("offers", asdict(offers))
@@ -97,7 +100,7 @@ class Desk:
         return Offers(**self._needed("offers"))
 
     def state(self) -> State:
-        """How far the harness is."""
+        """The state that the harness showed last."""
         data = self._needed("state")
         return State(**{**data, "held": tuple(Held(**each) for each in data["held"])})
 
@@ -106,17 +109,17 @@ class Desk:
         self._write("wish", asdict(wish))
 
     def buyers_gone(self, number: int) -> None:
-        """Tell that the buyers of sale `number` are gone, and their history is closed."""
+        """Tell the harness that the buyers of sale `number` are gone, and their history is closed."""
         self._write("load", {"number": number})
 
     # The harness's side.
 
     def show(self, state: State) -> None:
-        """Tell the page how far things are."""
+        """Show the page `state`."""
         self._write("state", asdict(state))
 
     def wish(self) -> Wish | None:
-        """The newest wish."""
+        """The newest wish; None before the first."""
         data = self._read("wish")
         return Wish(**data) if data else None
 
@@ -145,7 +148,7 @@ class Desk:
 
 
 def offers_of(experiment: Experiment, shop: Shop) -> Offers:
-    """What `shop` can do, beginning with what `experiment` says."""
+    """What `shop` can do; the values to begin with are those of `experiment`."""
     both = list(get_args(Experiment.model_fields["dispatch"].annotation))
     schemes: dict[str, list[str]] = {name: list(scheme.dispatch) for name, scheme in shop.schemes.items()}
     limiters = list(get_args(Limiter.model_fields["kind"].annotation))

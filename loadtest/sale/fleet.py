@@ -1,4 +1,4 @@
-"""The fleet: how many generators a run has, and where those on other machines find their master."""
+"""The fleet: how many load generators a run has, and where those on other machines find their master."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,13 @@ from loadtest.errors import UsageError
 from loadtest.stack.embedded import free_port
 
 PORT = 5557
-# Generators that are started by hand may take so long.
+# Time for a person to start the generators on the other machines.
 GATHER_S = 600
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """Either `processes` generators on this machine, or `workers` that come from elsewhere to the master's address."""
+    """Either `processes` generators on this machine, or `workers` generators on other machines that connect to the master's address."""
 
     processes: int = 1
     workers: int = 0
@@ -29,11 +29,11 @@ class Fleet:
 
     @property
     def wait_s(self) -> int:
-        """How long to wait for the generators before there is a sale."""
+        """Seconds to wait for the generators on other machines; 0 without any."""
         return GATHER_S if self.workers else 0
 
     def arguments(self) -> list[str]:
-        """Locust's own, for its master."""
+        """The command-line arguments that Locust needs for this fleet."""
         if self.workers:
             bound = ["--master-bind-host", self.bind_host, "--master-bind-port", str(self.bind_port)]
             wait = ["--expect-workers", str(self.workers), "--expect-workers-max-wait", str(GATHER_S)]
@@ -47,7 +47,7 @@ class Fleet:
         return []
 
     def invitation(self, scenario: str) -> str | None:
-        """The line to type on the other machines; None where nobody is waited for."""
+        """What to show the user: the command to type on the other machines. None without any."""
         if not self.workers:
             return None
         here = "THIS_MACHINE" if self.bind_host in ("*", "0.0.0.0", "::") else self.bind_host  # noqa: S104 (as it was given)

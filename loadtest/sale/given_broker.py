@@ -1,4 +1,4 @@
-"""The broker that an experiment asks for, held against those that were given."""
+"""Checks the broker that an experiment asks for against those that the user gave."""
 
 from loadtest.errors import UsageError
 from loadtest.experiment.files import lay_over
@@ -9,10 +9,10 @@ from loadtest.stack.external import Given, without_password
 
 
 def follow_given(experiment: Experiment, given: Given) -> Experiment:
-    """`experiment` on the kind of broker that was given, where it does not ask for a kind itself.
+    """`experiment` with the kind of the broker that was given, unless it asks for a kind itself.
 
     Raises:
-        UsageError: a broker was given that nothing in it would use.
+        UsageError: a broker was given that neither the experiment nor its matrix would use.
     """
     asked = "kind" in experiment.broker.model_fields_set or "broker.kind" in experiment.matrix
     if not asked and len(given.kinds) == 1:
@@ -28,10 +28,10 @@ def follow_given(experiment: Experiment, given: Given) -> Experiment:
 
 
 def check_broker(experiment: Experiment, shop: Shop, given: Given) -> None:
-    """Whether the queue can be had as it is asked for, and no order on it is handed out twice for waiting.
+    """Check that there is a broker with the queue asked for, and that it will not redeliver orders that only wait for the limiter.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: there is none, or it would.
     """
     if experiment.dispatch != "queued":
         return
@@ -50,7 +50,7 @@ def check_broker(experiment: Experiment, shop: Shop, given: Given) -> None:
 
 
 def told_visibility(shop: Shop, experiment: Experiment) -> bool:
-    """Whether the broker hands orders out again when the experiment says: RabbitMQ by itself, Redis if the shop is told to."""
+    """Whether the broker redelivers when the experiment says: always on RabbitMQ, on Redis if the manifest uses ``{broker.visibility_s}``."""
     if experiment.broker.kind == "rabbitmq":
         return True
     commands = [part for process in shop.process for part in process.command]

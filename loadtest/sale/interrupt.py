@@ -11,10 +11,10 @@ from loadtest.errors import RunInterrupted
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], None]]:
-    """Turn the first SIGINT or SIGTERM into `RunInterrupted`. The second ends the harness; the guard then stops the rest.
+    """Turn the first SIGINT or SIGTERM into `RunInterrupted`. The second ends the harness at once; the guard then stops the rest.
 
-    DuckDB makes an error of its own of whatever a signal raises. Where somebody took that for an ordinary one, the function that is
-    given, and the end of the context, raise `RunInterrupted` again.
+    DuckDB turns an exception that a signal handler raises into an error of its own, which a caller may have treated as an ordinary one.
+    So the function that the context gives, and the end of the context, raise `RunInterrupted` again.
     """
     interruptions: list[RunInterrupted] = []
 

@@ -1,9 +1,9 @@
-"""The limit, changed while a sale runs: asked for by a file in the run directory, told to the workers by whoever holds the sale.
+"""Changes the limit while a sale runs: `ask` writes a file into the run directory; the process that runs the sale tells the workers.
 
-Only the harness knows the broker's address, which may hold a password. It tells the workers by Celery's own remote control (``rate_limit``),
-and writes each change to ``limits.jsonl``, so that the verdict holds every span of the run against the rate that held in it.
+Only that process knows the broker's address, which may hold a password. It tells the workers by Celery's own remote control
+(``rate_limit``), and writes each change to ``limits.jsonl``, so that the verdict judges every span of the run by the limit that held in it.
 
-*Warning:* a worker that is started again, as after a fault, comes back with the limit of the experiment, unless all share one.
+*Warning:* a worker that is restarted, as after a fault, comes back with the limit of the experiment, unless all share one.
 """
 
 import json
@@ -24,13 +24,13 @@ from loadtest.record.run_dir import RunDir, write_text
 
 log = logging.getLogger(__name__)
 
-ANSWER_S = 1.0  # the workers may take to answer; nothing else of the run goes on meanwhile
-TAKEN_S = 5.0  # the run may take to see that it was asked
+ANSWER_S = 1.0  # for the workers to answer; the loop that runs the sale waits meanwhile
+TAKEN_S = 5.0  # for the run to notice the request and record the change
 
 
 @dataclass(frozen=True)
 class Change:
-    """A new limit. `together_per_s` is what it comes to for all workers, `answered` how many of them said that they took it."""
+    """A new limit. `together_per_s`: the limit of all workers together; `answered`: how many workers confirmed it."""
 
     time_ns: int
     rate_per_s: float
@@ -40,7 +40,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Limits:
-    """Does what is asked for in the ``control`` folder of a run."""
+    """Makes the changes that are asked for in the ``control`` folder of a run."""
 
     run_dir: RunDir
     experiment: Experiment
@@ -48,7 +48,7 @@ class Limits:
     broker: str
 
     def tick(self) -> None:
-        """Look whether a limit was asked for, and tell the workers."""
+        """If a new limit was asked for, tell the workers and record it. Text that is not a number is logged and ignored."""
         asked = asking(self.run_dir.path)
         try:
             text = asked.read_text()
@@ -68,7 +68,7 @@ class Limits:
         return Change(at, rate_per_s, self.experiment.together_per_s(rate_per_s), answered)
 
     def _tell(self, rate_per_s: float) -> int:
-        """How many workers took it. A broker that is away is no reason to end a sale."""
+        """Tell the workers; returns how many confirmed. An error is only logged: a broker that is away is no reason to end a sale."""
         options: dict[str, float] = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
         if self.broker.startswith("redis"):
             options |= {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S}
@@ -92,7 +92,10 @@ class Limits:
 
 @contextmanager
 def open_limits(run_dir: RunDir, experiment: Experiment, shop: Shop, broker: str) -> Iterator[Limits | None]:
-    """A limit may be asked for while the context lasts: that the ``control`` folder is there says so. None: nothing is limited."""
+    """Accept changes of the limit while the context lasts; the ``control`` folder exists exactly that long.
+
+    Gives None where the sale has no limiter, or the manifest does not name the task that is limited.
+    """
     if not experiment.limited or shop.queue is None or shop.queue.task is None:
         yield None
         return
@@ -106,10 +109,10 @@ def open_limits(run_dir: RunDir, experiment: Experiment, shop: Shop, broker: str
 
 
 def ask(path: Path, rate_per_s: float) -> Change:
-    """Have the run in `path`, or the cell of a matrix that runs there, change its limit; gives what became of it.
+    """Ask the sale that runs in `path`, or in a cell of the matrix there, for a limit of `rate_per_s`; returns the recorded change.
 
     Raises:
-        UsageError: nothing runs there, or what runs there has no limit to change.
+        UsageError: no sale runs there, it has no limit to change, or it does not answer within `TAKEN_S`.
     """
     run = _running(path)
     before = len(changes(run))
@@ -124,19 +127,19 @@ def ask(path: Path, rate_per_s: float) -> Change:
 
 
 def changes(run: Path) -> list[Change]:
-    """Every change so far."""
+    """Every change recorded so far in the run directory `run`."""
     if not recorded(run).is_file():
         return []
     return [Change(**json.loads(line)) for line in recorded(run).read_text().splitlines()]
 
 
 def asking(run: Path) -> Path:
-    """The file that asks for a limit: its text is the number."""
+    """The file that asks for a limit: its text is the rate per second."""
     return run / "control" / "limit"
 
 
 def recorded(run: Path) -> Path:
-    """The file of the changes, one JSON line each."""
+    """The file that changes are recorded in, one JSON line each."""
     return run / "limits.jsonl"
 
 

@@ -41,12 +41,12 @@ class Latest:
 
     @property
     def t0_ns(self) -> int | None:
-        """T0, once the gate has set it."""
+        """T0 in nanoseconds; None until the gate has set it."""
         found = [at for name, (at, _) in self.seen.items() if name.startswith("gate.t0@")]
         return min(found) if found else None
 
     def _note(self, sample: dict[str, Any], shard: str) -> None:
-        # Each generator counts for itself.
+        # Each generator reports its own values: they are kept apart here, and summed in `value`.
         suffix = f"@{shard}" if sample["p"] in ("generator", "gate") else ""
         self.seen[f"{sample['p']}.{sample['m']}{suffix}"] = int(sample["t"]), sample["v"]
 
@@ -72,7 +72,7 @@ class Silent:
 
 
 class Lines:
-    """A line for each phase: for logs and CI."""
+    """Prints a line for each phase: for logs and CI."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -80,7 +80,7 @@ class Lines:
         self._figures = ""
 
     def phase(self, name: str) -> None:
-        """Print the phase with the seconds since the start, and the last figures of the phase before."""
+        """Print the last figures of the phase before, then this phase with the seconds since the start."""
         if self._figures:
             self._console.print(f"        {self._figures}", style="dim", highlight=False, soft_wrap=True)
             self._figures = ""
@@ -142,7 +142,7 @@ def figures(latest: Latest) -> str:
 
 @contextmanager
 def showing(console: Console) -> Iterator[Progress]:
-    """The screen on a terminal, lines elsewhere."""
+    """A `Screen` on a terminal, `Lines` elsewhere."""
     if console.is_terminal and sys.stdout.isatty():
         with Screen(console) as screen:
             yield screen

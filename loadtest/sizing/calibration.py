@@ -1,4 +1,4 @@
-"""The calibration: what a run showed of the shop and of the machine, as the model needs it."""
+"""The calibration: rates, times and costs measured in a recorded run, as the model needs them."""
 
 import json
 from collections.abc import Sequence
@@ -14,24 +14,24 @@ from loadtest.judge.tables import Tables, open_tables
 from loadtest.record.run_dir import existing
 
 SHIPPED = Path(__file__).with_name("calibration.json")
-FELL_SHORT = 0.95  # of its limit: the workers gave what they could
+FELL_SHORT = 0.95  # a steady rate below this share of the limit: the workers are what held it back
 
 FIRST_ROW_S = "SELECT (min(created_ns) - (SELECT t0_ns FROM sale)) / 1e9 FROM orders"
 SINCE_T0_S = "(max(end_ns) - (SELECT t0_ns FROM sale)) / 1e9"
 WINS_PER_S = f"SELECT count(*) / nullif({SINCE_T0_S}, 0) FROM asks WHERE outcome = 'won'"
-# Up to the last who was told sold-out: after that the shop has only orders left to enqueue.
+# Up to the last sold-out answer: after that, the shop has only winners' orders left to enqueue.
 ANSWERS_PER_S = f"""
     SELECT count(*) / nullif({SINCE_T0_S}, 0) FROM asks
     WHERE end_ns <= (SELECT max(end_ns) FROM asks WHERE outcome = 'sold_out')
 """
 ROWS_PER_S = "SELECT count(*) / nullif((max(created_ns) - min(created_ns)) / 1e9, 0) FROM orders"
-# Processor time of all workers between the first row and the last, by the rows of that time.
+# CPU seconds of all workers between the first row and the last, divided by the rows written meanwhile.
 ORDER_CPU_S = """
     SELECT (max(value) - min(value)) / nullif((SELECT count(*) FROM orders WHERE created_ns BETWEEN min(time_ns) AND max(time_ns)), 0)
     FROM samples, (SELECT min(created_ns) AS first_ns, max(created_ns) AS last_ns FROM orders)
     WHERE probe = 'processes' AND metric = 'worker.cpu_s' AND time_ns BETWEEN first_ns AND last_ns
 """
-# The same of everything that ran on the machine meanwhile, the harness too.
+# The same for all sampled processes together: shop, services, and the harness too.
 MACHINE_CPU_S = """
     SELECT sum(used) / nullif(any_value(n), 0) FROM (
         SELECT metric, max(value) - min(value) AS used,
@@ -41,7 +41,7 @@ MACHINE_CPU_S = """
         GROUP BY metric
     )
 """
-# How Redis's memory falls with the queue from its highest on: a message, and the claim that ends with it.
+# Redis memory freed for each order that leaves the queue, by regression from its greatest depth on: a message, and the claim freed with it.
 MESSAGE_BYTES = """
     WITH depths AS (
         SELECT time_ns, sum(value) AS depth FROM samples WHERE probe = 'broker' AND metric IN ('ready', 'unacked') GROUP BY time_ns
@@ -53,13 +53,15 @@ MESSAGE_BYTES = """
 
 @dataclass(frozen=True)
 class Calibration:
-    """What runs showed; None: they do not tell. `took` says of which run each figure is.
+    """Figures measured in one or more runs; None where no run tells. `took`: figure → the run that it is from.
 
-    `first_row_s`: from T0 to the first row. `wins_per_s`, `answers_per_s`: winners, and all buyers, that the shop answered, however many
-    processes it has, counted from T0. `effective`: steady rate over the configured. `overshoot`: how much of the bursts the busiest
-    second used. `worker_per_s`: rows a second that one worker was seen to place with `at_once` at the same time; `saturated` if it could not
-    more. `rows_per_s`: what all workers together placed, and the database took. `order_cpu_s`: processor time of the workers for an order;
-    `machine_cpu_s`: of everything that ran there. `message_bytes`: memory of a waiting order, where the broker is Redis.
+    `first_row_s`: seconds from T0 to the first row.
+    `wins_per_s`, `answers_per_s`: winners, and all buyers, answered per second from T0 on, by all of the shop's processes together.
+    `effective`: steady rate ÷ configured rate. `overshoot`: share of the bursts that the busiest second used, 0 to 1.
+    `worker_per_s`: rows a second that one worker placed, `at_once` at the same time; `saturated` if it could not place more.
+    `rows_per_s`: rows a second that all workers placed together.
+    `order_cpu_s`: CPU seconds of the workers for an order; `machine_cpu_s`: of all sampled processes for an order.
+    `message_bytes`: memory of a waiting order, where the broker is Redis.
     """
 
     first_row_s: float
@@ -83,7 +85,7 @@ class Calibration:
 
     @property
     def service_s(self) -> float:
-        """Seconds that an order keeps one place of the pool; at most that, unless the worker was saturated."""
+        """Seconds that an order occupies one place of a worker's pool; an upper bound, unless the worker was saturated."""
         return self.at_once / self.worker_per_s
 
 
@@ -92,15 +94,15 @@ FIGURES = tuple(
     for each in fields(Calibration)
     if each.name not in ("broker", "buyers", "platform", "cpu_count", "doubts", "took")
 )
-# What one worker can do comes from one run: these belong together.
+# These describe one worker together, so `merge` takes all of them from the same run.
 CAPACITY = ("worker_per_s", "at_once", "saturated")
 
 
 def calibrate(run: Path) -> Calibration:
-    """What the run directory `run` shows. Reads it, and writes nothing.
+    """The calibration measured in the run directory `run`, which is only read.
 
     Raises:
-        UsageError: it is no run of a queued sale, or too little was seen of it.
+        UsageError: not a run of a queued sale; a run with limiter.kind = native; or one without rows, winners or losers to measure.
     """
     run = existing(run).path
     experiment = parse(Experiment, read_toml(run / "experiment.toml"), str(run / "experiment.toml"))
@@ -128,7 +130,9 @@ def calibrate(run: Path) -> Calibration:
 
 
 def merge(calibrations: Sequence[Calibration]) -> Calibration:
-    """Several runs as one: each figure of the first that tells it, what a worker can do of the one that saw most of it."""
+    """Several calibrations as one: each figure from the first that has it, but the highest `rows_per_s`, and `CAPACITY` from
+    the run with the highest `worker_per_s`, a saturated one before any other.
+    """
     first, *others = calibrations
     merged = first
     for other in others:
@@ -154,7 +158,7 @@ def shipped() -> Calibration:
 
 
 def ship(calibration: Calibration, source: str) -> None:
-    """Make `calibration` the one that comes with the package. Its runs are gone by then: `source` says what made them."""
+    """Make `calibration` the one that comes with the package. Its runs are not packaged, so `source` says what made them."""
     took = {name: f"{source}, {run.rpartition('/')[2]}" for name, run in calibration.took.items()}
     SHIPPED.write_text(json.dumps(asdict(replace(calibration, took=took)), indent=1, sort_keys=True) + "\n")
 
@@ -172,7 +176,7 @@ def _measure(tables: Tables, experiment: Experiment, run: Path) -> Calibration:
         first_row_s=first_row_s,
         wins_per_s=wins,
         answers_per_s=answers,
-        effective=None if short else effective,  # of the workers it tells then, not of the limiter
+        effective=None if short else effective,  # the quotient then measures the workers, not the limiter
         overshoot=None if short else _overshoot(rate, experiment),
         worker_per_s=(rate.steady_per_s or rows) / workers.count,
         rows_per_s=rate.steady_per_s or rows,
@@ -187,7 +191,7 @@ def _measure(tables: Tables, experiment: Experiment, run: Path) -> Calibration:
 
 
 def buckets(experiment: Experiment) -> int:
-    """Limiters that each have a rate and a burst of their own."""
+    """How many limiters have a rate and a burst of their own: one if shared, else one for each worker."""
     return 1 if experiment.limiter.kind == "shared" else experiment.workers.count
 
 
@@ -199,7 +203,7 @@ def _overshoot(rate: Rate, experiment: Experiment) -> float | None:
 
 
 def _doubts(run: Path, experiment: Experiment) -> list[str]:
-    """Why what it shows may not be what another sale will."""
+    """Reasons why the run's figures may not hold for another sale."""
     doubts = []
     if experiment.faults:
         doubts.append(f"{_name(run)} had faults: what they cost is in its figures")
@@ -238,5 +242,5 @@ def _positive(value: float | None) -> float | None:
 
 
 def _name(run: Path) -> str:
-    """Its last parts, as people tell runs apart."""
+    """The last two parts of the run's path, by which people tell runs apart."""
     return "/".join(run.parts[-2:])

@@ -1,4 +1,4 @@
-"""The choice: limiter, rate and workers for a demand, what they will come to, and whether that is what was asked for."""
+"""The choice: limiter, rate, workers and shops for a demand, what the model predicts of them, and whether that meets the demand."""
 
 import math
 from dataclasses import dataclass
@@ -8,16 +8,19 @@ from loadtest.sizing.calibration import Calibration, buckets
 from loadtest.sizing.demand import Demand
 from loadtest.sizing.model import Prediction, bound_1s, predict
 
-# Decisions, not measurements: what the plan keeps in hand.
-LOAD = 0.7  # of what a saturated worker, or a whole core, was seen to do
-LEAST_WORKERS = 2  # while one is started again, the other goes on
-MOST_WORKERS = 64  # of an experiment
-FAR = 10  # times the herd of the calibration: further than that, nobody has looked
+# Safety margins: decided, not measured.
+LOAD = 0.7  # share that a plan uses of what a saturated worker placed, or of a machine's cores
+LEAST_WORKERS = 2  # while one restarts, the other goes on
+MOST_WORKERS = 64  # that an experiment may have
+FAR = 10  # times the calibration's buyers: beyond that, no run has tested the model
 
 
 @dataclass(frozen=True)
 class Sizing:
-    """An answer. `conflicts` say why it is not what was asked for, each with what would fit; `limits` where the model was not tried."""
+    """The answer to a demand. `shops`: how many shops, each as fast as the calibration's whole shop.
+
+    `conflicts`: why the demand is not met, each with what would fit. `limits`: what the prediction assumes beyond what runs have shown.
+    """
 
     demand: Demand
     experiment: Experiment
@@ -34,7 +37,7 @@ class Sizing:
 
 
 def size(demand: Demand, calibration: Calibration) -> Sizing:
-    """The limiter that keeps every second within the budget, and the fewest workers and shops that can follow."""
+    """The limiter that keeps every second within the budget, and the fewest workers and shops that keep up."""
     experiment = choose(demand, calibration)
     shops = math.ceil(demand.buyers / (calibration.answers_per_s * demand.within_s))
     shops = max(shops, math.ceil(demand.stock / (calibration.wins_per_s * demand.within_s)))
@@ -45,27 +48,27 @@ def size(demand: Demand, calibration: Calibration) -> Sizing:
 
 
 def choose(demand: Demand, calibration: Calibration) -> Experiment:
-    """One rate for all workers, so that no worker more or less changes what the database gets."""
+    """An experiment for `demand`. All workers share one rate, so that their number does not change what the database gets."""
     rate_per_s = highest_rate(demand.budget_per_s)
     count = max(LEAST_WORKERS, math.ceil(rate_per_s / trusted_per_s(calibration)))
     return Experiment(
         stock=demand.stock,
         broker=Broker(kind=demand.broker or calibration.broker),
         limiter=Limiter(kind="shared", rate_per_s=rate_per_s),
-        # More than a run may have are planned all the same; `_limits` says so.
+        # model_copy does not validate: more workers than a run may have are planned all the same, and `_limits` says so.
         workers=Workers(concurrency=calibration.at_once).model_copy(update={"count": count}),
     )
 
 
 def trusted_per_s(calibration: Calibration) -> float:
-    """Rows a second that a plan may give one worker: what one was seen to hold, and part of what one could not exceed."""
+    """Rows a second that a plan gives one worker: all that one placed with ease, or the share `LOAD` of what a saturated one placed."""
     return calibration.worker_per_s * (LOAD if calibration.saturated else 1)
 
 
 def highest_rate(budget_per_s: float) -> float:
-    """The highest rate whose every second, burst and all, is within the budget; whole from 10/s on, where the burst needs so much.
+    """The highest rate per second that, with its burst, stays within the budget: in whole numbers from a budget of 10/s on, else in tenths.
 
-    A budget that is smaller than the least burst leaves nothing: then half of it, which `_conflicts` finds too much.
+    A budget smaller than the least burst allows no rate. Then half the budget, which `_conflicts` reports as too much.
     """
     step = 1.0 if budget_per_s >= 10 else 0.1
     steps = math.floor(budget_per_s / step + 1e-9)
@@ -75,7 +78,7 @@ def highest_rate(budget_per_s: float) -> float:
 
 
 def budget_for(rate_per_s: float) -> int:
-    """The budget that a rate needs."""
+    """The least budget, in rows a second, for a rate and its burst."""
     return math.ceil(_second(rate_per_s) - 1e-9)
 
 
@@ -97,7 +100,7 @@ def _conflicts(demand: Demand, experiment: Experiment, predicted: Prediction, ca
 
 
 def _too_slow(demand: Demand, experiment: Experiment, predicted: Prediction, calibration: Calibration) -> str:
-    """That the drain takes too long, and each way out of it."""
+    """The sentence that says that the drain takes too long, and each option that would fit."""
     left_s, k = demand.within_s - calibration.first_row_s, buckets(experiment)
     effective = calibration.effective or 1
     ways = [f"--answer-within {math.ceil(predicted.drain_s)}s"]

@@ -1,4 +1,4 @@
-"""The demand: what is asked of a sale, as people write it: ``20000``, ``300/s``, ``60s``."""
+"""The demand: what a sale has to achieve, parsed from options such as ``20000``, ``300/s`` and ``60s``."""
 
 import math
 import re
@@ -20,8 +20,8 @@ MOST_BUYERS = 10_000_000_000
 
 @dataclass(frozen=True)
 class Demand:
-    """`stock` units for `buyers` who all come at T0; the database may be given `budget_per_s` rows in any second; everybody is to know
-    within `within_s` seconds.
+    """What a sale has to achieve: sell `stock` units to `buyers` who all come at T0, write at most `budget_per_s` rows in any second,
+    and give everybody a final answer within `within_s` seconds.
     """
 
     stock: int
@@ -32,10 +32,10 @@ class Demand:
 
 
 def demand(stock: str | None, buyers: str | None, budget: str | None, within: str | None, broker: str | None) -> Demand:
-    """What the options say.
+    """The demand that the options state.
 
     Raises:
-        UsageError: one is missing, or is not what it should be.
+        UsageError: one is missing or cannot be parsed, or there is no such broker.
     """
     if broker is not None and broker not in get_args(Broker):
         raise UsageError(f"--broker {broker!r}: no such broker; {nearest(broker, get_args(Broker))}")
@@ -49,7 +49,7 @@ def demand(stock: str | None, buyers: str | None, budget: str | None, within: st
 
 
 def amount(option: str, text: str | None, units: dict[str, float], expected: str) -> float:
-    """A number with a unit, in the unit that counts 1."""
+    """`text` as a number times the factor of its unit; `units`: unit → factor. Raises UsageError with `expected` in its message."""
     found = AMOUNT.fullmatch(_given(option, text, expected).strip())
     if found is None or found[2] not in units or not 0 < float(found[1]) * units[found[2]] < math.inf:
         raise UsageError(f"{option} {text!r}: expected {expected}")

@@ -1,15 +1,15 @@
 """The model: a sale as a queue in which everything flows evenly (a fluid D/D/c queue).
 
-Buyers ask at T0. The shop answers them, and puts the winners' orders on the queue, at rates of its own; from the first row on, orders leave
-the queue at the limit, or as fast as the workers can. So with N orders, k limiters and a rate of µ rows a second
+All buyers ask at T0. The shop answers them, and enqueues the winners' orders, at the rates of the calibration; from the first row on, orders
+leave the queue at the limit, or as fast as the workers can if that is less. So with N orders, k limiters and a rate of µ rows a second
 
     drain    = first row + (N − k) / µ      but no sooner than the last order is on the queue
     backlog  = N − µ × (the time from the first row until the last order is on the queue) − what the workers hold
     busiest  = µ + the part of the bursts that late timers make up
 
-A limiter starts with one unit, not with a burst: the burst is only for time that was missed, and makes no sale shorter.
+A limiter starts with one order allowed, not with a burst: the burst only makes up for time that was missed, and makes no sale shorter.
 
-*Warning:* nothing here fails, waits its turn by chance, or slows down under load. A fault, a lock, or a full machine is for a run to show.
+*Warning:* the model knows no failures, no random waiting and no slowdown under load. Faults, locks and a saturated machine show only in a run.
 """
 
 import math
@@ -23,8 +23,9 @@ from loadtest.sizing.calibration import Calibration, buckets
 @dataclass(frozen=True)
 class Prediction:
     """What a sale will do. Seconds count from T0; rates are rows a second; `max_1s` is the busiest second, `bound_1s` what the limiter
-    guarantees of every second. `backlog` are orders that wait in the broker at its fullest, `held` those in the workers' hands.
-    None: there is no limiter, or no calibration tells.
+    guarantees for every second, `capacity_per_s` what the workers could do without a limiter. `backlog`: orders waiting in the broker at most,
+    `held`: orders that workers hold then. `sold_out_s`, `won_s`: when the last loser and the last winner have their answer.
+    None: there is no limiter, or the calibration does not tell.
     """
 
     rows_per_s: float
@@ -40,14 +41,14 @@ class Prediction:
 
     @property
     def answered_s(self) -> float:
-        """Until everybody knows: the losers that it is sold out, the winners that their order stands."""
+        """Seconds until everybody has a final answer: losers that it is sold out, winners that their order is stored."""
         return max(self.sold_out_s, self.won_s, self.drain_s)
 
 
 def predict(experiment: Experiment, calibration: Calibration, asks: int | None = None, shops: int = 1) -> Prediction:
-    """What a sale of `experiment` will do, when all buyers come at T0 to so many shops like the one of the calibration.
+    """What a sale of `experiment` will do when all buyers come at T0 to `shops` shops, each as fast as the calibration's.
 
-    `asks` are their requests, by default one of each of the experiment's buyers.
+    `asks`: how many requests they send; by default one for each of the experiment's buyers.
     """
     asks = experiment.buyers if asks is None else asks
     sold, k = min(experiment.stock, asks), buckets(experiment)
@@ -75,10 +76,10 @@ def predict(experiment: Experiment, calibration: Calibration, asks: int | None =
 
 
 def capacity_per_s(experiment: Experiment, calibration: Calibration) -> float | None:
-    """Rows a second that the workers could place without a limiter, as far as the calibration tells.
+    """Rows a second that the workers could place without a limiter; None if the calibration does not tell.
 
-    Of a saturated worker it is known: the places of its pool over the time that an order keeps one, and never more than was seen. One
-    that held its limit could have done more; it has at most one core for its event loop.
+    If the calibration's worker was saturated: the places of a pool ÷ the time that an order occupies one, and at most what that worker
+    placed. If it kept up with its limit, it could have done more: as much as one core does, because its event loop has no more than one.
     """
     count = experiment.workers.count
     if calibration.saturated:
@@ -89,7 +90,7 @@ def capacity_per_s(experiment: Experiment, calibration: Calibration) -> float | 
 
 
 def bound_1s(experiment: Experiment) -> float | None:
-    """Rows that the limiter lets into any second: W·(L + burst), or L + burst where all workers share one."""
+    """The most rows that the limiter allows in any second: W·(L + burst), or L + burst where all workers share one; None without a limiter."""
     limit = experiment.configured_per_s
     return None if limit is None else limit + buckets(experiment) * experiment.burst
 

@@ -1,4 +1,4 @@
-"""The sweep: rate against workers, measured in a matrix, with what the model says of each cell beside it."""
+"""The sweep: a matrix of rates and workers, with the model's prediction for each cell beside what was measured."""
 
 import json
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ PREDICTIONS = "predictions.json"
 
 
 def swept(experiment: Experiment, rates: str | None, workers: str | None, limiter: str | None) -> Experiment:
-    """`experiment` as a matrix over rates and workers; those that are not given stay as it has them.
+    """`experiment` as a matrix over `rates` and `workers`, lists such as ``50,100``; what is None stays as the experiment has it.
 
     Raises:
-        UsageError: a list that is none, a value out of its range, or a matrix without a rate.
+        UsageError: not a list of numbers, a value out of its range, or no rates at all.
     """
     axes = dict(experiment.matrix)
     if rates is not None:
@@ -35,13 +35,13 @@ def swept(experiment: Experiment, rates: str | None, workers: str | None, limite
     if limiter is not None and limiter not in ("flat", "shared"):
         raise UsageError(f"--limiter {limiter!r}: expected flat or shared")
     for key, values in axes.items():
-        for value in values:  # a wrong one is told before anything starts
+        for value in values:  # so that a wrong value is refused before anything starts
             lay_over(experiment, {key: value}, f"sweep: {key} = {value}")
     return lay_over(experiment, fixed, "sweep").model_copy(update={"matrix": axes})
 
 
 def numbers(option: str, text: str, *, whole: bool) -> list[float | int]:
-    """``50,100`` as numbers above 0."""
+    """The numbers in a list such as ``50,100``, without duplicates. Raises UsageError unless all are numbers above 0."""
     try:
         found: list[float | int] = [int(part) if whole else _short(float(part)) for part in text.split(",")]
     except ValueError:
@@ -52,8 +52,8 @@ def numbers(option: str, text: str, *, whole: bool) -> list[float | int]:
 
 
 def write_predictions(directory: Path, results: Sequence[Result]) -> Path | None:
-    """``predictions.json`` in the directory of a matrix: each cell as the model sees it, calibrated on the first that is valid, and on
-    nothing else. None, and nothing is written, where no cell can calibrate it.
+    """Write ``predictions.json`` into the directory of a matrix: the model's prediction for each cell, calibrated on the first VALID cell
+    alone. Returns its path, or None, with nothing written, if no cell is VALID.
     """
     ran = [result for result in results if result.run_dir is not None and result.verdict is not None]
     first = next((str(result.run_dir) for result in ran if result.verdict == "VALID"), None)
@@ -71,5 +71,5 @@ def write_predictions(directory: Path, results: Sequence[Result]) -> Path | None
 
 
 def _short(value: float) -> float | int:
-    """Without a decimal point where there is nothing behind it: the cells are named by it."""
+    """A whole number as an int: run directories are named by their values, ``50`` rather than ``50.0``."""
     return int(value) if value == int(value) else value

@@ -1,4 +1,4 @@
-"""The answer as the terminal shows it: a line for each thing to decide or to expect, with its arithmetic."""
+"""The sizing as a table for the terminal, and as JSON: a line for each choice and each prediction, with its arithmetic."""
 
 import math
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from loadtest.experiment.redelivery import Held, redelivery_s
 from loadtest.sizing.calibration import FIGURES, Calibration, buckets
 from loadtest.sizing.choice import LEAST_WORKERS, LOAD, Sizing
 
-MOST_BUYERS = 1_000_000  # of an experiment
-MARGIN = 1.5  # of the drain, until the harness gives up
+MOST_BUYERS = 1_000_000  # that an experiment may have
+MARGIN = 1.5  # the harness gives up after this many times the predicted drain
 
 Line = tuple[str, str, str]
-# How a figure of the calibration is shown: its name, its format, its factor, and where it was read.
+# Figure of the calibration → how it is shown: title, format, factor, and the tables that it was measured in.
 SHOWN = {
     "first_row_s": ("first row", "{:.2f} s after T0", 1, "orders"),
     "wins_per_s": ("winners answered", "{:,.0f}/s", 1, "history"),
@@ -32,7 +32,7 @@ SHOWN = {
 
 
 def show(console: Console, sizing: Sizing) -> None:
-    """Print it."""
+    """Print `sizing` on `console`."""
     asked = sizing.demand
     console.print(
         f"[bold]{asked.stock:,} units, {asked.buyers:,} buyers at T0, at most {asked.budget_per_s:g} rows in any second, "
@@ -55,7 +55,7 @@ def show(console: Console, sizing: Sizing) -> None:
 
 
 def lines(sizing: Sizing) -> Iterator[Line]:
-    """What, how much, and the arithmetic behind it: first the choices, then what they come to."""
+    """Lines of what, how much, and the arithmetic behind it: first the choices, then the predictions."""
     yield from _choices(sizing)
     yield from _expectations(sizing)
 
@@ -98,7 +98,7 @@ def _expectations(sizing: Sizing) -> Iterator[Line]:
 
 
 def command(sizing: Sizing) -> str:
-    """How to hold the sale under the harness: with stock, limiter and workers as planned, and as many buyers as show that it sells out."""
+    """The ``loadtest run`` command that tries the sizing: stock, limiter and workers as planned, and twice as many buyers as units."""
     experiment = sizing.experiment
     sets = {
         "stock": experiment.stock, "buyers": min(2 * experiment.stock, MOST_BUYERS), "limiter.kind": experiment.limiter.kind, "limiter.rate_per_s": f"{experiment.limiter.rate_per_s:g}",
@@ -110,7 +110,7 @@ def command(sizing: Sizing) -> str:
 
 
 def _origin(calibration: Calibration) -> str:
-    """What was taken from where."""
+    """One line for each run of the calibration: the figures taken from it, and where each was measured."""
     taken: dict[str, list[str]] = {}
     for name in FIGURES:
         if name in SHOWN and name in calibration.took:
@@ -121,7 +121,7 @@ def _origin(calibration: Calibration) -> str:
 
 
 def as_json(sizing: Sizing) -> dict[str, Any]:
-    """All of it, for programs."""
+    """The whole sizing as values that `json` can write, for programs."""
     experiment = sizing.experiment
     return {
         "fits": sizing.fits,

@@ -1,8 +1,13 @@
-"""The services that a shop stands on, embedded or given, and the processes of the shop."""
+"""The stack: the services that a shop needs, embedded or given by the user, and the shop's own processes.
+
+Here live the process supervisor and its guard, embedded PostgreSQL and Redis, the checks on given services, and the start of the shop by its
+manifest. What a run samples, records or judges does not belong here. It imports `manifest`, `experiment` and `errors`.
+Read first: `external.open_services`, then `shop_stack.ShopStack`.
+"""
 
 from dataclasses import dataclass
 
-# What the comment of a database must hold before anything is prepared in it.
+# The text that a database's comment must contain before a run may prepare a sale in it, which wipes the one before.
 TEST_SALE = "test sale"
 
 
@@ -13,4 +18,4 @@ class Services:
     postgres: str
     redis: str
     broker: str
-    broker_admin: str = ""  # RabbitMQ's management, where it was given
+    broker_admin: str = ""  # RabbitMQ's management API; empty if not given

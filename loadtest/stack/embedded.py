@@ -49,7 +49,7 @@ maxclients 20000
 
 @contextlib.contextmanager
 def embedded(supervisor: Supervisor | None = None) -> Iterator[Services]:
-    """Postgres and Redis of our own while the context lasts. Redis database 0 is the shop's, 1 the broker's.
+    """An embedded Postgres and Redis while the context lasts. Redis database 0 is the shop's, 1 the broker's.
 
     Raises:
         ServiceError: a wheel is missing, or a server did not come up.
@@ -138,7 +138,7 @@ def _initdb(supervisor: Supervisor, programs: Path, directory: Path, user: int |
 def _start(
     supervisor: Supervisor, command: Callable[[int], Command], ready: Callable[[int], bool]
 ) -> tuple[int, Process]:
-    """Start a server on a free port, on another when that one was taken meanwhile."""
+    """Start a server on a free port; on another, if a different program took that port meanwhile."""
     for attempt in range(1, ATTEMPTS + 1):
         port = free_port()
         process = supervisor.start(command(port))
@@ -178,14 +178,14 @@ def _postgres_answers(url: str) -> bool:
 
 
 def _mark(url: str) -> None:
-    """Say in the database's own comment that it may be wiped; `prepare` refuses one that does not."""
+    """Mark the database, in its comment, as one that may be wiped; `prepare` refuses a database without the mark."""
     with contextlib.closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute(f"COMMENT ON DATABASE postgres IS '{TEST_SALE}'")
         cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
 
 
 def _database_user() -> int | None:
-    """The user that Postgres runs under: ourselves, or `nobody` where we are root, because Postgres refuses root."""
+    """The user id that Postgres runs under: None for our own, or that of `nobody` if we are root, because Postgres refuses root."""
     return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
 
 

@@ -1,4 +1,4 @@
-"""Services that the user runs. They are looked at before anything starts, and refused when they are not for a test."""
+"""Services that the user runs. Each must answer before anything starts, and the database must be marked as one for tests."""
 
 import contextlib
 from collections.abc import Collection, Iterator
@@ -21,7 +21,7 @@ CONNECT_S = 3
 
 Kind = Literal["redis", "rabbitmq"]
 EMBEDDED: tuple[Kind, ...] = ("redis",)
-# What RabbitMQ answers to a user or a vhost that it does not know; `prepare` may make them.
+# RabbitMQ's errors for a user or vhost that it does not know; the shop's `prepare` may create them.
 UNKNOWN_HERE = (amqp.AccessRefused, amqp.NotAllowed)
 
 
@@ -29,7 +29,7 @@ UNKNOWN_HERE = (amqp.AccessRefused, amqp.NotAllowed)
 class Given:
     """The addresses that the user gave; None for a service that is to be embedded.
 
-    Of `brokers` there may be one of each kind. `broker_admin` is RabbitMQ's management, ``http://user:password@host:15672``.
+    `brokers`: at most one of each kind. `broker_admin`: RabbitMQ's management API, ``http://user:password@host:15672``.
     """
 
     postgres: str | None = None
@@ -43,7 +43,7 @@ class Given:
         return tuple(kind_of(url) for url in self.brokers)
 
     def broker(self, kind: Kind) -> str | None:
-        """The broker of that kind."""
+        """The address of the broker of that kind; None if none was given."""
         return next((url for url in self.brokers if kind_of(url) == kind), None)
 
     @property
@@ -55,7 +55,7 @@ class Given:
         """Connect to each once.
 
         Raises:
-            UsageError: one does not answer, or the database is not marked as a test sale.
+            UsageError: one does not answer, two brokers are of one kind, or the database is not marked as a test sale.
         """
         if self.postgres:
             _check_postgres(self.postgres)
@@ -70,15 +70,15 @@ class Given:
 
 
 def kind_of(url: str) -> Kind:
-    """What listens there."""
+    """The kind of broker that the scheme of `url` stands for."""
     return "rabbitmq" if urlsplit(url).scheme in ("amqp", "amqps", "pyamqp") else "redis"
 
 
 @contextlib.contextmanager
 def open_services(given: Given, supervisor: Supervisor, kinds: Collection[Kind] = EMBEDDED) -> Iterator[Services]:
-    """Every service: the given ones as they are, the others embedded while the context lasts.
+    """The addresses of all services: the given ones as they are, the others embedded while the context lasts.
 
-    The broker is a Redis if that is among `kinds`; `with_broker` gives the other.
+    `kinds`: the kinds of broker that will be used. The broker is Redis if that is among them; `with_broker` switches to the other.
     """
     with contextlib.ExitStack() as stack:
         postgres = given.postgres or stack.enter_context(embedded_postgres(supervisor))

@@ -1,8 +1,8 @@
-"""The guard: a tiny process that outlives the harness by a second, and takes everything it started along.
+"""The guard: a small process that outlives the harness for a moment, and stops everything that the harness started.
 
-It runs as ``python -I -S guard.py`` with a pipe for standard input, whose other end only the harness holds. Whatever way
-the harness goes, kill -9 included, the pipe then ends, and the guard stops every process group it was told of, and
-removes every directory. Lines it takes:
+It runs as ``python -I -S guard.py`` with a pipe as standard input, whose other end only the harness holds. However the
+harness ends, kill -9 included, the pipe closes; the guard then stops every process group and removes every directory
+that it was told of. It reads these lines:
 
     watch <process group> <signal number>     stop this group with this signal first
     forget <process group>
@@ -23,7 +23,7 @@ GRACE_S = 2.0
 
 
 def main(lines: Iterable[str]) -> None:
-    """Note what `lines` say until they end, then clean up."""
+    """Collect process groups and directories from `lines` until they end, then stop and remove them."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     groups: dict[int, int] = {}

@@ -1,18 +1,18 @@
-"""Room for connections: each is an open file at either end, and many systems let a process have 1,024 unless it asks for more."""
+"""Raises the limit of open files: each connection is one at either end, and many systems allow a process 1,024 unless it asks for more."""
 
 import contextlib
 import resource
 
 # What a generator or a process of the shop holds beside the buyers' connections: logs, shards, its own services.
 OTHER_FILES = 200
-# The most that one machine can have to one address.
+# The most connections that one machine can have to one address and port: each needs a local port.
 PORTS = 65_536
 
 
 def make_room(connections: int) -> int:
-    """Raises the soft limit of this process, and of those it starts, as far as so many connections ask for and the hard one lets.
+    """Raise this process's soft limit of open files to what `connections` need, at most to the hard limit.
 
-    Returns for how many there is room now. See ``getrlimit(2)``, RLIMIT_NOFILE.
+    Processes that it starts inherit the limit. Returns how many connections there is room for now. See ``getrlimit(2)``, RLIMIT_NOFILE.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + OTHER_FILES

@@ -1,4 +1,4 @@
-"""What RabbitMQ says of a queue beside AMQP: its management over HTTP, or ``rabbitmqctl`` on the same machine."""
+"""Statistics of a queue that AMQP does not give: from RabbitMQ's management API over HTTP, or ``rabbitmqctl`` on the same machine."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Statistics:
     """The statistics of one queue. *Warning:* they are seconds old."""
 
-    address: str  # of the management, without a user
+    address: str  # of the management API, without user and password
     login: str  # user:password
     vhost: str
     queue: str
@@ -30,7 +30,7 @@ class Statistics:
 
     @classmethod
     def of(cls, services: Services, queue: str) -> Self:
-        """Asks the management that was given; else the one beside the broker, as the broker's own user."""
+        """Uses the management API that was given; else the one at its default port on the broker's host, with the broker's user."""
         broker = urlsplit(services.broker)
         scheme, port = ("https", 15671) if broker.scheme == "amqps" else ("http", 15672)
         beside = f"{scheme}://{broker.netloc.rpartition('@')[0]}@{broker.hostname}:{port}"
@@ -40,14 +40,14 @@ class Statistics:
         return cls(f"{admin.scheme}://{host}", unquote(login), vhost, queue, controllable(services.broker))
 
     def unacked(self) -> int | None:
-        """Messages that workers hold; None where neither may be asked, or has nothing to say yet."""
+        """Messages that workers hold; None if neither the API nor ``rabbitmqctl`` may be asked, or there are no statistics yet."""
         try:
             return self._asked()
         except (OSError, ValueError):
             return self._told() if self.controllable else None
 
     def _asked(self) -> int | None:
-        """Raises OSError (nobody listens, or will not tell this user) or ValueError (it is something else)."""
+        """By the API. Raises OSError (nobody listens, or this user is refused) or ValueError (the answer is not RabbitMQ's)."""
         url = f"{self.address}/api/queues/{quote(self.vhost, safe='')}/{quote(self.queue, safe='')}?columns=messages_unacknowledged"
         key = base64.b64encode(self.login.encode()).decode()
         request = urllib.request.Request(url, headers={"Authorization": f"Basic {key}"})  # noqa: S310 - http(s) by its option
@@ -56,7 +56,7 @@ class Statistics:
         return None if unacked is None else int(unacked)
 
     def _told(self) -> int | None:
-        """By ``rabbitmqctl``, which takes half a second, and root or the Erlang cookie."""
+        """By ``rabbitmqctl``, which takes half a second, and needs root or the Erlang cookie. None if it fails."""
         columns = ("name", "messages_unacknowledged")
         command = ["rabbitmqctl", "-q", "list_queues", "-p", self.vhost, *columns, "--formatter", "json"]
         try:
@@ -68,5 +68,5 @@ class Statistics:
 
 
 def controllable(broker: str) -> bool:
-    """Whether ``rabbitmqctl`` is here, and the broker on this machine."""
+    """Whether ``rabbitmqctl`` is installed, and the broker is on this machine."""
     return urlsplit(broker).hostname in LOCAL and shutil.which("rabbitmqctl") is not None

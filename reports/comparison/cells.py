@@ -1,4 +1,4 @@
-"""Cells: what a comparison compares. From the directory of a matrix, or from runs that somebody put side by side.
+"""Reads the cells that a comparison shows: from the directory of a matrix, or from runs given one by one.
 
 Verdicts and figures come from the run directories; ``matrix.json`` adds which cells there are and what was expected.
 """
@@ -14,14 +14,14 @@ from typing import Any
 from reports.data import open_run
 from reports.verdict import INCOMPLETE, Verdict, number, plain
 
-MOST = 10_000  # combinations of a matrix that are looked at
-FEW = 3  # keys that all stand in a cell's name
+MOST = 10_000  # combinations of a matrix that are read, at most
+FEW = 3  # up to so many keys, a cell's name has all of them
 NOT_THE_SALE = ("name", "matrix", "cells", "expect")  # keys that change nothing in a sale
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of a cell. `met`: whether it came to what was expected; None if nothing was, or it is not known."""
+    """One run of a cell. `met`: whether its verdict is the expected one; None if none was expected, or it is not known."""
 
     repeat: int
     path: Path | None
@@ -60,7 +60,7 @@ class Cell:
 class Comparison:
     """Cells, and the keys in which they differ with the values of each. `notices` say what could not be read.
 
-    `planned`: the cells are those of a matrix, so that each has an expectation, and one may be missing.
+    `planned`: the cells are those of a matrix, so that each has an expected verdict, and some may not have run.
     """
 
     name: str
@@ -71,10 +71,10 @@ class Comparison:
 
 
 def read_matrix(directory: Path) -> Comparison:
-    """The matrix in `directory`. If ``matrix.json`` cannot be read, whatever runs lie under ``cells``.
+    """The matrix in `directory`. If ``matrix.json`` cannot be read, the runs under ``cells``.
 
     Raises:
-        FileNotFoundError: `directory` is no directory, or holds no matrix.json.
+        FileNotFoundError: `directory` is not a directory, or holds no matrix.json.
     """
     path = directory / "matrix.json"
     if not path.is_file():
@@ -149,7 +149,7 @@ def _cell(place: int, axes: dict[str, Any], entries: list[dict[str, Any]], repea
 
 
 def _planned_trial(entry: dict[str, Any], directory: Path) -> Trial:
-    """A run as ``matrix.json`` names it. It does not follow that the run is where it should be."""
+    """A run as ``matrix.json`` names it; INCOMPLETE if its directory is missing, or is said to lie outside the matrix."""
     repeat = int(number(entry.get("repeat")) or 1)
     error = plain(entry["error"]) if entry.get("error") else None
     place = entry.get("run_dir")
@@ -165,7 +165,7 @@ def _planned_trial(entry: dict[str, Any], directory: Path) -> Trial:
 
 
 def _trial(path: Path | None, repeat: int) -> Trial:
-    """What the run directory `path` says; nothing in it can stop the page."""
+    """What the run directory `path` says. Never raises, so that no run can stop the page."""
     if path is None:
         return Trial(repeat, None, Verdict(INCOMPLETE, "It has no run directory."))
     try:
@@ -177,7 +177,7 @@ def _trial(path: Path | None, repeat: int) -> Trial:
             )  # fmt: skip
     except FileNotFoundError:
         return Trial(repeat, None, Verdict(INCOMPLETE, f"Its run directory is not there: {plain(path.name)}."))
-    except Exception as error:  # one cell less is worth more than no comparison
+    except Exception as error:  # a comparison that lacks one cell is better than none
         return Trial(repeat, path, Verdict(INCOMPLETE, f"It cannot be read: {type(error).__name__}: {plain(error)}"))
 
 
@@ -194,7 +194,7 @@ def _winners_ms(path: Path) -> dict[str, float]:
 
 
 def _group(place: int, usual: Mapping[str, str], trials: list[Trial]) -> Cell:
-    """`trials` of one configuration. If many keys differ, it is named by those that have not their `usual` value."""
+    """`trials` of one configuration. If many keys differ, its name has those whose value is not the `usual` one."""
     first = trials[0]
     axes = {key: first.settings.get(key, "–") for key in usual} if first.settings else {}
     where = plain(first.path.name) if first.path else "a run that is not there"
@@ -213,7 +213,7 @@ def _key(point: Mapping[str, Any]) -> str:
 
 
 def _label(axes: Mapping[str, Any]) -> str:
-    """Words stand for themselves; numbers and the like need the name of their key."""
+    """The name of a cell: strings as they are, other values after the last part of their key."""
     return " · ".join(
         plain(value) if isinstance(value, str) and value else f"{plain(key).rpartition('.')[2]} {text(value)}"
         for key, value in axes.items()
@@ -226,7 +226,7 @@ def _named(key: str, value: str) -> str:
 
 
 def _disagreements(cells: Sequence[Cell], found: Sequence[list[dict[str, Any]]]) -> Iterator[str]:
-    """Runs that were judged anew since the matrix ran."""
+    """A notice for each run that was judged again since the matrix ran, with another verdict."""
     for cell, entries in zip(cells, found, strict=True):
         for trial, entry in zip(cell.trials, entries, strict=False):
             said = entry.get("verdict")

@@ -1,4 +1,4 @@
-"""The comparison of cells: comparison.html, from run directories and, for a matrix, its matrix.json."""
+"""Writes comparison.html, from run directories and, for a matrix, its matrix.json."""
 
 import os
 from collections import Counter
@@ -16,7 +16,7 @@ from reports.drawing.drawing import Drawing
 from reports.html import render
 from reports.verdict import INCOMPLETE
 
-NAMED = 4  # cells that were not as expected, in the banner
+NAMED = 4  # cells not as expected that the banner names, at most
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def compare_matrix(matrix_dir: Path) -> Path:
 
 
 def _write_figure(folder: Path, name: str, svg: str, csv: str) -> None:
-    """As SVG and CSV. Those of an earlier page that can no longer be drawn go."""
+    """Writes a figure as SVG and CSV; empty text removes the file of an earlier page."""
     for kind, content in (("svg", svg), ("csv", csv)):
         path = folder / f"compare-{name}.{kind}"
         if content:
@@ -66,7 +66,7 @@ def _write_figure(folder: Path, name: str, svg: str, csv: str) -> None:
 
 
 def compare_runs(run_dirs: Sequence[Path], out: Path) -> Path:
-    """Writes the comparison of `run_dirs` to the file `out`, and returns it. Repeats stand together."""
+    """Writes the comparison of `run_dirs` to the file `out`, and returns it. Repeats of one configuration are one cell."""
     out.parent.mkdir(parents=True, exist_ok=True)
     _write(read_runs(run_dirs), out)
     return out
@@ -97,7 +97,7 @@ def _write(comparison: Comparison, page: Path, frontier_: Drawing | None = None)
 
 
 def conclude(comparison: Comparison) -> Conclusion:
-    """How many cells there are, and how many came out as expected."""
+    """The banner: how many cells there are, and how many came out as expected."""
     looks = Counter(look(cell) for cell in comparison.cells)
     if not comparison.planned:
         return Conclusion("NEUTRAL", "COMPARISON", _runs_sentence(comparison))
@@ -139,7 +139,7 @@ def _count(number: int, noun: str) -> str:
 
 @dataclass(frozen=True)
 class Link:
-    """A repeat, and the way to its report, from where the page is. Empty if there is none."""
+    """A repeat, and the URL of its report relative to the page; empty if there is none."""
 
     repeat: int
     look: str
@@ -174,7 +174,7 @@ def _said(trial: Trial, cell: Cell) -> str:
 
 
 def withheld(found: Deltas) -> list[tuple[str, list[str]]]:
-    """Reasons not to say better or worse, each with the cells that it holds for."""
+    """Reasons not to call cells better or worse, each with the names of those cells."""
     reasons: dict[str, list[str]] = {}
     for row in found.rows:
         if row.refusal:
@@ -183,7 +183,7 @@ def withheld(found: Deltas) -> list[tuple[str, list[str]]]:
 
 
 def differences(comparison: Comparison) -> list[Difference]:
-    """Keys of the experiment that differ between cells, those that are no axis first: nobody asked for them."""
+    """Keys of the experiment that differ between cells, those that are not an axis first: they differ unasked."""
     found = []
     for key in _keys(comparison):
         values: dict[str, dict[str, None]] = {}
@@ -197,7 +197,7 @@ def differences(comparison: Comparison) -> list[Difference]:
 
 
 def same(comparison: Comparison) -> list[tuple[str, str]]:
-    """Keys of the experiment that every cell has alike, with their value."""
+    """Keys of the experiment with the same value in every cell, and that value."""
     unlike = {difference.key for difference in differences(comparison)}
     first: Mapping[str, str] = next((each for cell in comparison.cells for each in _recorded(cell)), {})
     return [(key, value) for key, value in first.items() if key not in unlike]

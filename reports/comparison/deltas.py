@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from reports.comparison.cells import Cell, Trial
 from reports.verdict import number_text
 
-ENOUGH = 3  # repeats, to judge by
+ENOUGH = 3  # repeats that a judgement needs
 # Keys of the experiment that decide who arrives when.
 ARRIVALS = ("arrivals.", "traffic.", "buyers", "scenario")
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure. `lower_is_better` is None where neither way is; `as_count`: a delta is a difference, not a factor."""
+    """One figure. `lower_is_better` is None if neither direction is better; `as_count`: a delta is a difference, not a factor."""
 
     name: str
     unit: str
@@ -172,7 +172,7 @@ def _delta(measure: Measure, own: Spread, base: Spread) -> str:
 
 
 def _word(measure: Measure, own: Spread, base: Spread) -> str:
-    """Better or worse, where that has a meaning and the repeats are apart."""
+    """“better” or “worse”, if the measure has a better direction and the repeats do not overlap; else empty."""
     if measure.lower_is_better is None or min(len(own.values), len(base.values)) < ENOUGH or own.overlaps(base):
         return ""
     return "better" if (own.median < base.median) == measure.lower_is_better else "worse"

@@ -1,4 +1,4 @@
-"""The frontier: how long the drain took against what the database felt, a point for each cell, and what was predicted of it beside it."""
+"""The frontier: the drain time against the rows of the busiest second, one point for each cell, with its prediction beside it."""
 
 import json
 import math
@@ -30,7 +30,7 @@ TICKS = (1, 2, 3, 5)
 
 @dataclass(frozen=True)
 class Point:
-    """One cell: rows in its busiest second and seconds of its drain, each a median of its repeats; and what was predicted of both."""
+    """One cell: rows in its busiest second and seconds of its drain, each a median of its repeats; and the predictions of both."""
 
     name: str
     peak: float
@@ -41,14 +41,14 @@ class Point:
 
     @property
     def predicted(self) -> tuple[float, float] | None:
-        """Where it was expected; None where nothing was predicted."""
+        """The predicted point; None if nothing was predicted."""
         if self.predicted_peak is None or self.predicted_drain_s is None:
             return None
         return self.predicted_peak, self.predicted_drain_s
 
 
 def frontier(comparison: Comparison, directory: Path) -> Drawing | None:
-    """The figure; None where no speed is swept, or fewer than two cells were measured."""
+    """The figure; None if no axis is one of `SPEEDS`, or fewer than two cells were measured."""
     if not SPEEDS.keys() & comparison.axes.keys():
         return None
     points = read_points(comparison, directory)
@@ -132,7 +132,7 @@ def _logarithmic(axes: Axes, axis: str, values: Sequence[float]) -> None:
 
 
 def _write_names(points: Sequence[Point], canvas: Canvas, axes: Axes) -> None:
-    """Beside each point, on the side of the middle, clear of its neighbours; moved apart where they would touch, with a line to what they name."""
+    """Writes each name beside its point, on the side towards the middle; names that would touch are moved apart, with a line to their point."""
     marks = [_place(axes, each) for p in points for each in ((p.peak, p.drain_s), p.predicted) if each is not None]
     own = sorted(((*_place(axes, (p.peak, p.drain_s)), p) for p in points), key=lambda each: each[1])
     middle = (axes.bbox.x0 + axes.bbox.x1) / 2
@@ -158,7 +158,7 @@ def _place(axes: Axes, point: tuple[float, float]) -> tuple[float, float]:
 
 
 def _name(cell: Cell) -> str:
-    """``100/s × 2``; axes that are no speed by their values."""
+    """``100/s × 2``; axes that are not in `SPEEDS` by their values."""
     forms = SPEEDS if "limiter.rate_per_s" in cell.axes else SPEEDS | {"workers.count": "workers: {}"}
     known = [form.format(cell.axes[key]) for key, form in forms.items() if key in cell.axes]
     return " ".join([*known, *(value for key, value in cell.axes.items() if key not in SPEEDS)])
@@ -175,7 +175,7 @@ def _positive(value: object) -> float | None:
 
 
 def _predictions(path: Path) -> tuple[dict[str, Mapping[str, Any]], str]:
-    """By run directory what was predicted, and the run that the model was calibrated on. What does not read predicts nothing."""
+    """Run directory → prediction, and the run that the model was calibrated on. Both are empty if the file cannot be read."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         found = {str(each["run_dir"]): each for each in data["cells"]}

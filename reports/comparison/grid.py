@@ -1,4 +1,4 @@
-"""The matrix as tables: in each square the verdict, the count that matters, and whether it was expected."""
+"""The matrix as tables: in each square the verdict, the count that matters most, and whether it was expected."""
 
 import itertools
 import math
@@ -10,7 +10,7 @@ from reports.comparison.cells import Cell, Comparison, Trial
 from reports.verdict import INCOMPLETE, Verdict, number_text
 
 ICONS = {"VALID": "✓", "INVALID": "✗", "UNKNOWN": "?", INCOMPLETE: "…"}
-# What weighs most stands first.
+# The most severe first.
 SEVERITY = ("INVALID", "UNKNOWN", INCOMPLETE, "VALID")
 # Check → the count in verdict.json that it is about, and the word for it.
 COUNTS = {
@@ -32,7 +32,7 @@ LEADING = re.compile(r"([\d,]+)\b")
 
 @dataclass(frozen=True)
 class Line:
-    """Repeats that came to the same: ``✗ 41–87 oversold 2/3``."""
+    """Repeats with the same verdict in one line: ``✗ 41–87 oversold 2/3``."""
 
     icon: str
     text: str
@@ -158,7 +158,7 @@ def _line(cell: Cell, trials: Sequence[Trial]) -> Line:
 
 
 def _note(cell: Cell) -> str:
-    """Whether that was expected; if it could not be said, why."""
+    """Whether the verdicts were expected; for a run without a verdict, why there is none."""
     kind, said = look(cell), next((trial for trial in cell.trials if trial.state == INCOMPLETE), None)
     if said is not None:
         return said.error or said.verdict.sentence
@@ -174,7 +174,7 @@ def _note(cell: Cell) -> str:
 
 
 def _also(cell: Cell) -> str:
-    """Checks that failed beside the one that is counted, and thresholds."""
+    """Further checks that failed beside the counted one, and whether a threshold was breached."""
     names: dict[str, None] = {}
     for trial in cell.trials:
         failed = [check.name for check in trial.verdict.checks if check.verdict == "INVALID"]
@@ -206,7 +206,7 @@ def _tables(comparison: Comparison, cells: Sequence[Cell]) -> Iterator[Grid]:
 
 
 def _ordered(comparison: Comparison) -> list[str]:
-    """The axes: first what runs down, then what runs across, then the rest. Of two, the longer runs down."""
+    """The axes: first that of the rows, then that of the columns, then the rest. Of the first two, the longer is that of the rows."""
     keys = [*comparison.axes, ""][: max(2, len(comparison.axes))]
     first, second, *rest = keys
     if second and len(comparison.axes[second]) > len(comparison.axes[first]):

@@ -69,7 +69,7 @@ class _Reading:
 
 
 def multiples(cells: Sequence[Cell]) -> tuple[list[Strip], list[Column]]:
-    """Strips of all cells that began to run, and the columns that they stand in."""
+    """A strip of panels for each cell that began to run, and a column for each kind of panel."""
     readings = [_Reading(cell, _drawn(cell)) for cell in cells if cell.trials]
     for reading in readings:
         reading.time = _time(reading)
@@ -88,7 +88,7 @@ def _drawn(cell: Cell) -> Trial:
 
 
 def _time(reading: _Reading) -> Timeline | None:
-    """The run's own time axis; None, and every panel missing, where there is none."""
+    """The run's own time axis; None if there is none, and every panel is then missing."""
     why = reading.trial.error or reading.trial.verdict.sentence
     try:
         if reading.trial.path is not None:
@@ -96,14 +96,14 @@ def _time(reading: _Reading) -> Timeline | None:
                 return timeline(run)
     except Missing as missing:
         why = plain(missing)
-    except Exception as error:  # one cell less is worth more than no comparison
+    except Exception as error:  # a comparison that lacks one cell is better than none
         why = f"{type(error).__name__}: {plain(error)}"
     reading.missing = {kind.name: why for kind in KINDS}
     return None
 
 
 def _common(times: Sequence[Timeline]) -> Timeline | None:
-    """Limits on which every one of `times` fits; the herds magnified, if all are short beside the longest run."""
+    """One time axis on which all of `times` fit; the herds are magnified, if all are short beside the longest run."""
     if not times:
         return None
     end_s = max(time.end_s for time in times)
@@ -132,7 +132,7 @@ def _read_kind(reading: _Reading, kind: Kind[Any], run: RunData, time: Timeline)
         reading.found[kind.name] = kind.read(run, time)
     except Missing as missing:
         reading.missing[kind.name] = plain(missing)
-    except Exception as error:  # one panel less is worth more than no comparison
+    except Exception as error:  # a comparison that lacks one panel is better than none
         reading.missing[kind.name] = f"{type(error).__name__}: {plain(error)}"
 
 
@@ -141,7 +141,7 @@ def _panel(reading: _Reading, kind: Kind[Any], scale: Scale) -> Panel:
         return Panel(kind.title, missing=f"Not drawn: {reading.missing[kind.name]}".rstrip(".") + ".")
     canvas = Canvas(reading.time, PANEL)
     (axes,) = canvas.panels(HEIGHT)
-    title = f"{kind.title}, {_unit(kind, scale)}"  # above the drawing: within, it would meet the mark of the drain
+    title = f"{kind.title}, {_unit(kind, scale)}"  # above the drawing: inside, it would overlap the mark of the drain
     _fill(kind, reading, canvas, axes, scale)
     key = tuple((text, hue.ink.name) for _, _, text, hue in sorted(canvas.names, key=lambda name: -name[1]))
     alt = f"{title}, of {reading.cell.label}: {', '.join(text for text, _ in key)}."

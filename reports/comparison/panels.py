@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from matplotlib.axes import Axes
 
-from reports.drawing import metrics
 from reports.data import Missing, RunData
+from reports.drawing import metrics
 from reports.drawing.canvas import Canvas, short
 from reports.drawing.metrics import Commits, Progress, Series
 from reports.drawing.style import BLUE, GREEN, INK, PURPLE, RED, SKY
@@ -45,7 +45,7 @@ class Kind(Generic[T]):
     always_log: bool = False
 
     def scale(self, found: Sequence[T]) -> Scale:
-        """A y axis on which each of `found` fits."""
+        """A y axis on which all of `found` fit."""
         peaks = [peak for each in found if (peak := self.peak(each)) > 0]
         log = self.always_log or (bool(peaks) and max(peaks) > APART * min(peaks))
         return Scale(max(peaks, default=1.0) * (1.6 if log else 1.12), log)
@@ -97,7 +97,7 @@ def _draw_progress(found: Progress, canvas: Canvas, axes: Axes) -> None:
 
 
 def _progress_rows(found: Progress) -> list[tuple[object, ...]]:
-    """Where anything changed."""
+    """One row for each bin in which anything changed."""
     counts = np.column_stack([found.promises, found.rows]).round().astype(int)
     changed = np.any(np.diff(counts, axis=0, prepend=-1), axis=1)
     return [

@@ -1,7 +1,7 @@
 """A canvas for charts that share one x axis: panels, the marks of the run, names beside lines.
 
-Every figure is drawn twice, wide and narrow. Wide, names stand in the right margin beside what they name;
-narrow, there is no room, and the page sets them above the figure in the same colours.
+Every figure is drawn twice, wide and narrow. In the wide format, names stand in the right margin beside what they
+name; the narrow one has no room for them, and the page sets them above the figure in the same colours.
 """
 
 import io
@@ -105,7 +105,7 @@ class Canvas:
         axes.annotate(text, (x, y), **{"fontsize": SMALL, "color": hue.text, "annotation_clip": False, **kwargs})
 
     def log_y(self, axes: Axes, low: float, high: float) -> None:
-        """A logarithmic y axis. From nought, if `low` is nought: then the first unit is linear."""
+        """A logarithmic y axis from `low` to `high`. If `low` is 0, the axis is linear from 0 to 1."""
         if low > 0:
             axes.set_yscale("log")
         else:
@@ -255,7 +255,7 @@ def _between(low: float, high: float, count: float) -> list[float]:
 
 
 def _apart(wanted: Sequence[tuple[float, float]], floor: float) -> list[float]:
-    """Centres as near as may be to those wanted (ascending, each with its height), so that none overlap."""
+    """Centres for `wanted`, pairs of centre and height in ascending order, moved up from `floor` on so that none overlap."""
     placed: list[float] = []
     edge = floor
     for y, height in wanted:

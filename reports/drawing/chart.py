@@ -1,4 +1,4 @@
-"""A chart that is ready to be drawn, with what a reader gets beside it."""
+"""A chart that is ready to be drawn, with its caption, its alternative text and its data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """`caption` says what to see, from the data; `alt` what the picture shows, for those who cannot see it.
+    """What a figure gives. `caption` says what to see, from the data; `alt` what the picture shows, for those who cannot see it.
 
-    `open_table`: the table is as worth reading as the picture.
+    `open_table`: the page shows the table at once, instead of folding it away.
     `draw` is called once for each format, on a fresh canvas.
     """
 

@@ -1,4 +1,4 @@
-"""Charts turned into what a page holds: two SVGs, a key for the narrow one, a table, and a CSV."""
+"""Turns charts into what a page holds: two SVGs, a key for the narrow one, a table, and a CSV."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ ROWS = 60  # of a figure's data that the page shows; all are in the CSV
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure on the page. `missing` says why there is none; then only `name` and `title` hold."""
+    """A figure on the page. `missing` says why there is none; then only `name` and `title` are set."""
 
     name: str
     title: str
@@ -43,19 +43,19 @@ class Drawing:
 
 
 def draw(name: str, figure: Figure, run: RunData) -> Drawing:
-    """`figure` of `run`. Whatever stands in its way is said in its place; the rest of the report goes on."""
+    """`figure` of `run`. Never raises: if it cannot be drawn, `missing` says why, and the rest of the report goes on."""
     return draw_chart(name, lambda: figure(run))
 
 
 def draw_chart(name: str, make: Callable[[], Chart]) -> Drawing:
-    """The chart that `make` makes, of whatever it likes; see `draw`."""
+    """The chart that `make` returns, whatever it reads. Never raises; see `draw`."""
     try:
         chart = make()
         with mpl.rc_context(RC):
             return _drawing(name, chart)
     except Missing as missing:
         return Drawing(name, name.capitalize(), missing=f"Not drawn: {plain(missing)}.")
-    except Exception as error:  # a report with one figure less is worth more than none
+    except Exception as error:  # a report that lacks one figure is better than none
         return Drawing(name, name.capitalize(), missing=f"Not drawn: {type(error).__name__}: {plain(error)}")
 
 

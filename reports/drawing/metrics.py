@@ -1,7 +1,7 @@
-"""What the charts draw: queries over a run's tables, each giving one typed frame.
+"""What the charts draw: queries over a run's tables, each giving arrays, most of them in a dataclass.
 
-Times are seconds from T0. Rates are per second, whatever the width of a bin. NaN means that nothing is known
-there, and is drawn as a gap.
+Times are seconds from T0. Rates are per second, whatever the width of a bin. NaN means that the value there
+is not known, and is drawn as a gap.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from reports.data import Column, RunData
 from reports.drawing.timeline import Timeline
 from reports.verdict import plain
 
-# In the order of stacking: what a shop should answer first.
+# In the order of stacking: the answers that a shop should give come first.
 OUTCOMES = ("won", "sold_out", "already_bought", "throttled", "refused", "unknown")
 POINTS = 3000  # of a scatter, per outcome
 SLOWEST = 50  # always among them
-READINGS = 240  # of a counter, that make a line
+READINGS = 240  # of a counter that a line is drawn through, at most
 GAP = 2.5  # sampling intervals without a sample that make a gap
 
 
@@ -70,8 +70,8 @@ class Commits:
 class Series:
     """Samples over time. A NaN stands between two samples that are too far apart to be joined.
 
-    `peak` is the greatest value from `since_s` on; NaN where there is none. What a herd costs before it fires is not
-    the sale's; what is for sale when it opens is.
+    `peak` is the greatest value from `since_s` on; NaN where there is none. Rates count from T0, because what buyers cost
+    while they gather is not part of the sale; gauges count from the first sample, because the stock is there before T0.
     """
 
     time_s: Column
@@ -87,7 +87,7 @@ class Series:
         return float(shown.max()) if len(shown) else np.nan
 
     def times(self, factor: float) -> "Series":
-        """The same in a unit that is `factor` times smaller."""
+        """The same with every value multiplied by `factor`, for a smaller unit."""
         return Series(self.time_s, self.value * factor, self.since_s)
 
 
@@ -170,7 +170,7 @@ def commits(run: RunData, time: Timeline) -> Commits:
 
 
 def _within(edges: Column, created_s: Column) -> NDArray[np.bool_]:
-    """Which edges end a second that lies wholly between the first row and the last."""
+    """Whether the second before each edge lies wholly between the first row and the last."""
     if not len(created_s):
         return np.zeros(len(edges), dtype=np.bool_)
     return np.asarray((edges >= created_s[0] + 1) & (edges <= created_s[-1]), dtype=np.bool_)
@@ -183,7 +183,7 @@ def configured_per_s(run: RunData) -> float | None:
 
 
 def gauge(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
-    """A metric as it was read; empty if nobody read it. Raises `Missing` without the samples."""
+    """The samples of a metric as they were read; empty if there are none. Raises `Missing` without the samples."""
     run.need("samples")
     time_s, value = _samples(run, time, probe, metric)
     holes = np.flatnonzero(_too_long(time_s)) + 1
@@ -192,9 +192,9 @@ def gauge(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
 
 
 def rate(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
-    """A counter's growth a second between readings; every so many of them in a long run.
+    """A counter's growth per second between readings, of which a long run uses only every n-th.
 
-    A reset, or too long a pause, gives a NaN.
+    A counter that was reset, or too long a pause between two readings, gives a NaN.
     """
     time_s, value = _samples(run, time, probe, metric)
     stride = len(time_s) // READINGS + 1
@@ -233,7 +233,7 @@ def delays(run: RunData) -> Column:
 
 
 def ranks(run: RunData) -> tuple[Column, Column]:
-    """Of each winner: the place by asking among winners, and by winning, from 1. A fixed sample of a big sale.
+    """The ranks of each winner among the winners, from 1: by asking, and by winning. A fixed sample in a big sale.
 
     Raises `Missing` without the history.
     """
@@ -262,7 +262,7 @@ def lag(run: RunData, time: Timeline) -> Lag:
 
 
 def _points(run: RunData, time: Timeline, outcome: str, count: int) -> tuple[Column, Column]:
-    """A fixed sample: one op in so many, chosen by its identity, and the slowest."""
+    """Times (s) and latencies (ms) of a fixed sample: about `POINTS` ops, chosen by a hash of their id, and the slowest."""
     time_s, latency_ms = run.columns(
         """
         WITH replies AS (

@@ -1,4 +1,4 @@
-"""Finished SVG made fit for its place: inside the page, or as a file of its own."""
+"""Adapts matplotlib's SVG to its place: inside the page, or as a file of its own."""
 
 import re
 from html import escape
@@ -17,7 +17,7 @@ HALO = f"*{{stroke-linejoin:round}} text{{paint-order:stroke;stroke:{PAPER};stro
 
 
 def inline(svg: str, prefix: str, label: str) -> str:
-    """`svg` for the page: colours as CSS variables, ids that start with `prefix`, read aloud as `label`."""
+    """`svg` for the page: colours as CSS variables, ids that start with `prefix`, and `label` for screen readers."""
     svg = _lean(svg)
     used = {match.group(2) for match in REFERENCE.finditer(svg)}
     svg = ID.sub(lambda match: f' id="{prefix}-{match.group(1)}"' if match.group(1) in used else "", svg)
@@ -42,11 +42,11 @@ def standalone(svg: str, label: str) -> str:
 
 
 def _lean(svg: str) -> str:
-    """Without preamble, fonts of the machine that drew it, control characters and figures nobody can see."""
+    """`svg` without preamble, the drawing machine's font names, control characters and decimals too small to see."""
     svg = CONTROL.sub("", PREAMBLE.sub("", svg))
     return LONG_NUMBER.sub(r"\1", FONT.sub("font-family: inherit", svg))
 
 
 def _attribute(text: str) -> str:
-    # The pattern replacement that this goes through reads backslashes.
+    # The text is used as a replacement in `ROOT.sub`, which interprets backslashes.
     return escape(CONTROL.sub("", text)).replace("\\", r"\\")

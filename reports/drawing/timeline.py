@@ -1,4 +1,4 @@
-"""The one x axis of every chart: seconds from T0, and what happened when."""
+"""The x axis that all charts of a run share: seconds from T0, with its phases, faults and drain."""
 
 import functools
 import math
@@ -57,7 +57,7 @@ class Timeline:
 
 @functools.lru_cache(maxsize=1)
 def timeline(run: RunData) -> Timeline:
-    """The x axis of `run`. Raises `Missing` when nothing tells when the sale opened or how long it ran."""
+    """The x axis of `run`. Raises `Missing` if T0 is not recorded, or nothing was recorded after it."""
     t0_ns = _t0(run)
     drained_s = _drained_s(run, t0_ns)
     end_s = max(_last_event_s(run, t0_ns), drained_s or 0) * 1.02
@@ -84,7 +84,7 @@ def _t0(run: RunData) -> int:
 
 
 def _drained_s(run: RunData, t0_ns: int) -> float | None:
-    """When the sale was drained, as the verdict says; without one, when everything had stood still. None if never."""
+    """When the sale was drained: as the verdict says, else when the queue and the rows stood still. None if it never was."""
     if not run.sale("drained"):
         return None
     if run.verdict.drain_s is not None:
@@ -104,7 +104,7 @@ def _last_event_s(run: RunData, t0_ns: int) -> float:
 
 
 def _herd_s(run: RunData, t0_ns: int, end_s: float) -> float | None:
-    """When nearly every buyer had an answer. None if that is a good part of the run anyhow."""
+    """A round time by which 99 % of the orders had an answer. None if that is a large part of the run anyway."""
     ((answered,),) = run.rows(
         "SELECT quantile_cont(end_ns - ?, 0.99) / 1e9 FROM asks",
         t0_ns,

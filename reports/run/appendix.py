@@ -1,4 +1,4 @@
-"""What stands at the end of a report: errors, unknown outcomes, configuration, versions, files."""
+"""The last sections of a report: errors, unknown outcomes, configuration, versions, files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class UnknownOp:
-    """An order that nobody answered: when it was due where that is known, why, and what the final read says of its buyer."""
+    """An order with an unknown outcome: when it was due (if known), the reason, and whether the final reads have a row of its buyer."""
 
     buyer: str
     scheduled_s: float | None
@@ -58,7 +58,7 @@ def errors(run: RunData) -> list[tuple[str, str, int]]:
 
 
 def unknown_ops(run: RunData, t0_ns: int) -> tuple[int, list[UnknownOp]]:
-    """How many orders have an unknown outcome, and the first of them, each with what became of it."""
+    """How many orders have an unknown outcome, and the first `MOST` of them. `scheduled_s` counts from `t0_ns`."""
     ((count,),) = run.rows("SELECT count(*) FROM asks WHERE outcome = 'unknown'")
     found = run.rows(
         "SELECT buyer, (scheduled_ns - ?) / 1e9, coalesce(error, 'no reply was recorded'), "
@@ -101,7 +101,7 @@ def environment(run: RunData) -> Iterator[tuple[str, str]]:
 
 
 def files(path: Path) -> list[str]:
-    """Raw files that are there, relative to the run directory."""
+    """The raw files that exist, relative to the run directory `path`."""
     logs = sorted(each.relative_to(path).as_posix() for each in (path / "logs").glob("*.log"))
     present = [name for name in FILES if (path / name).is_dir() or _size(path / name)]
     return present + logs[:MOST]

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.run import appendix
 from reports.data import Missing, RunData, open_run
 from reports.drawing.drawing import Drawing, draw
 from reports.drawing.timeline import timeline
 from reports.html import render
+from reports.run import appendix
 from reports.run.figures import FIGURES
 from reports.run.junit import write_junit
 from reports.run.summary import summary
@@ -16,7 +16,7 @@ from reports.verdict import Verdict, number_text, plain
 
 @dataclass(frozen=True)
 class BigNumber:
-    """One of the five numbers under the banner. `bad`: it should be nought, and is not."""
+    """One of the five numbers under the banner. `bad`: it should be 0, and is not."""
 
     name: str
     value: str
@@ -41,7 +41,7 @@ def build(run_dir: Path) -> Path:
 
 
 def _write_figures(folder: Path, drawings: dict[str, Drawing]) -> None:
-    """Each figure as SVG and CSV. Those of an earlier report that can no longer be drawn go."""
+    """Writes each figure as SVG and CSV; files of an earlier report are removed if the figure can no longer be drawn."""
     folder.mkdir(exist_ok=True)
     for name, drawing in drawings.items():
         for kind, text in (("svg", drawing.file), ("csv", drawing.csv)):

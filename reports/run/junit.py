@@ -1,4 +1,4 @@
-"""junit.xml, for a CI server: one test case a check and a threshold. Reads the verdict, judges nothing."""
+"""junit.xml, for a CI server: one test case for each check and each threshold. Reads the verdict, judges nothing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def _cases(verdict: Verdict) -> Iterator[Element]:
         red = red or len(case) > 0
         yield case
     if verdict.state != "VALID" and not red:
-        # Every check may be green and the run still prove nothing: that must not look green here.
+        # All checks may pass and the verdict still be UNKNOWN: a CI server must not show that as a pass.
         yield _case("verdict", "verdict", verdict.state, verdict.sentence)
 
 

@@ -1,4 +1,4 @@
-"""summary.md: what one pastes into a pull request. It reads the verdict, and judges nothing."""
+"""summary.md: the verdict in Markdown, to paste into a pull request. It reads the verdict, and judges nothing."""
 
 import html
 import re
@@ -93,5 +93,5 @@ def _doubts(verdict: Verdict) -> Iterator[str]:
 
 
 def _safe(text: str) -> str:
-    """Text from outside as one line that Markdown and HTML leave alone."""
+    """Text from outside as one line, escaped so that Markdown and HTML show it as it is."""
     return SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))

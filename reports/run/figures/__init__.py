@@ -1,4 +1,9 @@
-"""Figures, one a file. A figure is a `Figure`: a function from a run to a chart. Its key names its files."""
+"""The figures of a report, one in each file. A figure is a `Figure`: a function from a run to a chart.
+
+`FIGURES` lists them in the order of the page; a figure's key names its SVG and CSV. Queries belong in `drawing.metrics`, axes and
+marks in `drawing.canvas`; a figure puts them together and writes the caption.
+Read first: `queue.queue`.
+"""
 
 from collections.abc import Mapping
 

@@ -1,19 +1,19 @@
-"""Commits a second against W·L, the rate of all workers; behind them, as a ghost, the peak they shaved."""
+"""Commits a second against W·L, the limit of all workers; behind them, in grey, the requests a second whose peak was shaved."""
 
 from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from reports.drawing import metrics
 from reports.data import RunData
+from reports.drawing import metrics
 from reports.drawing.canvas import Canvas
 from reports.drawing.chart import Chart, columns
 from reports.drawing.metrics import Commits
 from reports.drawing.style import BLUE, GHOST, PURPLE, RED, SKY
 from reports.drawing.timeline import timeline
 
-CUT = 3  # the ghost is cut off where it is this many times as high as the commits
+CUT = 3  # the axis is cut if the peak of requests is more than this many times as high as the commits
 
 
 def commits(run: RunData) -> Chart:

@@ -29,7 +29,7 @@ NODES: Mapping[str, tuple[int, Hue]] = {
     "lost": (2, RED),
     "leaked": (2, RED),
 }
-SHOWN = ("seeded", "promised", "stored", "queued", "left", "lost", "leaked")  # even when none
+SHOWN = ("seeded", "promised", "stored", "queued", "left", "lost", "leaked")  # even with no units
 FLOW = """
     WITH places AS (
         SELECT number, 1 AS seeded, 0 AS promised, 0 AS rows, 0 AS queued, 0 AS claimed, 0 AS rejected,
@@ -62,7 +62,7 @@ FLOW = """
     SELECT start, middle, finish, sum(units)::BIGINT FROM ways GROUP BY ALL ORDER BY ALL"""
 
 
-TALL = 120.0  # px of all that was seeded
+TALL = 120.0  # px, for all seeded units together
 WIDTH = 9.0
 LABEL = 20.0  # px for a line of text
 
@@ -78,7 +78,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Way:
-    """So many units took this way through the three columns."""
+    """A path through the three columns (seeded, promised, end state), and how many units took it."""
 
     nodes: tuple[str, str, str]
     units: int
@@ -141,7 +141,7 @@ def _draw(ways: Sequence[Way], canvas: Canvas) -> None:
 
 
 def _boxes(found: Mapping[str, int], xs: Sequence[float]) -> tuple[dict[str, Box], float]:
-    """A box for each node that is shown, as high as its units ask, and the height of the whole."""
+    """A box for each node that is shown, as high as its share of units, and the height of the whole figure."""
     boxes, deepest = {}, 0.0
     for column, x in enumerate(xs):
         y = LABEL

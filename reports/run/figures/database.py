@@ -1,12 +1,12 @@
-"""What the database felt: busy backends, lock waits, log written, processor."""
+"""The load on the database: active backends, lock waits, write-ahead log, CPU."""
 
 from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from reports.drawing import metrics
 from reports.data import Missing, RunData
+from reports.drawing import metrics
 from reports.drawing.canvas import Canvas, short
 from reports.drawing.chart import Chart, Table
 from reports.drawing.metrics import Series

@@ -1,11 +1,11 @@
-"""How long a promise waited for its row."""
+"""The time from a promise to its row, as a cumulative distribution."""
 
 from functools import partial
 
 import numpy as np
 
-from reports.drawing import metrics
 from reports.data import Column, Missing, RunData
+from reports.drawing import metrics
 from reports.drawing.canvas import Canvas
 from reports.drawing.chart import Chart, columns
 from reports.drawing.style import BLUE, INK
@@ -14,7 +14,7 @@ POINTS = 400  # of the curve
 
 
 def delay(run: RunData) -> Chart:
-    """The share of promises stored within a time. Raises `Missing` when no promise has a row with a time."""
+    """The share of promises stored within a given time. Raises `Missing` when no promise has a row with a time."""
     found = metrics.delays(run)
     if not len(found):
         raise Missing("no promise has a row that carries a time")

@@ -1,11 +1,11 @@
-"""Whether those who asked first won first."""
+"""Whether those who asked first also won first."""
 
 from functools import partial
 
 from matplotlib.axes import Axes
 
-from reports.drawing import metrics
 from reports.data import Column, Missing, RunData
+from reports.drawing import metrics
 from reports.drawing.canvas import Canvas
 from reports.drawing.chart import Chart, columns
 from reports.drawing.style import GREEN, INK
@@ -13,7 +13,7 @@ from reports.verdict import number_text
 
 
 def fairness(run: RunData) -> Chart:
-    """Winners by asking and by winning. Raises `Missing` with fewer than two of them."""
+    """The winners' ranks by asking and by winning. Raises `Missing` with fewer than two of them."""
     arrival, win = metrics.ranks(run)
     if len(arrival) < 2:
         raise Missing("fewer than two buyers won")

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from reports.drawing import metrics
 from reports.data import Missing, RunData
+from reports.drawing import metrics
 from reports.drawing.canvas import Canvas
 from reports.drawing.chart import Chart, Table
 from reports.drawing.metrics import Latency
 from reports.drawing.style import COLOURS, outcome
 from reports.drawing.timeline import timeline
 
-BAR = 10.0  # px for the percentiles of one outcome, at the right of the scatter
+BAR = 10.0  # px, for the percentiles of one outcome at the right of the scatter
 
 
 def latency(run: RunData) -> Chart:
@@ -66,7 +66,7 @@ def _draw(found: list[Latency], canvas: Canvas) -> None:
     canvas.unit(axes, "ms, log scale")
     colours = {colour.mark: colour.light for colour in COLOURS}
     for each in found:
-        mark = colours[outcome(each.outcome).mark]  # a raster cannot follow the page's colours
+        mark = colours[outcome(each.outcome).mark]  # rasterised points cannot follow the page's CSS colours
         axes.scatter(
             each.time_s,
             np.maximum(each.points_ms, 0.01),

@@ -1,9 +1,9 @@
-"""Promises and rows so far, against the stock: what oversells crosses the line."""
+"""Cumulative promises and rows against the stock: a line above the stock is an oversell."""
 
 from functools import partial
 
-from reports.drawing import metrics
 from reports.data import RunData
+from reports.drawing import metrics
 from reports.drawing.canvas import Canvas
 from reports.drawing.chart import Chart, columns
 from reports.drawing.metrics import Progress
@@ -56,7 +56,7 @@ def _draw(found: Progress, canvas: Canvas) -> None:
 
 
 def _red(found: Progress, canvas: Canvas, top: float) -> None:
-    """The area above the stock, and how many units it is."""
+    """Fills the area above the stock, and says how many units it is."""
     (axes,), stock = canvas.figure.axes[:1], found.stock or 0
     if top <= stock:
         return

@@ -1,11 +1,11 @@
-"""What is left to sell and what waits to be stored, from T0 until the drain."""
+"""Units left to sell and orders waiting to be stored, over the run."""
 
 from functools import partial
 
 import numpy as np
 
-from reports.drawing import metrics
 from reports.data import Missing, RunData
+from reports.drawing import metrics
 from reports.drawing.canvas import Canvas, short
 from reports.drawing.chart import Chart, Table
 from reports.drawing.metrics import Series

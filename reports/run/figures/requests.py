@@ -1,18 +1,18 @@
-"""Requests a second: what was planned, what was sent, and what was answered with what."""
+"""Requests a second: planned, sent, and answered, by outcome."""
 
 from functools import partial
 
 import numpy as np
 
-from reports.drawing import metrics
 from reports.data import RunData
+from reports.drawing import metrics
 from reports.drawing.canvas import Canvas, short
 from reports.drawing.chart import Chart, columns
 from reports.drawing.metrics import Requests
 from reports.drawing.style import INK, MUTED, outcome
 from reports.drawing.timeline import timeline
 
-CUT = 4  # what was sent is cut off where it is this many times as high as what was answered
+CUT = 4  # the y axis is cut if requests sent peak at this many times the answers or more
 
 
 def requests(run: RunData) -> Chart:

@@ -6,15 +6,15 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
-from reports.drawing import metrics
 from reports.data import RunData
+from reports.drawing import metrics
 from reports.drawing.canvas import Canvas
 from reports.drawing.chart import Chart, columns
 from reports.drawing.metrics import Lag, Series
 from reports.drawing.style import BLUE, INK, PURPLE, RED, SKY
 from reports.drawing.timeline import timeline
 
-ON_TIME_MS = 20  # as the verdict counts them
+ON_TIME_MS = 20  # the same bound as in the verdict's `on_time`
 FULL = 100  # % of one core, which is all that a gevent process can use
 
 
