@@ -1,6 +1,6 @@
-"""What a waiting buyer costs: 10,000 of them in one generator process, each with an open connection, at the gate before T0.
+"""What a waiting buyer costs: memory of one generator process with 10,000 buyers, each with an open connection, waiting for T0.
 
-Aim: under 1 GiB for the process. The figures are those that docs/scaling.md reckons with.
+Aim: under 1 GiB for the process. docs/scaling.md calculates with these figures.
 """
 
 import json

@@ -1,10 +1,11 @@
-"""The claim path beside a bare Starlette endpoint: what selling by tokens costs in requests a second.
+"""The claim path compared with a bare Starlette endpoint: what selling by tokens costs, in requests a second.
 
-Both sides are served by uvicorn on core 0 and asked by wrk on core 1, on equal connections, with the same request from a
-new buyer each time. The claim side is the whole shop but for the dispatch, which does nothing: validation, the claim in
-Redis, the answer. Redis has no core of its own, and takes its share of core 1 from wrk. Aim: at least 0.35 of bare.
+Both are served by uvicorn on core 0 and loaded by wrk on core 1, over equally many connections, each request from a new buyer. The
+claim side is the whole shop with a dispatch that does nothing: validation, the claim in Redis, the answer. Redis has no core of its
+own and competes with wrk for core 1. Aim: at least 0.35 of the bare endpoint's rate.
 
-Both write an answer at once, as the shop does (``target/api/wire.py``); what that saves is seen on the bare endpoint, beside uvicorn's own protocol.
+Both send each answer with one write, as the shop does (``target/api/wire.py``). What that saves is measured on the bare endpoint, against
+uvicorn's own protocol.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""The harness's client beside FastHttpUser, hey and wrk: the same request, one pinned core each, equal connections.
+"""The harness's client compared with FastHttpUser, hey and wrk: the same request, one pinned core, equally many connections.
 
-A machine that is shared may be twice as fast three seconds later, so each ratio is of neighbours, the order takes turns, and there are
-many. Aim: at least 4 × FastHttpUser and 1 × hey, with Locust's request event fired and history on.
+A shared machine may be twice as fast three seconds later. So each ratio is of measurements taken right after each other, in alternating
+order, and the result is the median of many. Aim: at least 4 × FastHttpUser and 1 × hey, with Locust's request event fired and history on.
 """
 
 import statistics

@@ -1,7 +1,7 @@
-"""A bare endpoint that is no bottleneck: an asyncio protocol on uvloop that answers every packet with one fixed order.
+"""An HTTP endpoint too fast to be the bottleneck: an asyncio protocol on uvloop that answers every packet with the same fixed answer.
 
-It never sleeps, so that it costs every client the same. It parses nothing, so it holds only for clients that send one
-small request a packet, as all in these benchmarks do.
+It never sleeps, because waking it would cost the client's core, and slow clients more. It parses nothing, so it works only for clients that send one
+small request in each packet, as all in these benchmarks do.
 """
 
 import asyncio

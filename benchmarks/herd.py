@@ -1,5 +1,6 @@
-"""First to last send of a herd that waits at the gate: the rush against the bare endpoint, read from its history.
+"""How closely together a herd sends: the time from the first send to the last of buyers who waited for T0, against the bare endpoint.
 
+Read from the generator's history, for the scenario `rush`.
 Aim: at most 100 ms for 2,000 buyers in one generator process on one core.
 """
 

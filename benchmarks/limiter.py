@@ -1,8 +1,9 @@
-"""The limiters beside their configured rate, on real workers: rows a second over what was asked for.
+"""How exactly each limiter holds its rate on real workers: rows a second over the configured rate.
 
-The queue is filled before anything is measured, and nobody buys meanwhile: what is seen is the limiter and the workers. Each figure is rows
-over the time between the first and the last of them, from a second after the first row on. Aims: every `flat` and `shared`
-0.95 to 1.02; after one of four `shared` workers was killed, again within two seconds. `native` has no aim: it is there to be seen.
+The queue is filled before anything is measured, and nobody buys meanwhile, so that only the limiter and the workers are measured. Each
+figure is rows over the time between the first and the last of them, in a window of four seconds that begins a second after the queue is
+full. Aims: 0.95 to 1.02 for every `flat` and `shared`, and again two seconds after one of four `shared` workers was killed. `native` has
+no aim and is shown for comparison.
 """
 
 import os

@@ -1,10 +1,10 @@
-"""The plan beside the sale: what `loadtest plan`'s model predicts of sales that it was not calibrated on, and what they came to.
+"""How well the model of `loadtest plan` predicts sales that it was not calibrated on: predictions compared with measured sales.
 
-One sale calibrates it; the others differ from that in rate, stock, workers and kind of limiter. Each is held under the real harness. The peak
-commit rate is the busiest second on the rows' own clock (``rate.max_1s``). Aims: drain and busiest second within 10 %.
-Without an aim, the rest: what the workers can do without a limiter, the backlog, and when the last loser and the last winner are told.
+One sale calibrates the model; the others differ from it in rate, stock, workers and kind of limiter. All are run by the harness itself.
+Aims: the drain, and the rows of the busiest second by their own timestamps (``rate.max_1s``), within 10 %.
+Compared without an aim: a sale without a limiter, the backlog, and when the last loser and the last winner are answered.
 
-``--ship`` makes the calibration of this machine, with the capacity seen in the sale without a limiter, the one that comes with the package.
+``--ship`` also stores this machine's calibration, with the capacity seen in the sale without a limiter, as the one that the package ships.
 """
 
 import sys

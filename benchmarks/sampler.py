@@ -1,10 +1,10 @@
-"""What watching costs: orders committed a second while the sampler reads every probe ten times a second, and while it stands still.
+"""What sampling costs: orders committed a second while the sampler reads every probe ten times a second, and while it is stopped.
 
-Two clients write rows as the workers do, one a transaction, while the sampler runs and is stopped in turn for a few ticks
-each. Commits do not wait for the disk: its moods change what is committed by half, and while a client waits the sampler would cost nothing; so
-two cores are full, and what the sampler takes is taken from the clients. A machine's unsteadiness is still many times what is measured, so
-each ratio is of neighbours (on, off, off, on), and there are many. The table is emptied after every few of them. Aim: at least 0.98 of the
-commits without it.
+Two clients write rows as the workers do, one for each transaction, while the sampler is alternately running and stopped (SIGSTOP) for a few
+ticks each. Commits do not wait for the disk: its speed varies by half, and while a client waits the sampler would cost nothing. So two
+cores are saturated, and what the sampler uses is missing to the clients. The machine still varies by many times what is measured, so each
+ratio is of measurements right after each other (on, off, off, on), and the result is the median of many. The table is emptied every few
+pairs. Aim: at least 0.98 of the commits without the sampler.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""One side of a comparison: a client at full speed from one pinned core, and its requests per second of CPU time."""
+"""The sides of a comparison: runs one client at full speed on one pinned core, and measures its requests per CPU second."""
 
 import json
 import os

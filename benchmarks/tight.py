@@ -1,7 +1,7 @@
-"""A Locust file of users that ask as fast as they can, each on one connection, for the benchmarks that compare clients.
+"""A Locust file of users that send requests as fast as they can, each on one connection, for the benchmarks that compare clients.
 
-Prints ``RATE <requests per CPU second>`` over MEASURE_S seconds, after WARM_S. With ALTERNATE set, switches the history on and off
-every SLICE_S instead, and prints the rates of both, so that whatever else the machine does meets both alike.
+Prints ``RATE <requests per CPU second>`` over MEASURE_S seconds, after WARM_S. With ALTERNATE set, it switches the history on and off
+every SLICE_S instead and prints both rates, so that whatever else the machine does affects both alike.
 """
 
 import os

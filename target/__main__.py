@@ -19,7 +19,7 @@ MARK = "test sale"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0 ready, 2 a mistake of the user, said in one line."""
+    """Run the command line; returns the exit code: 0 the sale is ready, 2 it is not, with the reason in one line on stderr."""
     parser = argparse.ArgumentParser(prog="python -m target", description=__doc__)
     parser.add_argument("command", choices=["prepare"], help="reset this sale and put every unit up for sale")
     parser.parse_args(arguments)
@@ -32,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def prepare(config: Config) -> None:
-    """Reset the sale of `config`, in a database that may be wiped, and only that sale.
+    """Reset the sale of `config`, and no other, in a database that is marked as a test sale's.
 
     Raises:
-        ConfigError, NotATestSale, NoRoom
+        ConfigError, NotATestSale, NoRoom: see `target.errors`.
         SQLAlchemyError, RedisError, OperationalError: a service does not answer.
     """
     scheme = parts_of(config).scheme(config)
@@ -46,7 +46,7 @@ def prepare(config: Config) -> None:
 
 
 def refuse_unless_marked(config: Config) -> None:
-    """Raises NotATestSale, unless the comment of the database says that it holds a test sale."""
+    """Raises NotATestSale unless the database's comment (COMMENT ON DATABASE) contains `MARK`."""
     query = sa.text("SELECT current_database(), coalesce(shobj_description(oid, 'pg_database'), '') "
                     "FROM pg_database WHERE datname = current_database()")  # fmt: skip
     with connect(config, 1).connect() as connection:
@@ -60,7 +60,7 @@ def refuse_unless_marked(config: Config) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """What went wrong, without the driver's pages of context."""
+    """The first line of `error`, or of the driver's error that it wraps, without SQL and parameters."""
     cause = getattr(error, "orig", None) or error
     return (str(cause).strip().splitlines() or [type(cause).__name__])[0]
 

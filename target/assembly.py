@@ -1,14 +1,14 @@
-"""Puts the shop together. Every process of it starts here."""
+"""Puts the shop together from its parts. Every process of the shop takes its parts from here."""
 
 from target.config import Config
 from target.parts import Parts
 
 
 def parts_of(config: Config) -> Parts:
-    """The honest parts; with SHOP_MUTANT, those of a shop that is wrong on purpose, which is said loudly.
+    """The correct parts; if SHOP_MUTANT is set, with that mistake put in, which is logged as a warning.
 
     Raises:
-        ConfigError: no such mutant, or one of another scheme or dispatch.
+        ConfigError: no such mutant, or the scheme, dispatch or batch size is not one that it works with.
     """
     if not config.mutant:
         return Parts()

@@ -1,4 +1,4 @@
-"""What the shop is told, from the ``SHOP_*`` variables of its environment."""
+"""The shop's configuration, read from the ``SHOP_*`` environment variables."""
 
 import math
 import os
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Config:
-    """One sale and the services it stands on. *Warning:* the URLs may hold passwords: never log a whole Config."""
+    """One sale and the services that it uses. *Warning:* the URLs may hold passwords: never log a whole Config."""
 
     database_url: str
     redis_url: str
@@ -38,30 +38,30 @@ class Config:
     scheme: str = "tokens"
     dispatch: Dispatch = "queued"
     limiter: LimiterKind = "flat"
-    rate_per_s: float = 50.0  # of one worker; of all together if the limiter is shared
-    burst: int = 2  # orders a late worker may make up at once
-    workers: int = 1  # that share the rate
-    prefetch: int = 1  # orders a worker takes from the queue for each job that its pool can do at once
-    batch: int = 1  # orders that one such job places together, if so many wait
-    opens_at: datetime | None = None  # orders before it are throttled; None: the sale is open
-    db_pool: int = 16  # connections, and threads, that write rows in the request
-    publishers: int = 2  # threads that enqueue; more of them only contend for the interpreter
-    timeout_s: float = 2.0  # of one exchange with Redis, the broker or the database
-    queue_type: QueueType = "classic"  # of RabbitMQ
-    ack: Ack = "late"  # an order is acknowledged when its row stands, or (early) when a worker's child takes it up
-    visibility_s: float = 15.0  # after which Redis hands an order to another worker if the first kept silent
-    rabbitmq_admin_url: str = ""  # RabbitMQ's management, as one who may make users and vhosts
-    mutant: str = ""  # a mistake to build in, on purpose: see target/mutants
+    rate_per_s: float = 50.0  # of one worker; with limiter `shared`, of all workers together
+    burst: int = 2  # orders that may start at once, to make up lateness
+    workers: int = 1  # that share the rate of limiter `shared`
+    prefetch: int = 1  # unacknowledged orders a worker may hold for each process, thread or greenlet of its pool
+    batch: int = 1  # the most orders that one job of the pool places together, in one commit
+    opens_at: datetime | None = None  # before it every order is answered 429; None: the sale is open
+    db_pool: int = 16  # threads that write rows within the request (dispatch `inline`), with a connection each
+    publishers: int = 2  # threads that send orders to the broker; more of them only contend for the GIL
+    timeout_s: float = 2.0  # of one request to Redis or the broker; the database's time-outs are derived from it
+    queue_type: QueueType = "classic"  # RabbitMQ only
+    ack: Ack = "late"  # late: an order is acknowledged when its row is committed; early: when the pool starts it
+    visibility_s: float = 15.0  # after which Redis redelivers an order that is not acknowledged
+    rabbitmq_admin_url: str = ""  # of RabbitMQ's management API, with a user who may create users and vhosts
+    mutant: str = ""  # a deliberate mistake to build in: see target/mutants
 
     @cached_property
     def sqlalchemy_url(self) -> sa.URL:
-        """The database for SQLAlchemy, with the driver named: its default has changed between versions."""
+        """The database's URL for SQLAlchemy. Names the driver, because SQLAlchemy's default has changed between versions."""
         return sa.make_url(self.database_url.replace("postgres://", "postgresql://", 1)).set(
             drivername="postgresql+psycopg2"
         )
 
     def number(self, unit: int) -> str:
-        """The order number of unit 1…stock. Deterministic, so that seeding twice mints no second set."""
+        """The order number of `unit`, from 1 to the stock. Deterministic, so that seeding twice makes no second set of numbers."""
         return f"{self.sale}-{unit:06d}"
 
 
@@ -69,7 +69,7 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
     """The configuration in `env`.
 
     Raises:
-        ConfigError: the first variable that is missing or wrong.
+        ConfigError: names the first variable that is missing or wrong.
     """
     reader = Reader(env)
     dispatch = cast("Dispatch", reader.choice("SHOP_DISPATCH", ("queued", "inline"), "queued"))
@@ -83,7 +83,7 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
         raise ConfigError(
             f"SHOP_BATCH: expected 1 with SHOP_LIMITER=native, which lets orders go one by one, found '{batch}'"
         )
-    # The orders of a batch come at once. And a moment of the shared budget that is taken late must be made up.
+    # All orders of a batch start at once, so the burst must hold them; with the shared budget one more, to make up a late start.
     least = {"flat": batch, "shared": batch + 1}.get(limiter, 1)
     return Config(
         database_url=reader.url("SHOP_DATABASE_URL", ("postgresql", "postgres")),
@@ -96,7 +96,7 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
         dispatch=dispatch,
         limiter=limiter,
         rate_per_s=rate,
-        # 40 ms of the rate: what a late timer costs, and too little for the database to feel. And the rest of a batch.
+        # 40 ms of the rate, at least 2: enough to make up a late timer, too little to load the database. Plus the rest of a batch.
         burst=reader.value(
             "SHOP_BURST",
             _between(least, 100_000),
@@ -104,7 +104,7 @@ def load(env: Mapping[str, str] = os.environ) -> Config:
             max(2, math.floor(rate * 0.04)) + batch - 1,
         ),
         workers=reader.value("SHOP_WORKERS", _between(1, 10_000), "a whole number from 1", 1),
-        # 4 is what Celery ships with. With fewer than a batch, none is ever full.
+        # 4 is Celery's own default. With a prefetch below the batch size, batches would not fill.
         prefetch=reader.value(
             "SHOP_PREFETCH",
             _between(batch, 1000),
@@ -132,14 +132,14 @@ def _queue_type(reader: "Reader", broker_url: str) -> QueueType:
 
 
 def load_or_exit() -> Config:
-    """The configuration of this process. A mistake in it ends the process with one line and exit code 2."""
+    """The configuration of this process. A ConfigError ends the process with one line on stderr and exit code 2."""
     with saying_what_is_wrong():
         return load()
 
 
 @contextmanager
 def saying_what_is_wrong() -> Iterator[None]:
-    """A mistake of configuration in the block ends the process with one line and exit code 2."""
+    """A ConfigError in the block ends the process with one line on stderr and exit code 2."""
     try:
         yield
     except ConfigError as error:
@@ -154,14 +154,14 @@ class Reader:
     env: Mapping[str, str]
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A variable as it is."""
+        """The variable `name`, unconverted."""
         found = self.env.get(name) or default
         if found is None:
             raise ConfigError(f"{name}: required, and not set")
         return found
 
     def value(self, name: str, convert: Callable[[str], T], expected: str, *default: T) -> T:
-        """A variable as `convert` makes it; `convert` raises ValueError for what is not `expected`."""
+        """The variable `name`, converted by `convert`, which raises ValueError for text that is not `expected`."""
         if default and not self.env.get(name):
             return default[0]
         found = self.text(name)
@@ -171,14 +171,14 @@ class Reader:
             raise ConfigError(f"{name}: expected {expected}, found {found!r}") from None
 
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        """One of a few words."""
+        """The variable `name`, which must be one of `choices`."""
         found = self.text(name, default)
         if found not in choices:
             raise ConfigError(f"{name}: expected {' or '.join(choices)}, found {found!r}")
         return found
 
     def url(self, name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
-        """An address. The error does not repeat it whole: it may hold a password."""
+        """The variable `name`, a URL with one of `schemes`. The error does not repeat it whole: it may hold a password."""
         found = self.text(name, default) if default is None else self.env.get(name, default)
         scheme = found.partition("://")[0]
         if found and scheme not in schemes:

@@ -1,20 +1,20 @@
-"""Every error that the shop raises on purpose. The edge (`app.py`, `__main__.py`) turns them into answers and exit codes."""
+"""Every error that the shop raises on purpose. `api/app.py` turns them into HTTP answers, `__main__.py` into exit codes."""
 
 
 class ShopError(Exception):
-    """Something the shop expects to go wrong. Its message is fit for a person to read."""
+    """Base of all errors that the shop expects. Its message can be shown to a user."""
 
 
 class ConfigError(ShopError):
-    """A ``SHOP_*`` variable is missing or wrong: names it, what was expected, and what was found."""
+    """A ``SHOP_*`` variable is missing or wrong. The message names it, what was expected, and what was found."""
 
 
 class NotATestSale(ShopError):
-    """The database is not marked as one that may be wiped."""
+    """The database is not marked as one that may be wiped (see `__main__.refuse_unless_marked`)."""
 
 
 class NoRoom(ShopError):
-    """RabbitMQ knows neither the user nor the vhost, and they could not be made."""
+    """RabbitMQ refuses the user or the vhost of SHOP_BROKER_URL, and they could not be created."""
 
 
 class SoldOut(ShopError):
@@ -22,7 +22,7 @@ class SoldOut(ShopError):
 
 
 class AlreadyBought(ShopError):
-    """The buyer has all the units that one buyer may have; `number` is the last of them, the buyer's `nth`."""
+    """The buyer already has as many units as one buyer may have. `number` is the order number of the last one, which is the buyer's `nth`, from 1."""
 
     def __init__(self, number: str, nth: int = 1) -> None:
         super().__init__(f"already bought: {number}")
@@ -31,12 +31,12 @@ class AlreadyBought(ShopError):
 
 
 class Unavailable(ShopError):
-    """The shop cannot say whether the order stands: a service failed after it had been asked. Nothing was taken back."""
+    """It is unknown whether the order stands: a service failed after it had been asked. The claim is kept."""
 
 
 class NotSent(Unavailable):
-    """Nothing left this process: the order provably does not stand."""
+    """Nothing was sent to the service: the order certainly does not stand, and its unit may be given back."""
 
 
 class Rejected(ShopError):
-    """The database refused the order's row for good: its guards said no."""
+    """A constraint of the database refused the order's row; trying again would not help."""

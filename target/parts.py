@@ -1,4 +1,4 @@
-"""The parts that a shop is put together from. A mutant replaces one of them."""
+"""The parts that the shop is put together from. A mutant replaces one or two of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,5 +16,5 @@ class Parts:
     """How each part is made from the configuration."""
 
     scheme: Callable[[Config], Scheme] = open_scheme
-    orders: Callable[[Config, int], Placing] = open_orders  # of the queue's workers; the number is of connections
-    celery: Callable[[Config], Celery] = create_celery  # of the queue's workers
+    orders: Callable[[Config, int], Placing] = open_orders  # used by the queue's workers; the int: most connections
+    celery: Callable[[Config], Celery] = create_celery  # used by the queue's workers

@@ -1,7 +1,7 @@
-"""How long the machine itself stood still: a rate, or a moment, is asked only of the time that there was.
+"""Measures how long the machine itself stalled, so that tests of rates and times can leave that time out.
 
-A virtual machine loses a core now and then, for tenths of a second, and all that runs there with it. A watch on each core, which sleeps
-and looks at the clock, loses the same time, and knows it.
+The host of a virtual machine may withhold a core for tenths of a second, and everything on that core stands still. `watching` pins a small
+process to each core, which sleeps BEAT_S at a time and writes down every gap longer than LATE_S between two wake-ups.
 """
 
 import os
@@ -29,19 +29,19 @@ with open(sys.argv[2], "w") as seen:
 
 
 class Stalls:
-    """What the watches, whose files are in a directory, have seen since they were started. Times are those of `time.time`."""
+    """The stalls seen so far by the watching processes, whose files are in the directory `seen`. Times are those of `time.time`."""
 
     def __init__(self, seen: Path) -> None:
         self._seen = seen
 
     def all(self) -> list[tuple[float, float]]:
-        """From when to when a core stood still, ascending."""
-        time.sleep(4 * BEAT_S)  # one that ends only now is told as well
+        """The stalls of all cores as (start, end), ascending."""
+        time.sleep(4 * BEAT_S)  # so that a stall that ends just now is included
         lines = [line.split() for path in self._seen.iterdir() for line in path.read_text().splitlines()]
         return sorted((float(began), float(ended)) for began, ended in lines)
 
     def within(self, start: float, end: float) -> float:
-        """In how many of the seconds between two moments some core stood still."""
+        """Seconds between `start` and `end` during which at least one core stalled."""
         lost, counted = 0.0, start
         for began, ended in self.all():
             lost += max(0.0, min(ended, end) - max(began, counted))
@@ -49,14 +49,14 @@ class Stalls:
         return lost
 
     def rate(self, times: Sequence[float], first: int = 1) -> float:
-        """Things a second, of which `times` has each, ascending, in the time that there was. The `first` came together, and begin it."""
+        """Events a second, stalls left out. `times` has each event's, ascending; the `first` ones came together, start the clock, and are not counted."""
         start, end = times[0], times[-1]
         return (len(times) - first) / (end - start - self.within(start, end))
 
 
 @contextmanager
 def watching(directory: Path) -> Iterator[Stalls]:
-    """A watch on each core that this process may use, until the end of the block."""
+    """Watch each core that this process may use, until the end of the block. The watching processes write to `directory`, which must be empty."""
     cores = sorted(os.sched_getaffinity(0))
     watches = [
         subprocess.Popen([sys.executable, "-S", "-c", WATCH, str(core), str(directory / f"{core}")]) for core in cores

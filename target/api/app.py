@@ -1,4 +1,4 @@
-"""The shop over HTTP. Routes translate; `schemes` decide. ``uvicorn target.api.app:app`` finds `app` here."""
+"""The shop as an ASGI application, served by ``uvicorn target.api.app:app``. Routes translate; `target.schemes` decides."""
 
 import gc
 import json
@@ -21,12 +21,12 @@ from target.errors import AlreadyBought, ConfigError, Rejected, SoldOut, Unavail
 from target.schemes import Scheme
 
 MAX_BODY_BYTES = 4096
-# What may stand in a URL, a log and a Redis field as it is.
+# Safe in a URL, a log and a Redis field without escaping.
 BUYER = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 
 
 class MalformedError(Exception):
-    """The request is not an order. The text says why."""
+    """The request's body is not an order. The message says why."""
 
 
 class Routes:
@@ -36,11 +36,11 @@ class Routes:
         self._config = config
         self._scheme = scheme
         self._opens_at = config.opens_at
-        # A response holds no state of its request: the answer that nearly everybody gets is made once.
+        # Made once, because nearly every buyer gets this answer, and a Response keeps no state of its request.
         self._sold_out = outcome(410, "sold_out")
 
     async def order(self, request: Request) -> Response:
-        """``POST /sales/{sale}/orders`` {"buyer": "b-000123"}: 202 won, 409 already_bought, 410 sold_out, 422, 429, 503."""
+        """``POST /sales/{sale}/orders`` {"buyer": "b-000123"}: 202 won, 409 already_bought, 410 sold_out, 422 malformed, 429 not open yet, 503 unavailable."""
         try:
             buyer = buyer_in(await read_body(request))
         except MalformedError as error:
@@ -58,7 +58,7 @@ class Routes:
         return self._order(202, "won", number, buyer)
 
     async def status(self, request: Request) -> Response:
-        """``GET /sales/{sale}/orders/{number}[?buyer=…]``: queued, confirmed or rejected; 404 for one that nobody holds."""
+        """``GET /sales/{sale}/orders/{number}[?buyer=…]``: queued, confirmed or rejected; 404 if nobody holds such an order."""
         number = request.path_params["number"]
         state = await self._scheme.status(number, request.query_params.get("buyer"))
         if state is None:
@@ -66,17 +66,17 @@ class Routes:
         return Response(f'{{"number":"{number}","status":"{state}"}}', media_type="application/json")
 
     async def page(self, _request: Request) -> Response:
-        """``GET /sales/{sale}``: the countdown page. `opens_at` is null where none was set."""
+        """``GET /sales/{sale}``: the countdown page. `opens_at` is null if none was set."""
         opens_at = self._opens_at.isoformat() if self._opens_at else None
         return JSONResponse({"opens_at": opens_at, "stock": self._config.stock, "left": await self._scheme.left()})
 
     async def health(self, _request: Request) -> Response:
-        """``GET /health``: 200 when the sale can be read, else 503."""
+        """``GET /health``: 200 if the sale can be read, else 503."""
         await self._scheme.left()
         return JSONResponse({"status": "ok"})
 
     def _order(self, status: int, name: str, number: str, buyer: str) -> Response:
-        # Written out rather than dumped: it is the hot path, and neither sale, number nor buyer holds what JSON escapes.
+        # Formatted by hand, as this is the hot path. Neither sale, number nor buyer can hold a character that JSON escapes.
         url = f"/sales/{self._config.sale}/orders/{number}?buyer={buyer.replace('+', '%2B')}"
         body = f'{{"outcome":"{name}","number":"{number}","status_url":"{url}"}}'
         return Response(body, status, media_type="application/json")
@@ -87,9 +87,9 @@ Answers = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Answers requests; one for another sale gets 404, and 503 while a service is away.
+    """One route as an ASGI application. Answers 404 for another sale, and 503 while a service does not answer.
 
-    An ASGI application of its own: Starlette wraps a function in layers that cost more than a claim.
+    Not a plain function: Starlette wraps functions in layers that cost more than a claim in Redis.
     """
 
     sale: str
@@ -111,14 +111,14 @@ class Endpoint:
 
 
 def create_app(config: Config, scheme: Scheme | None = None) -> Router:
-    """The shop's ASGI application: Starlette's router alone, without the layers that it has no use for. Raises ConfigError."""
+    """The shop's ASGI application: Starlette's router without Starlette's middleware, which it does not need. Raises ConfigError."""
     selling = scheme or parts_of(config).scheme(config)
     routes = Routes(config, selling)
     endpoint = partial(Endpoint, config.sale)
 
     @asynccontextmanager
     async def lifespan(_app: Router) -> AsyncIterator[None]:
-        # A herd holds thousands of requests at once, none of them garbage: collecting over them would cost half a core.
+        # In a herd thousands of requests are in flight and none is garbage: collections over them would cost half a core.
         gc.freeze()
         gc.set_threshold(100_000, 50, 50)
         yield
@@ -136,7 +136,7 @@ def create_app(config: Config, scheme: Scheme | None = None) -> Router:
 
 
 async def read_body(request: Request) -> bytes:
-    """The body, if it is not larger than an order can be. Raises MalformedError."""
+    """The request's body. Raises MalformedError if it is longer than MAX_BODY_BYTES."""
     body = b""
     while True:
         message = await request.receive()
@@ -148,7 +148,7 @@ async def read_body(request: Request) -> bytes:
 
 
 def buyer_in(body: bytes) -> str:
-    """The buyer of an order. Raises MalformedError."""
+    """The buyer named in `body`, the JSON of an order. Raises MalformedError."""
     try:
         order = json.loads(body)
     except (ValueError, RecursionError):
@@ -160,12 +160,12 @@ def buyer_in(body: bytes) -> str:
 
 
 def outcome(status: int, name: str, headers: dict[str, str] | None = None, **more: str) -> Response:
-    """The answer to an order."""
+    """The JSON answer to an order: ``{"outcome": name, **more}``."""
     return JSONResponse({"outcome": name, **more}, status, headers)
 
 
 def problem(status: int, title: str, detail: str) -> Response:
-    """A refusal as RFC 9457 has it."""
+    """A problem document (RFC 9457)."""
     return JSONResponse(
         {"title": title, "status": status, "detail": detail}, status, media_type="application/problem+json"
     )
@@ -180,7 +180,7 @@ def _app() -> Router:
 
 
 def __getattr__(name: str) -> Any:
-    # Made on first use: whoever imports `create_app` need not have the environment of a shop.
+    # Made on first use, so that `create_app` can be imported without the SHOP_* variables.
     if name == "app":
         return _app()
     raise AttributeError(name)

@@ -1,7 +1,7 @@
-"""HTTP on the wire: uvicorn's protocol, with one write for each answer.
+"""uvicorn's HTTP protocol, with one socket write for each answer.
 
-uvicorn writes the head of an answer and then its body, each a system call here and often a read of its own at the buyer's.
-What that costs of a short answer is in docs/performance.md.
+uvicorn writes the head of an answer and then its body: two system calls here, and often two reads at the client.
+docs/performance.md has what that costs for a short answer.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class OneWrite:
-    """A transport that sends at the end of a turn of the event loop what was written in it. All else is the one's beneath."""
+    """Wraps `transport`: joins what is written in one iteration of the event loop into one write. All else is passed on unchanged."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -19,13 +19,13 @@ class OneWrite:
         self._written: list[bytes] = []
 
     def write(self, data: bytes) -> None:
-        """Send `data` with what else this turn writes."""
+        """Send `data`, together with all that is written in this iteration of the event loop."""
         if not self._written:
             self._soon(self._send)
         self._written.append(data)
 
     def close(self) -> None:
-        """Close, once all is sent."""
+        """Send what is still held, then close."""
         self._send()
         self._transport.close()
 
@@ -39,8 +39,8 @@ class OneWrite:
 
 
 class Protocol(HttpToolsProtocol):
-    """``uvicorn --http target.api.wire:Protocol``."""
+    """Used by ``uvicorn --http target.api.wire:Protocol``."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to listen to a buyer."""
+        """See `asyncio.Protocol.connection_made`: wraps the transport in `OneWrite`."""
         super().connection_made(OneWrite(transport))  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""A batch: orders that wait are placed together, by one job of the pool.
+"""A batch: several waiting tasks that one job of the pool runs together. Each is acknowledged, or returned to the queue, by itself.
 
-What celery-batches does, without its holes: it acknowledges a batch that failed, and leaves one whose child was killed unacknowledged
-for as long as the worker lives; and it knows no limiter. Here each order is acknowledged, or goes back, by itself, after its row is committed.
+celery-batches does the same, but acknowledges a batch that failed, leaves a batch whose child process was killed unacknowledged for as
+long as the worker lives, and applies no rate limit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +15,12 @@ Together = Callable[[list[tuple[Sequence[Any], Mapping[str, Any]]]], list[Except
 
 
 class Batch:
-    """Requests that the worker hands to its pool as if they were one.
+    """Several requests that the worker hands to its pool as if they were one.
 
     Args:
         requests: Celery's requests, all of one task.
-        together: the task's own function for several calls of it, given as a list of (args, kwargs); it gives for each call None, or
-            the exception that it failed with. It must be importable by the pool's children.
+        together: runs several calls of that task: takes a list of (args, kwargs), returns for each call None or the exception that
+            it failed with. The pool's child processes must be able to import it.
     """
 
     def __init__(self, requests: Sequence[Any], together: Together) -> None:
@@ -28,7 +28,7 @@ class Batch:
         self.together = together
 
     def execute_using_pool(self, pool: BasePool, **_: object) -> Any:
-        """Called by Celery. Raises TaskRevokedError if none of them is to be run, so that the place in the pool is given back."""
+        """Called by Celery. Raises TaskRevokedError if every request is revoked, so that Celery frees the slot in the pool."""
         self.requests = [request for request in self.requests if not request.revoked()]
         if not self.requests:
             raise TaskRevokedError
@@ -46,7 +46,7 @@ class Batch:
             request.on_accepted(pid, at_s)
 
     def _on_done(self, outcomes: list[Exception | None] | ExceptionInfo) -> None:
-        if isinstance(outcomes, ExceptionInfo):  # so say the pools of threads and greenlets that they were stopped
+        if isinstance(outcomes, ExceptionInfo):  # the thread and greenlet pools pass this when they are stopped
             self._on_lost(outcomes)
             return
         for request, wrong in zip(self.requests, outcomes, strict=True):
@@ -56,7 +56,7 @@ class Batch:
                 request.on_failure(_info(wrong))
 
     def _on_lost(self, info: ExceptionInfo) -> None:
-        """The child was killed: each of them goes back to the queue, or with early acknowledgement is lost."""
+        """The child process was killed: every request goes back to the queue, or with early acknowledgement is lost."""
         for request in self.requests:
             request.on_failure(info)
 

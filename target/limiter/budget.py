@@ -1,8 +1,8 @@
 """The budget: one rate for all workers together, kept in Redis.
 
-A worker that holds an order asks for the next free moment at which one may start, waits for it, and asks again when it has
-used it. So there is one question for each order, however many workers wait, and the moments of all of them
-interleave. A worker that is killed takes one moment along, or a few milliseconds' worth.
+A worker that holds an order reserves the next free start time in Redis, waits for it, starts the order, and reserves again. So there
+is about one request to Redis for each order, however many workers wait, and the start times of all workers interleave. A worker
+that is killed wastes what it has reserved: one start time, or those of a few milliseconds.
 """
 
 import logging
@@ -22,15 +22,16 @@ from target.stores.claims import Keys, Script
 
 log = logging.getLogger(__name__)
 
-# The worker asks in its event loop, where everything else waits meanwhile. It is better without an answer than without a loop.
+# Short, because the worker asks from its event loop, which stands still until Redis answers or this has passed.
 TIMEOUT_S = 0.1
-AWAY_S = 1.0  # after no answer, nobody asks for so long
-GRANT_S = 0.005  # what one question may bring, and what a killed worker may take along
+AWAY_S = 1.0  # after a request without an answer, seconds until the next one
+GRANT_S = 0.005  # one request reserves the start times of at most so many seconds; a killed worker wastes no more
 
-# Virtual scheduling (GCRA) with reservation. ARGV: the period and the lateness that is made up, in µs; how many moments, one period
-# apart; whether the period is a new one; now in µs, else Redis's own clock. Gives the µs from now to the first of them, and the period:
-# the one that was set last holds for everybody, also for a worker that was started again and does not know it. What was
-# reserved at an older one delays a new one by no more than one period. Times are text: Lua would round a number to 14 digits.
+# Virtual scheduling (GCRA) with reservation. KEYS: the sale's budget. ARGV: the period in µs; how far back the first start time may lie, in
+# µs; how many start times to reserve, one period apart; '1' if the period is a changed one, else '0'; now in µs, or '' for Redis's own clock.
+# Returns the µs from now to the first start time, and the period in force, in µs. The period that was set last holds for every worker, also
+# for one that was restarted with an older one. After a change, what was reserved before delays the next start by at most one new period.
+# Times are passed as text, because Lua would round a number to 14 digits.
 RESERVE = Script("""
 local period, lateness, count, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
 if not now then
@@ -51,9 +52,9 @@ return {string.format('%.3f', due - now), string.format('%.6f', period)}
 
 
 class Budget:
-    """The moments of one sale.
+    """The start times of one sale's orders, reserved in Redis.
 
-    *Warning:* they are on Redis's clock. Where that is set back, nothing is due until it has caught up.
+    *Warning:* they are on Redis's clock. If that is set back, no order may start until it has caught up.
     """
 
     def __init__(self, config: Config) -> None:
@@ -63,12 +64,17 @@ class Budget:
     def reserve(
         self, count: int, period_s: float, lateness_s: float, *, new: bool = False, now_s: float | None = None
     ) -> tuple[float, float]:
-        """Take `count` moments; gives the seconds from now to the first, which may lie `lateness_s` back, and between them.
+        """Reserve `count` start times. Returns (seconds from now to the first, seconds between them).
 
-        They are one `period_s` apart if it is a `new` one, or the first that this sale hears of; else the period that holds.
+        Args:
+            count: how many.
+            period_s: seconds between two; used if it is `new`, or the sale has none yet, else the period in force is.
+            lateness_s: the first may lie so many seconds in the past.
+            new: whether the rate has changed.
+            now_s: the time to reckon from; None: Redis's own clock.
 
         Raises:
-            RedisError: no answer. The moments may be taken; nobody will use them.
+            RedisError: no answer. The start times may be reserved all the same, and are then wasted.
         """
         now_us = "" if now_s is None else f"{now_s * 1e6:.3f}"
         arguments: list[str | int] = [f"{period_s * 1e6:.6f}", f"{lateness_s * 1e6:.3f}", count, int(new), now_us]
@@ -81,7 +87,7 @@ class Budget:
 
     @cached_property
     def _redis(self) -> redis.Redis:
-        """Asks once, and does not wait."""
+        """A client that tries once, and waits no longer than TIMEOUT_S."""
         return redis.Redis.from_url(
             self._config.redis_url,
             socket_timeout=TIMEOUT_S,
@@ -91,35 +97,35 @@ class Budget:
 
 
 class Shared:
-    """One worker's part in a budget of all. Any window of t seconds holds at most ``rate_per_s * t + burst`` units of all workers.
+    """One worker's pace under a budget of all workers. In any t seconds all of them together start at most ``rate_per_s * t + burst`` units.
 
-    A moment that is missed by more than ``(burst - 1) / rate_per_s`` seconds is given up, so that several late workers do not add
-    up to more. Half of that is made up when Redis is asked late, the other half is for its answer to arrive.
+    A start time that is missed by more than ``(burst - 1) / rate_per_s`` seconds is dropped; otherwise several late workers could exceed
+    the burst together. Half of that allowance is for asking Redis late, the other half for the time that its answer takes.
 
-    While Redis does not answer, the worker keeps to its share, ``rate_per_s / workers``: all of them together never come above.
-    *Warning:* if only some of them have lost it, the others use the whole budget meanwhile.
+    While Redis does not answer, the worker keeps to its share, ``rate_per_s / workers``, so that all together stay within the rate.
+    *Warning:* if only some workers have lost Redis, the others use the whole budget meanwhile, and the sum exceeds it.
     """
 
     def __init__(
         self, rate_per_s: float, burst: int, budget: Budget, workers: int, clock: Callable[[], float] = monotonic
     ) -> None:
         self.rate_per_s = rate_per_s
-        self.most = math.inf  # what the others start is not known here
+        self.most = math.inf  # not bounded here: this worker does not know what the others start
         self.period_s = 1 / rate_per_s
         self.tolerance_s = (burst - 1) * self.period_s
         self.due_s: float | None = None
         self._new = False
         self._burst = burst
-        self._held = 0  # moments reserved, the first at `due_s`, each `_apart_s` after the other
+        self._held = 0  # start times reserved: the first at `due_s`, then one every `_apart_s`
         self._apart_s = self.period_s
-        self._until_s = 0.0  # after which the first is missed
+        self._until_s = 0.0  # after this the first of them is missed
         self._budget = budget
         self._clock = clock
         self.share = Gcra(rate_per_s / workers, max(1, burst // workers), clock)
-        self.away_until_s: float | None = None  # None: Redis answers
+        self.away_until_s: float | None = None  # no request to Redis before; None: Redis answers
 
     def take(self, waiting: int = 1, together: int = 1) -> int:
-        """See `Pace.take`. A worker that is killed takes along what it has reserved: `together` moments, or those of 5 ms."""
+        """See `Pace.take`. Reserves `together` start times at once, or those of GRANT_S; a worker that is killed wastes them."""
         together = min(together, self._burst)
         while self._held and self._clock() > self._until_s:
             self._use()
@@ -128,7 +134,7 @@ class Shared:
         if not self._held or self.due_s is None:
             return self._take_of_share(together)
         now = self._clock()
-        if now > self._until_s:  # Redis answers too late to be of use
+        if now > self._until_s:  # the answer came after the start time was missed
             self.due_s, self._held = now + self.period_s, 0
             return 0
         if now < self.when(together):
@@ -145,7 +151,7 @@ class Shared:
         return self.share.when(together)
 
     def follow(self, earlier: Pace) -> None:
-        """Tell Redis the new rate with the next question. Moments that the earlier one holds are not used."""
+        """See `Pace.follow`. The next request tells Redis the new rate; start times that `earlier` has reserved are not used."""
         self._new = True
         if isinstance(earlier, Shared):
             self.share.follow(earlier.share)
@@ -169,7 +175,8 @@ class Shared:
             log.warning("the budget of all workers answers again: %g/s together", self.rate_per_s)
         self.away_until_s, self._new = None, False
         self._held = count
-        # Redis said it between question and answer: not before the one, not after the other.
+        # Redis read its clock at some moment between request and answer. Counted from the answer, no order starts too early;
+        # counted from the request, no start time is used that was missed by too much.
         self.due_s = self._clock() + wait_s
         self._until_s = asked + wait_s + self.tolerance_s
 

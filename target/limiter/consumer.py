@@ -1,11 +1,11 @@
-"""The limiter: how fast workers may start orders.
+"""A Celery consumer whose rate limit holds under a backlog.
 
-Celery's own collapses under a backlog to 1–3 tasks a second: every message that finds no token adds a timer, every firing
+Celery's own collapses there to 1–3 tasks a second: every message that finds no token adds a timer, every firing
 adds it again, and the event loop fires ten timers and then sleeps (`celery.worker.consumer.consumer`, celery #5927). Here
-each bucket has one armed timer, and is scheduled from when a task was due, not from when the timer got round to it: the
-rate is met, and not only never exceeded.
+each bucket has one armed timer, and the next start is scheduled from when the last task was due, not from when its timer fired, so
+that late timers do not lower the rate.
 
-A pace holds starts; `target.limiter.felt` holds rows.
+A pace (`target.limiter.pace`) limits how fast tasks start; `target.limiter.felt` limits how many can write in one second.
 """
 
 from collections import deque
@@ -23,12 +23,12 @@ from target.limiter.batch import Batch, Together
 from target.limiter.felt import Felt
 from target.limiter.pace import Gcra, Pace, Unlimited
 
-AWAKE_S = 0.01  # between two looks whether every child is up
-GATHER_S = 0.02  # an order waits so long for others, to start together
+AWAKE_S = 0.01  # seconds between two checks whether every child process of the pool is up
+GATHER_S = 0.02  # seconds that a task waits for others to fill its batch
 
 
 class Bucket:
-    """A pace, the tasks that wait for it, and the one timer that is armed for the first of them. Up to `batch` of them start together."""
+    """The tasks of one type that the limit holds back, their pace, and the one timer armed for the next start. Up to `batch` start together."""
 
     def __init__(self, pace: Pace, batch: int = 1, together: Together | None = None) -> None:
         self.pace = pace
@@ -36,10 +36,10 @@ class Bucket:
         self.together = together
         self.felt = Felt(pace.most)
         self.contents: deque[tuple[Any, int]] = deque()
-        self.gathered_s = 0.0  # until when those that wait are to wait for others
+        self.gathered_s = 0.0  # on `monotonic`: until then an incomplete batch waits for more tasks
         self.timer: Any = None
         self.turn = 0
-        # With greenlets, or where Celery's timer is a thread, messages and timers come from different ones.
+        # With greenlets, or where Celery's timer is a thread, messages and timers arrive in different greenlets or threads.
         self.lock = RLock()
         self.replaced = False
 
@@ -50,7 +50,7 @@ class Bucket:
         self.contents.append(item)
 
     def take(self) -> list[Any]:
-        """The held tasks that may start now, together; none while nothing is due."""
+        """Remove and return the held tasks that are to start now, as one batch; empty while none may start."""
         together = min(self.batch, len(self.contents))
         if together < self.batch and monotonic() < self.gathered_s:
             return []
@@ -63,7 +63,7 @@ class Bucket:
         return taken
 
     def when(self) -> float:
-        """When to look again, after nothing was due."""
+        """When to call `take` again after it returned nothing, on the clock of `time.monotonic`."""
         together = min(self.batch, len(self.contents))
         due_s = self.pace.when(together)
         if not self.felt.has_room(together):
@@ -71,7 +71,7 @@ class Bucket:
         return due_s if together == self.batch else max(due_s, self.gathered_s)
 
     def clear_pending(self) -> None:
-        """Forget the held tasks: called by Celery when the connection is lost. The broker delivers them again."""
+        """Drop the held tasks. Called by Celery when the connection is lost: the broker delivers them again."""
         with self.lock:
             self.contents.clear()
             self.disarm()
@@ -84,15 +84,18 @@ class Bucket:
 
 
 class Consumer(CeleryConsumer):  # type: ignore[misc]
-    """Celery's consumer with the limiter above; set through ``worker_consumer``.
+    """Celery's consumer with this module's rate limit. To use it, set ``worker_consumer`` to its path. Works with every pool.
 
-    It limits every task that has a ``rate_limit``. The task's ``burst`` says how much lateness is made up, and its ``pace`` makes
-    the Pace out of both; without one, each worker has a rate of its own. Up to ``batch`` of them start as one `Batch`; the limit
-    counts each. Right under every pool.
+    It reads these attributes of a task (``task_annotations`` sets them):
+        rate_limit: as in Celery, for example ``"50/s"``; a task without one is not limited.
+        burst: how many tasks may start at once to make up lateness; 1 if not set.
+        pace: makes a `Pace` from (rate per second, burst); if not set, `Gcra`: each worker has the whole rate for itself.
+        batch: the most tasks that start as one `Batch`; 1 if not set. The limit counts each task.
+        together: runs the calls of a batch, see `Batch`; without it the tasks of a batch run one by one.
     """
 
     def bucket_for_task(self, type: Any) -> Bucket | None:  # noqa: A002 - Celery's name
-        """The bucket of a task; None if it waits for nothing."""
+        """The bucket for tasks of `type`, Celery's task class; None if they have neither a rate limit nor batches."""
         rate_per_s, batch = rate(getattr(type, "rate_limit", None)), getattr(type, "batch", 1)
         together = getattr(type, "together", None)
         if not rate_per_s:
@@ -101,28 +104,30 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         return Bucket(pace(rate_per_s, getattr(type, "burst", 1)), batch, together)
 
     def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
-        """Acknowledge. The solo pool at once: it has run the task in a timer of the event loop, and what is left there for *soon*
-        waits for the loop's next event, up to a second.
+        """Call `p`, which acknowledges a message, *soon*; with the solo pool at once.
+
+        The solo pool has just run the task inside a timer of the event loop, where what is to run *soon* waits up to a second for
+        the loop's next event.
         """
         if isinstance(self.pool, Solo):
             return p(*args, **kwargs)
         return super().call_soon_ack(p, *args, **kwargs)
 
     def _schedule_bucket_request(self, bucket: Bucket) -> None:
-        """A task has come: Celery calls this for each one it holds back."""
+        """Called by Celery after it has added a task to `bucket`."""
         with bucket.lock:
             if bucket.replaced:
-                self._hand_over(bucket)  # it was on its way here while the limit changed
+                self._hand_over(bucket)  # the limit changed while the task was on its way here
             elif bucket.timer is None or len(bucket.contents) == bucket.batch:
-                bucket.disarm()  # it does not know of a batch that is full
+                bucket.disarm()  # the timer was armed for an incomplete batch, and is too late for a full one
                 self._release(bucket)
 
     def _release(self, bucket: Bucket, turn: int | None = None) -> None:
-        """Start every held task that is due, and arm the timer for the next. A timer says whose `turn` it was armed for."""
+        """Start every held task that is due, and arm the timer for the next. `turn`: the bucket's when the timer that calls was armed."""
         with bucket.lock:
             if turn not in (None, bucket.turn):
-                return  # it fired while a batch became full, and another was armed
-            # Not disarmed: a timer that fires is, with greenlets, the one that runs here.
+                return  # this timer fired just as another was armed for a full batch
+            # Forgotten, not cancelled: with greenlets a timer that fired is the greenlet that runs this line, and cancelling would kill it.
             bucket.timer = None
             bucket.turn += 1
             if bucket.pace.due_s is None and not self._children_are_up():
@@ -145,18 +150,18 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         self.on_task_request(Batch(requests, together))
 
     def _children_are_up(self) -> bool:
-        """Whether every child of the prefork pool takes orders.
+        """Whether every child process of the prefork pool takes tasks; True for the other pools.
 
-        A worker that starts under a backlog has its first messages before its children are warm: orders that are let go meanwhile wait
-        for the first child, and are then placed all at once, above the rate.
+        A worker that starts under a backlog receives messages before its children are ready. Tasks started in that time would wait
+        for the first child and then run all at once, above the rate.
         """
-        writes = self.pool.info.get("writes")  # of prefork alone, as ``inspect stats`` shows it
+        writes = self.pool.info.get("writes")  # only prefork has it; ``inspect stats`` shows the same
         return not isinstance(writes, dict) or writes["inqueues"]["total"] >= self.pool.num_processes
 
     def reset_rate_limits(self) -> None:
-        """Make the buckets, and take over what the old ones held: else they would drain beside the new ones.
+        """Make the buckets anew, and move what the old ones hold into them: otherwise both would drain in parallel.
 
-        Celery calls this at the start, and for every ``rate_limit`` by remote control, whichever task it names.
+        Celery calls this at the start, and for every remote-control command ``rate_limit``, whichever task it names.
         """
         old = {name: bucket for name, bucket in self.task_buckets.items() if bucket}
         super().reset_rate_limits()

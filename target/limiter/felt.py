@@ -1,4 +1,7 @@
-"""What the database feels of a second: rows, not starts. One that is late comes beside those that are not."""
+"""A bound on the rows that tasks can write in any one second.
+
+A pace bounds starts only: a task that is slow writes its row in the same second as tasks that started after it.
+"""
 
 import math
 from collections import deque
@@ -8,15 +11,20 @@ from typing import Any
 
 from celery.worker.state import reserved_requests
 
-SOON_S = 0.01  # between two looks whether an order has ended
+SOON_S = 0.01  # seconds between two checks whether a running task has ended
 
 
 class Felt:
-    """How many orders can at most be felt in one second: those that ended in it, and those that run.
+    """Counts the tasks that run or ended less than a second ago, so that no second holds more than `most` of their rows.
 
-    A row is written between the start of its order and its end. So whichever order starts last of those whose rows one second holds, the
-    others have ended less than a second before, or run: where it starts only if there is room beside them, no second holds more than `most`.
-    An order counts as ended from the look on that finds it so.
+    A task writes its row between its start and its end. Take the tasks whose rows fall into one second, and of them the one that started last:
+    when it started, each of the others was running or had ended less than a second before. So it is enough that no start
+    takes this count above `most`. A task counts as ended from the first check that finds it so, which errs on the safe side.
+
+    Args:
+        most: rows a second; infinite: no bound, and nothing is counted.
+        runs: whether a task, as given to `begin`, still runs. As shipped: whether Celery still has the request reserved.
+        clock: seconds.
     """
 
     def __init__(
@@ -28,23 +36,23 @@ class Felt:
         self._most = most
         self._runs = runs
         self._clock = clock
-        self._running: list[list[Any]] = []  # those that started together
-        self._ended: deque[tuple[float, int]] = deque()  # when, and how many
-        self._felt = 0  # all of them
+        self._running: list[list[Any]] = []  # running tasks, a list for each batch that started together
+        self._ended: deque[tuple[float, int]] = deque()  # when a batch was found to have ended, and its number of tasks
+        self._felt = 0  # the tasks in both
 
     def begin(self, orders: list[Any]) -> None:
-        """These start now, together."""
+        """Note that `orders` start now, as one batch."""
         if self._most < math.inf:
             self._running.append(orders)
             self._felt += len(orders)
 
     def has_room(self, together: int = 1) -> bool:
-        """Whether so many may start now; as many as a second may hold, where that is less."""
+        """Whether `together` tasks may start now, or `most` of them if that is fewer."""
         self._look()
         return self._felt + min(together, self._most) <= self._most
 
     def when(self) -> float:
-        """When to ask again, after there was no room."""
+        """When to ask again after `has_room` was False, on `clock`."""
         return self._ended[0][0] + 1 if self._ended else self._clock() + SOON_S
 
     def _look(self) -> None:

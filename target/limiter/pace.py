@@ -1,4 +1,4 @@
-"""Paces: when the next order may start."""
+"""Paces: when the next task may start. `Pace` is the contract; a unit is one task."""
 
 import math
 from collections.abc import Callable
@@ -7,33 +7,38 @@ from typing import Protocol
 
 
 class Pace(Protocol):
-    """Says when the next orders may start. Not thread-safe: its bucket has a lock."""
+    """Says when the next units may start. Not thread-safe: the caller, a `Bucket`, holds a lock."""
 
     rate_per_s: float
-    most: float  # units that this worker may have felt in any second
+    most: float  # rows that this worker may write in any one second, see `target.limiter.felt`
     due_s: float | None  # of the next unit, on the clock of `time.monotonic`; None before the first
 
     def take(self, waiting: int = 1, together: int = 1) -> int:
-        """Take `together` units once all of them are due, and none before; gives how many that is. Fewer, where so many are never due at
-        once. `waiting` orders would take one. Never raises, and never blocks for long.
+        """Take units that are to start now. Returns how many: 0 until all of `together` are due, then that many; fewer if the burst is smaller.
+
+        Never raises, and blocks for no more than a fraction of a second.
+
+        Args:
+            waiting: how many tasks wait; a pace may reserve so many units ahead.
+            together: how many are to start as one batch.
         """
 
     def when(self, together: int = 1) -> float:
-        """When to ask again, after nothing was due."""
+        """When to call `take` again after it returned 0, on the clock of `time.monotonic`."""
 
     def follow(self, earlier: "Pace") -> None:
-        """Go on from where `earlier`, of another rate, stands: a new rate is no reason for a unit more."""
+        """Continue from the state of `earlier`, the pace before a change of rate, so that the change itself grants no extra unit."""
 
 
 class Gcra:
-    """The generic cell rate algorithm (ITU-T I.371; "virtual scheduling"), with lateness made up within `burst`.
+    """The generic cell rate algorithm (ITU-T I.371; "virtual scheduling"): a rate for this worker alone, with lateness made up within `burst`.
 
     Any window of t seconds holds at most ``rate_per_s * t + burst`` units. A unit taken late by up to ``(burst - 1) / rate_per_s`` seconds
     does not delay the next one. The clock starts with the first unit, so that a sale does not begin with a burst.
 
-    Units that are taken together are taken when the last of them is due, so that the first is late: a burst must hold them all.
+    Units that start together start when the last of them is due, so the first is late, and the burst must hold them all.
 
-    *Warning:* a burst of 1 makes up nothing, nor does one of just those taken together; every late timer then lowers the rate.
+    *Warning:* a burst no larger than the number that start together makes up nothing: every late timer then lowers the rate.
     """
 
     def __init__(self, rate_per_s: float, burst: int, clock: Callable[[], float] = monotonic) -> None:
@@ -45,7 +50,7 @@ class Gcra:
         self._burst = burst
         self._clock = clock
 
-    def take(self, waiting: int = 1, together: int = 1) -> int:  # noqa: ARG002 - one unit is as cheap as several
+    def take(self, waiting: int = 1, together: int = 1) -> int:  # noqa: ARG002 - nothing is gained by reserving ahead
         """See `Pace.take`."""
         now = self._clock()
         if self.due_s is None:
@@ -62,13 +67,13 @@ class Gcra:
         return first + (min(together, self._burst) - 1) * self.period_s
 
     def follow(self, earlier: Pace) -> None:
-        """The next unit is due when it was, but no later than one period of the new rate from now."""
+        """See `Pace.follow`. The next unit is due when it was before, but no later than one period of the new rate from now."""
         if earlier.due_s is not None:
             self.due_s = min(max(earlier.due_s, self._clock()), self._clock() + self.period_s)
 
 
 class Unlimited:
-    """The pace of tasks that only wait for each other, to start together."""
+    """No limit: the pace of tasks that are held back only to fill a batch."""
 
     rate_per_s = most = math.inf
     due_s: float | None = 0.0

@@ -1,7 +1,9 @@
-"""Mutants: the shop with one mistake built in on purpose, to show that the check which should see it does.
+"""Mutants: the shop with one mistake built in on purpose, to show that the harness's check for it can fail. One mistake a file.
 
-Each is a mistake that real shops make, as the smallest change to the honest code. None is on unless SHOP_MUTANT names it, and
-then every process says so. Where a mistake needs an unlucky moment, the mutant brings it about: see `unlucky`.
+Each is a mistake that real shops make, as the smallest change to the correct code. None is on unless SHOP_MUTANT names it, and
+then every process logs a warning. A mistake that shows only at an unlucky moment is forced to show for every tenth order (`unlucky`).
+Correct code must not be here, and only `assembly` imports this room. Imports `parts` and what is below it.
+Read first: `Mutant`, then `mutate`; the smallest member is `all_duplicates`.
 """
 
 import logging
@@ -23,10 +25,10 @@ class Mutant:
     Args:
         name: as in SHOP_MUTANT.
         what: the mistake, in a sentence.
-        put_in: gives the parts of the shop, with the wrong one in the place of the honest one.
-        scheme: the scheme that the mistake is made in.
-        dispatch: and the dispatch.
-        batched: whether it is made where orders are placed together, or one by one; None: in either.
+        put_in: takes the correct parts of the shop, returns them with the mistaken one put in.
+        scheme: the only scheme that it works with.
+        dispatch: the only dispatch that it works with.
+        batched: True if it works only with batches (SHOP_BATCH above 1), False if only without, None if with either.
     """
 
     name: str
@@ -38,7 +40,7 @@ class Mutant:
 
 
 def unlucky(number: str) -> bool:
-    """Whether bad luck strikes this order: every tenth, by its number, so that it is the same in each run."""
+    """Whether this order is one of those that a mutant makes fail: every tenth, by its number, so that each run hits the same ones."""
     return number.endswith("0")
 
 
@@ -49,7 +51,7 @@ def strike(number: str, what: str) -> None:
 
 
 def changed(script: Script, *changes: tuple[str, str]) -> Script:
-    """A script with each (old, new) in its text. Raises ValueError where the old text is not there exactly once."""
+    """`script` with each old text of `changes`, pairs (old, new), replaced. Raises ValueError if an old text does not occur exactly once."""
     source = script.source
     for old, new in changes:
         if source.count(old) != 1:
@@ -61,10 +63,10 @@ def changed(script: Script, *changes: tuple[str, str]) -> Script:
 
 
 def mutate(honest: Parts, config: Config) -> Parts:
-    """The parts of the mutant that `config` names. Says so in the log.
+    """The parts of the shop with the mistake that `config.mutant` names. Logs a warning.
 
     Raises:
-        ConfigError: no such mutant, or one of another scheme, dispatch or batch.
+        ConfigError: no such mutant, or the scheme, dispatch or batch size is not one that it works with.
     """
     if config.mutant not in MUTANTS:
         raise ConfigError(f"SHOP_MUTANT: expected {' or '.join(sorted(MUTANTS))}, found {config.mutant!r}")
@@ -81,7 +83,7 @@ def mutate(honest: Parts, config: Config) -> Parts:
     return mutant.put_in(honest)
 
 
-# The members know the contract above, so they come after it.
+# The members import `Mutant` from this module, so it must be defined before they are imported.
 from target.mutants import (  # noqa: E402
     all_duplicates,
     answer_before_enqueue,

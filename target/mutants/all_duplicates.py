@@ -1,4 +1,4 @@
-"""`all_duplicates`: a script that asks whether a mark is there, and takes 0 for yes. In Lua, 0 is true."""
+"""`all_duplicates`: the script checks for the buyer's mark with HEXISTS and takes its 0 for yes. In Lua, 0 is true."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from target.schemes.tokens import Tokens
 from target.stores.claims import CLAIM
 from target.stores.turn import ClaimPipeline
 
-# `if not held` is then never so: nobody gets past it, and a test that only looks for oversells passes.
+# `if not held` is then never true: nothing is sold, and a test that looks only for oversell passes.
 SCRIPT = changed(CLAIM, ("redis.call('HGET', KEYS[3], mark)", "redis.call('HEXISTS', KEYS[3], mark)"))
 
 MUTANT = Mutant(

@@ -12,7 +12,7 @@ from target.stores.claims import Claim
 
 
 class AnswersFirst(Queued):
-    """Sends in the background, and answers at once. Every tenth enqueue fails."""
+    """Sends in the background, and returns at once. Every tenth enqueue fails, after its buyer was told *won*."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""`claim_before_check`: a number is taken before it is looked whether the buyer has one."""
+"""`claim_before_check`: the script pops a number before it checks whether the buyer already has one."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from target.schemes.tokens import Tokens
 from target.stores.claims import CLAIM
 from target.stores.turn import ClaimPipeline
 
-# The number that was popped for a second click is nobody's, and not put back.
+# The number that a second click pops is neither assigned nor put back.
 SCRIPT = changed(
     CLAIM,
     ("      local number = redis.call('LPOP', KEYS[1])\n", ""),

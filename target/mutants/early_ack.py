@@ -1,4 +1,4 @@
-"""`early_ack`: an order is acknowledged when a worker takes it up, not when its row stands."""
+"""`early_ack`: an order is acknowledged when a worker starts it, not when its row is committed."""
 
 from dataclasses import replace
 from time import sleep
@@ -15,12 +15,12 @@ PAUSE_S = 0.1
 
 
 def acknowledging_early(config: Config) -> Celery:
-    """Celery's default, which the shop can be told to keep."""
+    """Celery with early acknowledgement, as is its default; the same as SHOP_ACK=early."""
     return create_celery(replace(config, ack="early"))
 
 
 class Slow(Orders):
-    """Takes its time before the row, so that a worker is killed with orders in its hands whenever it is killed."""
+    """Waits PAUSE_S before it writes the row, so that a worker holds unfinished orders at whatever moment it is killed."""
 
     def place(self, claim: Claim) -> Placement:
         sleep(PAUSE_S)

@@ -1,4 +1,4 @@
-"""`failed_batch`: a batch fails, and all of its orders are acknowledged. So does celery-batches."""
+"""`failed_batch`: a batch fails, and all of its orders are acknowledged all the same, as celery-batches does it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ from target.stores.orders import Orders
 
 
 class Acknowledging(Orders):
-    """Ends well however it ends. The database fails for each batch with a tenth order in it."""
+    """Reports every order of a failed batch as placed. The database fails for each batch that contains a tenth order."""
 
     def place_all(self, orders: Sequence[Claim]) -> list[Placement]:
         try:

@@ -1,4 +1,4 @@
-"""`native_limiter`: Celery's rate limit as it is shipped, which collapses under a backlog."""
+"""`native_limiter`: Celery's own rate limit, which collapses under a backlog."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from target.queue.celery import create_celery
 
 
 def natively_limited(config: Config) -> Celery:
-    """Celery's own consumer and prefetch. See `target.limiter.consumer` for what becomes of the rate."""
+    """Celery with its own consumer and default prefetch. `target.limiter.consumer` explains why its rate collapses."""
     return create_celery(replace(config, limiter="native", prefetch=4))
 
 

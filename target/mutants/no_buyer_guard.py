@@ -1,4 +1,4 @@
-"""`no_buyer_guard`: neither the script nor the table looks at who buys."""
+"""`no_buyer_guard`: neither the script nor the table checks how many units a buyer has."""
 
 from dataclasses import replace
 

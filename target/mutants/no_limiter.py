@@ -1,4 +1,4 @@
-"""`no_limiter`: a rate is configured, and nothing holds it."""
+"""`no_limiter`: a rate is configured, and nothing enforces it."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from target.queue.celery import create_celery
 
 
 def unlimited(config: Config) -> Celery:
-    """The queue as for no limit: what SHOP_LIMITER says never reaches the task."""
+    """Celery as with SHOP_LIMITER=none, whatever SHOP_LIMITER says."""
     return create_celery(replace(config, limiter="none"))
 
 

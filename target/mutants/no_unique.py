@@ -8,8 +8,8 @@ from target.stores.orders import UnguardedOrders
 
 
 class PlacedAgain(UnguardedOrders):
-    """Writes the rows in the table without guards, and every tenth twice: as a worker that died between the commit and the
-    acknowledgement would have had it, at the hands of its successor.
+    """Writes rows in the table without constraints, and every tenth twice, as happens when a worker dies between commit and
+    acknowledgement and the order is redelivered.
     """
 
     def place(self, claim: Claim) -> Placement:

@@ -1,4 +1,4 @@
-"""`off_by_one`: the counter is compared with the wrong end."""
+"""`off_by_one`: the counter is compared with -1 instead of 0."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from target.schemes.redis_counter import RedisCounter
 
 
 class OffByOne(RedisCounter):
-    """Lets the first buyer past who finds nothing left. No constraint stands behind the counter."""
+    """Sells to the first buyer who finds no unit left. `redis_counter` has no constraint that would refuse the row."""
 
     def _is_sold_out(self, left: int) -> bool:
         return left < -1

@@ -12,7 +12,7 @@ SCRIPT = changed(CLAIM, ("        redis.call('HSET', KEYS[2], number, buyer)\n",
 
 
 class Crashing(Queued):
-    """Every tenth order dies with its request, before anything is sent."""
+    """Every tenth request fails after the pop, before its order is sent."""
 
     async def send(self, claim: Claim) -> None:
         strike(claim.number, "the process ended")

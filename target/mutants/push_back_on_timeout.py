@@ -1,4 +1,4 @@
-"""`push_back_on_timeout`: a unit whose order takes too long is put up for sale again, while the order still waits."""
+"""`push_back_on_timeout`: a claim without a row after a time-out is put up for sale again, though its order still waits in the queue."""
 
 import asyncio
 from dataclasses import replace
@@ -13,9 +13,9 @@ TIMEOUT_S = 0.3
 
 
 class PushingBack(Tokens):
-    """Who finds nothing waits for the time-out of those before, and takes what they have not got a row for by then.
+    """The first buyer who finds the list empty waits TIMEOUT_S, then pushes back the number of every claim still without a row.
 
-    The queue behind a limiter is slower than that: the orders are not dead, only late.
+    Behind a rate limiter an order waits longer than that: it is late, not lost.
     """
 
     def __init__(self, config: Config) -> None:

@@ -1,4 +1,4 @@
-"""`reseed_in_backlog`: the list is filled up from the rows while orders still wait in the queue."""
+"""`reseed_in_backlog`: the empty list is refilled with stock − rows while orders still wait in the queue."""
 
 import asyncio
 from dataclasses import replace
@@ -14,8 +14,8 @@ from target.stores.models import Order
 
 
 class Reseeding(Tokens):
-    """Whoever first finds the list empty fills it with the numbers that have no row: stock − rows, where it should be
-    stock − rows − queued.
+    """The first buyer who finds the list empty refills it with every number that has no row: stock − rows, where stock − rows − queued
+    would be right.
     """
 
     def __init__(self, config: Config) -> None:

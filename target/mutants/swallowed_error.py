@@ -1,4 +1,4 @@
-"""`swallowed_error`: the database fails, the task logs it and ends well, and the order is acknowledged."""
+"""`swallowed_error`: the database fails, the task logs the error and succeeds, and so the order is acknowledged without a row."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from target.stores.orders import Orders
 
 
 class Swallowing(Orders):
-    """Takes an error for a day's work. The database fails for every tenth order."""
+    """Logs an error and reports the order as placed. The database fails for every tenth order."""
 
     def place(self, claim: Claim) -> Placement:
         try:

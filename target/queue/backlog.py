@@ -1,4 +1,4 @@
-"""The backlog of orders on the queue, which a sale that begins anew must not inherit."""
+"""Empties the queue of orders, so that a new sale does not inherit the backlog of an earlier one."""
 
 from kombu import Connection
 from kombu.utils.json import loads
@@ -8,11 +8,14 @@ from target.queue.celery import QUEUE, create_celery
 
 
 def purge(config: Config) -> None:
-    """Empty the queue of orders, and no other: what waits, and on Redis what dead workers still hold.
+    """Empty the queue of orders, and no other: ready messages, and on Redis also the unacknowledged ones of dead workers.
 
-    On RabbitMQ the queue is made anew, of the type that the sale wants: one that exists keeps its own, and refuses another.
+    On RabbitMQ the queue is deleted and declared anew, because an existing queue keeps its type (classic or quorum) and refuses another.
 
-    *Warning:* run it with no worker alive: what a worker holds is placed afterwards.
+    *Warning:* no worker may run meanwhile: orders that a worker holds would be placed afterwards.
+
+    Raises:
+        OperationalError: the broker does not answer.
     """
     celery = create_celery(config)
     with celery.connection_for_write() as connection:

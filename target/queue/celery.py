@@ -1,4 +1,4 @@
-"""The settings of Celery for orders, the same for those who enqueue and for the workers."""
+"""Celery's settings for the queue of orders, the same for publishers and workers."""
 
 from functools import partial
 from typing import Any
@@ -9,29 +9,29 @@ from kombu import Exchange, Queue
 from target.config import Config
 
 QUEUE = "orders"
-# RabbitMQ 4 drops a message of a quorum queue that went back 20 times: 100 s without a database would lose orders.
+# RabbitMQ 4 drops a quorum queue's message after 20 returns to the queue, by default: 100 s without a database would lose orders.
 RETURNS = 1_000_000
 PLACE_ORDER = "target.worker.tasks.place_order"
 CELERYS_OWN = "celery.worker.consumer:Consumer"
 
 
 def create_celery(config: Config) -> Celery:
-    """The Celery application of the shop, for those who enqueue and for the workers."""
+    """The shop's Celery application, for publishers and workers. Connects to nothing."""
     app = Celery("shop", broker=config.broker_url, include=["target.worker.tasks"])
     app.conf.update(
-        # JSON alone: pickle would run code for whoever can write to the broker.
+        # JSON only: with pickle, whoever can write to the broker could run code in the workers.
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
         task_default_queue=QUEUE,
         task_queues=[Queue(QUEUE, Exchange(QUEUE), QUEUE, queue_arguments=_queue_arguments(config))],
-        # Late, and again if the child died: an order is placed at least once, and the database makes it once.
-        # Early, what a killed child or worker was placing is lost.
+        # Acknowledged late, and requeued if the child process died: each order is placed at least once, and UNIQUE makes that once.
+        # With early acknowledgement the orders of a killed child or worker are lost.
         task_acks_late=config.ack == "late",
         task_reject_on_worker_lost=config.ack == "late",
         task_annotations={PLACE_ORDER: _limit(config)},
-        # Publishing: one attempt, bounded in time; whether it may have arrived is for the caller to judge.
+        # Publishing: one attempt, bounded in time. Whether a failed one may have arrived is decided by the caller (`target.queue.dispatch`).
         task_publish_retry=False,
         broker_transport=None if config.broker_url.startswith("amqp") else "target.queue.broker:Transport",
         broker_connection_timeout=config.timeout_s,
@@ -44,9 +44,9 @@ def create_celery(config: Config) -> Celery:
         worker_hijack_root_logger=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        # With a quorum queue each worker also makes 28 queues for orders with a delay, of which there are none: at least cheap ones.
+        # With a quorum queue each worker also declares 28 queues for delayed tasks. The shop has none, so let those be of the cheap type.
         broker_native_delayed_delivery_queue_type="classic",
-        # RabbitMQ takes back what a worker holds for too long, by an error of the channel: reconnect, do not exit.
+        # When a worker holds an order for too long, RabbitMQ closes its channel (PreconditionFailed). Reconnect: Celery's default is to exit.
         broker_channel_error_retry=True,
     )
     return app
@@ -55,12 +55,12 @@ def create_celery(config: Config) -> Celery:
 def _queue_arguments(config: Config) -> dict[str, Any] | None:
     if config.queue_type == "classic":
         return None
-    # Celery sees this type, and sets its prefetch for each consumer: quorum queues refuse a global one.
+    # By this type Celery knows to set the prefetch for each consumer: quorum queues refuse a global one.
     return {"x-queue-type": "quorum", "x-delivery-limit": RETURNS}
 
 
 def _limit(config: Config) -> dict[str, Any]:
-    """Attributes of the task, as `target.limiter.consumer.Consumer` reads them; Celery's own reads only the first."""
+    """The task's attributes that `target.limiter.consumer.Consumer` reads; of these, Celery's own consumer reads only ``rate_limit``."""
     limit: dict[str, Any] = {"batch": config.batch} if config.batch > 1 else {}
     if config.limiter == "none":
         return limit
@@ -75,17 +75,17 @@ def _limit(config: Config) -> dict[str, Any]:
 def _transport(config: Config) -> dict[str, Any]:
     if config.broker_url.startswith("amqp"):
         return {
-            "confirm_publish": True,  # else RabbitMQ drops messages without a word
+            "confirm_publish": True,  # without it, RabbitMQ drops messages silently
             "read_timeout": config.timeout_s * 5,
             "write_timeout": config.timeout_s,
             "max_retries": 0,
         }
     return {
-        # What a killed worker held is handed out again after this, and looked for this often.
+        # Orders that a killed worker held are redelivered after the first, and looked for as often as the second says (seconds).
         "visibility_timeout": config.visibility_s,
         "unacked_restore_interval": max(1.0, config.visibility_s / 5),
         "unacked_restore_throttle": 1,
-        # Above the second that an idle worker waits in BRPOP.
+        # Above 1 s, for which an idle worker blocks in BRPOP.
         "socket_timeout": max(config.timeout_s, 2.0),
         "socket_connect_timeout": config.timeout_s,
         "socket_keepalive": True,

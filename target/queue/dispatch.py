@@ -1,6 +1,6 @@
-"""What becomes of a claim: the row is written in the request (`inline`), or the order is queued for the workers (`queued`).
+"""Turns a claim into an order: by writing its row within the request (`Inline`), or by queueing it for the workers (`Queued`).
 
-Both block, so both run in a bounded set of threads; the event loop never waits for them.
+Both block, so both run in a bounded set of threads, and the event loop stays free.
 """
 
 import asyncio
@@ -24,46 +24,46 @@ from target.stores.orders import Orders, Placing
 
 T = TypeVar("T")
 
-# The most orders that one hand-over to a publisher takes along; the first of them waits for the last.
+# The most orders that a publisher thread sends together. All of them are answered when the last one is sent.
 MOST_AT_A_TIME = 64
-SWITCH_S = 0.0005
+SWITCH_S = 0.0005  # see `Queued.__init__`
 
 
 class Dispatch(Protocol):
-    """Takes over a claim."""
+    """Turns claims into orders."""
 
     async def send(self, claim: Claim) -> None:
-        """Returns when the order is safe where it belongs.
+        """Returns once the order is safe: its row is committed, or the broker has it.
 
         Raises:
-            NotSent: it provably got nowhere; the claim may be given back.
-            Unavailable: nobody knows; the claim must stand.
+            NotSent: it was certainly not sent; the claim may be given back.
+            Unavailable: it may have been sent; the claim must stand.
             Rejected: the database refused it for good.
         """
 
     async def close(self) -> None:
-        """Give threads and connections back."""
+        """End the threads and close the connections."""
 
 
 class Threads:
-    """At most `count` calls at a time, each in a thread; the rest wait in the event loop, in order."""
+    """Runs at most `count` calls at a time, each in a thread; further calls wait in the event loop, first come first served."""
 
     def __init__(self, count: int, name: str) -> None:
         self._executor = ThreadPoolExecutor(count, thread_name_prefix=name)
         self._free = asyncio.Semaphore(count)
 
     async def run(self, function: Callable[..., T], *args: object) -> T:
-        """Call `function` in a thread."""
+        """Call ``function(*args)`` in a thread, and return or raise what it does."""
         async with self._free:
             return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
 
     def close(self) -> None:
-        """End the threads when they are done."""
+        """End each thread after its present call; calls not yet begun are cancelled."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 class Inline:
-    """Writes the row in the request."""
+    """Writes the order's row within the request, in one of `db_pool` threads."""
 
     def __init__(self, config: Config, orders: Placing | None = None) -> None:
         self._threads = Threads(config.db_pool, "database")
@@ -82,13 +82,13 @@ class Inline:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An order that waits for a publisher, and the request that waits for it."""
+    """An order that waits for a publisher thread, and the future that its request awaits."""
 
     claim: Claim
     done: asyncio.Future[None]
 
     def tell(self, failure: Unavailable | None) -> None:
-        """End the wait of the request, if it is still there."""
+        """End the request's wait, with `failure` if there is one. Does nothing if the request was cancelled."""
         if self.done.done():
             return
         if failure is None:
@@ -98,10 +98,10 @@ class Waiting:
 
 
 class Queued:
-    """Puts orders on the queue, from threads that each hold a connection and drop it after any error.
+    """Sends orders to the broker, from threads that each keep a connection and drop it after any error.
 
-    A thread takes several waiting orders at a time, and sends them together: they share an exchange with the broker, its
-    outcome, and the two hand-overs between loop and thread, which cost as much as a publish.
+    A thread sends all waiting orders together, up to MOST_AT_A_TIME. They share one exchange with the broker, its
+    outcome, and the two switches between event loop and thread, which cost as much as a publish.
     """
 
     def __init__(self, config: Config) -> None:
@@ -112,12 +112,12 @@ class Queued:
         self._waiting: deque[Waiting] = deque()
         self._most = config.publishers
         self._working: set[asyncio.Task[None] | None] = set()
-        # A publisher waits for the interpreter after every word with the broker, and a busy loop lets go of it only
-        # when asked for this long. At the default of 5 ms a herd keeps its own winners waiting.
+        # After each exchange with the broker a publisher thread waits for the GIL, which a busy event loop releases only after
+        # this interval. At Python's default of 5 ms the losers of a herd would delay the answers to its winners.
         sys.setswitchinterval(SWITCH_S)
 
     async def send(self, claim: Claim) -> None:
-        """See `Dispatch.send`. An order waits for its turn however long that takes: its claim would stand meanwhile anyway."""
+        """See `Dispatch.send`. There is no time-out on the wait for a free thread: the claim stands in any case."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(claim, done))
         if len(self._working) < self._most:
@@ -129,7 +129,10 @@ class Queued:
         self._threads.close()
 
     async def _work(self) -> None:
-        """Has one thread send, until nothing waits. It counts as working no moment longer: an order that came then would wait for ever."""
+        """Has one thread send until nothing waits.
+
+        Between the last look at `_waiting` and leaving `_working` nothing may be awaited: an order that came then would wait for ever.
+        """
         try:
             while self._waiting:
                 await self._send_some()
@@ -148,7 +151,7 @@ class Queued:
                 waiting.tell(failure)
 
     def _publish_all(self, batch: list[Waiting]) -> list[Unavailable | None]:
-        """Send them together, in one exchange with the broker; what happens to it has happened to each of them."""
+        """Send `batch` in one exchange with the broker; returns for each order its failure, or None. If the exchange fails, all have failed."""
         try:
             producer = self._producer()
         except Exception as error:
@@ -166,7 +169,7 @@ class Queued:
         return [None] * len(batch)
 
     def _publish(self, producer: Producer, claim: Claim) -> None:
-        # What `send_task` would say of the arguments in the headers is slow to make, and nobody reads it.
+        # By default `send_task` puts a repr of all arguments into the headers. It is slow to make, and nothing reads it.
         arguments = (claim.number, claim.buyer, claim.nth)
         self._celery.send_task(PLACE_ORDER, arguments, producer=producer, argsrepr=claim.number, kwargsrepr="{}")
 
@@ -178,12 +181,12 @@ class Queued:
     def _drop(self) -> None:
         producer, self._held.producer = getattr(self._held, "producer", None), None
         if producer is not None:
-            with suppress(Exception):  # it is broken; whatever it says of that is no news
+            with suppress(Exception):  # it is broken already; further errors tell nothing new
                 producer.connection.collect(socket_timeout=0.1)
 
 
 def open_producer(celery: Celery, timeout_s: float) -> Producer:
-    """A producer on a connection of its own that has been seen to work. One attempt."""
+    """A producer on a new connection, which is established before this returns. One attempt; raises what kombu raises."""
     connection: Connection = celery.connection_for_write()
     try:
         connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=timeout_s)
@@ -194,10 +197,10 @@ def open_producer(celery: Celery, timeout_s: float) -> Producer:
 
 
 def refused(error: BaseException) -> bool:
-    """Whether `error` proves that nothing was sent: a connection refused, and no other failure of the system before it.
+    """Whether `error` proves that nothing was sent: its chain of causes has an OSError, and each is a ConnectionRefusedError.
 
-    A command that was sent and then reset is followed by no second attempt (retries are off), so that a refusal in the
-    chain means that the one attempt never had a connection.
+    Retries are off: after a command was sent and the connection reset, there is no second attempt that could be refused. So a
+    refusal means that the one attempt never had a connection.
     """
     system: list[OSError] = []
     links: list[BaseException | None] = [error]

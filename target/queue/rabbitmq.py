@@ -1,4 +1,4 @@
-"""The shop's user and vhost in RabbitMQ: made when they are not there, and only then."""
+"""Creates the shop's user and vhost in RabbitMQ if they do not exist."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class Room:
-    """What a broker's URL asks for. *Warning:* it holds a password: never log it."""
+    """The user, password and vhost in a broker's URL. *Warning:* never log it: it holds a password."""
 
     user: str
     password: str
@@ -33,7 +33,7 @@ class Room:
 
     @classmethod
     def of(cls, broker_url: str) -> "Room":
-        """The user and the vhost of ``amqp://user:password@host/vhost``."""
+        """Those of ``amqp://user:password@host/vhost``; ``guest``, ``guest`` and ``/`` where they are left out."""
         parts = urlsplit(broker_url)
         return cls(
             unquote(parts.username or "guest"), unquote(parts.password or "guest"), unquote(parts.path[1:]) or "/"
@@ -41,23 +41,23 @@ class Room:
 
 
 class Maker(Protocol):
-    """Whoever may make users and vhosts."""
+    """A way to create users and vhosts."""
 
     def make(self, room: Room) -> None:
-        """Make both, and let the user do everything in the vhost.
+        """Create the user and the vhost where they do not exist, and give the user all permissions in the vhost.
 
         Raises:
-            NoRoom: it could not; says why.
+            NoRoom: that failed; the message says why.
         """
 
 
 def make_room(config: Config) -> None:
-    """See that the user of the broker's URL gets into its vhost; where RabbitMQ does not know them, make them.
+    """Make sure that the user of the broker's URL can open its vhost; create both if RabbitMQ refuses. Does nothing on Redis.
 
-    The user may look into the management ("management", the least tag), so that a queue's statistics can be read.
+    A new user gets the tag "management", the weakest that may read a queue's statistics over the management API.
 
     Raises:
-        NoRoom: they are not there, and nobody may make them.
+        NoRoom: RabbitMQ refuses them, and they cannot be created.
     """
     if not config.broker_url.startswith("amqp") or (said := _refusal(config)) is None:
         return
@@ -74,7 +74,7 @@ def make_room(config: Config) -> None:
 
 
 def _refusal(config: Config) -> str | None:
-    """What RabbitMQ says to the user, None when it lets them in. Other failures are raised as they are."""
+    """Why RabbitMQ refuses the user or the vhost; None if it accepts both. Other failures are raised unchanged."""
     try:
         with Connection(config.broker_url, connect_timeout=config.timeout_s) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=config.timeout_s)
@@ -92,7 +92,7 @@ def _maker(config: Config) -> Maker | None:
 
 
 class Management:
-    """Over HTTP, by the management plugin."""
+    """Creates them over HTTP, through RabbitMQ's management API."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -104,9 +104,8 @@ class Management:
         """See `Maker.make`."""
         vhost, user = quote(room.vhost, safe=""), quote(room.user, safe="")
         self._put(f"/api/vhosts/{vhost}", {})
-        if not self._ask(
-            "GET", f"/api/users/{user}"
-        ):  # one that is there keeps its password, and is refused with a wrong one
+        # An existing user keeps its password; a wrong one in the broker's URL stays refused.
+        if not self._ask("GET", f"/api/users/{user}"):
             self._put(f"/api/users/{user}", {"password": room.password, "tags": "management"})
         self._put(f"/api/permissions/{vhost}/{user}", {"configure": ".*", "write": ".*", "read": ".*"})
 
@@ -115,7 +114,7 @@ class Management:
             raise NoRoom(f"SHOP_RABBITMQ_ADMIN_URL: {self._address}{path}: not found; expected RabbitMQ's management")
 
     def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> bool:
-        """Whether there is such a thing. Raises NoRoom for every other failure."""
+        """Send one request; False if the answer is 404. Raises NoRoom for every other failure."""
         headers = {"Authorization": f"Basic {self._key}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._address + path, data, headers, method=method)  # noqa: S310 - http(s) by its config
@@ -131,14 +130,14 @@ class Management:
 
 
 class Control:
-    """On the same machine, by ``rabbitmqctl``, which takes root or the Erlang cookie."""
+    """Creates them with ``rabbitmqctl`` on the same machine, which needs root or the Erlang cookie."""
 
     def make(self, room: Room) -> None:
         """See `Maker.make`."""
         if room.vhost not in self._run("list_vhosts", "--no-table-headers"):
             self._run("add_vhost", room.vhost)
         if not any(line.split("\t")[0] == room.user for line in self._run("list_users", "--no-table-headers")):
-            # On standard input: arguments can be read by any user of the machine.
+            # The password on standard input: any user of the machine can read arguments.
             self._run("add_user", room.user, said=room.password)
             self._run("set_user_tags", room.user, "management")
         self._run("set_permissions", "-p", room.vhost, room.user, ".*", ".*", ".*")

@@ -1,6 +1,7 @@
-"""The stock schemes: one way of selling a file. To add one: a file with a class like `Scheme`, and a line in `SCHEMES`.
+"""The stock schemes: the ways of selling the stock, one a file. Each is a class with the five methods of `Scheme`.
 
-docs/adding-a-scheme.md walks through it.
+To add one: a file, and a line in `SCHEMES` (docs/adding-a-scheme.md). HTTP must not be here (`target.api`), nor deliberate mistakes
+(`target.mutants`). Imports `queue` and what is below it. Read first: `Scheme`, then `tokens`; the smallest member is `conditional_update`.
 """
 
 from collections.abc import Callable
@@ -27,22 +28,22 @@ class Scheme(Protocol):
         """Make the sale ready: nothing sold, every unit up for sale. Leaves the same state however often it runs."""
 
     async def buy(self, buyer: str) -> str:
-        """Sell one unit to `buyer`: its order number, once the order is safe.
+        """Sell one unit to `buyer`; returns its order number once the order is safe: the row is committed, or the queue has the order.
 
         Raises:
             SoldOut, AlreadyBought: nothing was taken.
-            Unavailable: the order may stand (`NotSent`: it does not, and the unit is back).
+            Unavailable: the order may stand. Its subclass `NotSent`: it does not, and the unit is for sale again.
             Rejected: the database refused the order for good.
         """
 
     async def status(self, number: str, buyer: str | None) -> State | None:
-        """What became of an order, of that buyer if one is given; None for one that nobody holds. Raises Unavailable."""
+        """The state of order `number`, of `buyer` if one is given; None if nobody holds such an order. Raises Unavailable."""
 
     async def left(self) -> int:
-        """How many units nobody has. Raises Unavailable."""
+        """How many units are still for sale. Raises Unavailable."""
 
     async def close(self) -> None:
-        """Give threads and connections back."""
+        """End the threads and close the connections."""
 
 
 SCHEMES: dict[str, Callable[[Config], Scheme]] = {
@@ -56,15 +57,15 @@ SCHEMES: dict[str, Callable[[Config], Scheme]] = {
     "tokens_reconciled": TokensReconciled,
 }
 
-# Who writes the rows of queued orders, where it is not `Orders`.
+# What writes the rows of queued orders, for the schemes where it is not `Orders`.
 PLACING: dict[str, Callable[[Config, int], Placing]] = {"redis_counter": UnguardedOrders}
 
 
 def open_scheme(config: Config) -> Scheme:
-    """The scheme that `config` names. Nothing is connected before it is used.
+    """The scheme that `config` names. It connects on first use.
 
     Raises:
-        ConfigError: no such scheme, or one that does not offer the dispatch.
+        ConfigError: no such scheme, or the scheme does not offer the configured dispatch.
     """
     if config.scheme not in SCHEMES:
         raise ConfigError(f"SHOP_SCHEME: expected {' or '.join(sorted(SCHEMES))}, found {config.scheme!r}")
@@ -72,5 +73,5 @@ def open_scheme(config: Config) -> Scheme:
 
 
 def open_orders(config: Config, connections: int) -> Placing:
-    """What places the queued orders of the scheme that `config` names, over at most that many connections."""
+    """What writes the rows of queued orders for the scheme that `config` names, over at most `connections` database connections."""
     return PLACING.get(config.scheme, Orders)(config, connections)

@@ -9,16 +9,16 @@ from target.stores.models import Sale
 
 
 class ConditionalUpdate(InDatabase):
-    """Counts only where a unit is left; the count is the order number. The row of the order follows in the same transaction.
+    """Counts only where a unit is left; the count is the order number. The order's row follows in the same transaction.
 
-    *Warning:* correct, and one hot row: each winner holds it until its commit, so that sales go one at a time however many
-    connections there are. Who comes too late waits for no lock.
+    *Warning:* correct, and one hot row: each winner holds it until its commit, so that units are sold one at a time however many
+    connections there are. Buyers who come after the last unit wait for no lock.
     """
 
     def _take(self, connection: sa.Connection, buyer: str) -> Claim:
         counted = sa.update(Sale).where(Sale.id == self._config.sale, Sale.sold < Sale.stock)
         sold = connection.scalar(counted.values(sold=Sale.sold + 1).returning(Sale.sold))
-        # Looked at under the lock of the update: two clicks at once are one after the other here.
+        # Read after the update, which locks the row: so two simultaneous clicks of a buyer come here one after the other.
         nth = self._nth(connection, buyer)
         if sold is None:
             raise SoldOut("sold out")

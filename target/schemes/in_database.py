@@ -1,4 +1,4 @@
-"""What the schemes that sell in the database have in common: one transaction a purchase, in a thread of the request."""
+"""The base class of the schemes that decide in the database: one transaction for each purchase, in a thread, within the request."""
 
 from typing import ClassVar
 
@@ -15,10 +15,9 @@ from target.stores.orders import numbers_of, store
 
 
 class InDatabase:
-    """The base of those schemes. A member says in `_take` how it comes by a unit.
+    """Base of those schemes. A subclass implements `_take`: how a buyer gets a unit.
 
-    They are not queued: the stock is decided in the database, within the request, so that a queue behind it would spare the
-    database nothing.
+    Dispatch `queued` is refused: the database decides within the request, so a queue behind it would not relieve the database.
     """
 
     TABLE: ClassVar[type[Order] | type[UnguardedOrder]] = Order
@@ -33,7 +32,7 @@ class InDatabase:
         self._threads = Threads(config.db_pool, "database")
 
     def prepare(self) -> None:
-        """See `Scheme.prepare`. Redis forgets the sale: else the claims of another scheme would be read as this one's."""
+        """See `Scheme.prepare`. Also deletes the sale's keys in Redis, so that no claims of another scheme are left."""
         with self._engine.connect() as connection:
             reset(connection, self._config)
             self._stock_up(connection)
@@ -45,7 +44,7 @@ class InDatabase:
         return await self._threads.run(self._sell, buyer)
 
     async def status(self, number: str, buyer: str | None) -> State | None:
-        """See `Scheme.status`. From the database: the row is written before the buyer knows its number."""
+        """See `Scheme.status`. Reads the database: the row is committed before the buyer is told its number, so that an order is never *queued*."""
         owners = await self._threads.run(self._owners, number)
         return "confirmed" if owners and (buyer is None or buyer in owners) else None
 
@@ -58,24 +57,24 @@ class InDatabase:
         self._threads.close()
         self._engine.dispose()
 
-    # What members say otherwise.
+    # For subclasses to override.
 
     def _take(self, connection: sa.Connection, buyer: str) -> Claim:
-        """A unit for `buyer`, within a transaction that ends with the row. Raises SoldOut, AlreadyBought."""
+        """Take a unit for `buyer`, in the transaction that then writes the order's row. Raises SoldOut, AlreadyBought."""
         raise NotImplementedError
 
     def _stock_up(self, connection: sa.Connection) -> None:
-        """Whatever else must be there before a sale."""
+        """Create what else the scheme needs before a sale."""
 
     def _count(self, connection: sa.Connection) -> int:
         """How many units are left."""
         sold = connection.scalar(sa.select(Sale.sold).where(Sale.id == self._config.sale)) or 0
         return max(0, self._config.stock - sold)
 
-    # What members ask.
+    # For subclasses to call.
 
     def _nth(self, connection: sa.Connection, buyer: str) -> int:
-        """Which of the buyer's units the next one is, from 1. Raises AlreadyBought where the buyer has all there may be."""
+        """Which of the buyer's units the next one would be, from 1. Raises AlreadyBought if the buyer is at the cap."""
         numbers = numbers_of(connection, self._config.sale, buyer)
         if len(numbers) >= self._config.per_buyer:
             raise AlreadyBought(numbers[-1])
@@ -89,7 +88,7 @@ class InDatabase:
             return claim.number
 
     def _refused(self, connection: sa.Connection, buyer: str) -> None:
-        """A guard kept the row out: the buyer's own other click, or something is wrong. Either way nothing is taken."""
+        """Raise after UNIQUE kept the row out: AlreadyBought after a simultaneous click of the same buyer, else Unavailable. The unit is rolled back."""
         if numbers := numbers_of(connection, self._config.sale, buyer):
             raise AlreadyBought(numbers[-1])
         raise Unavailable(f"sale {self._config.sale!r} is not as prepared; run: python -m target prepare")

@@ -1,4 +1,4 @@
-"""`naive`: the control. The shop that everybody writes first; it must oversell, or the harness measures nothing."""
+"""`naive`: check the stock, then insert. A control, the shop that everybody writes first: it must oversell, or the harness measures nothing."""
 
 from typing import ClassVar
 
@@ -12,10 +12,10 @@ from target.stores.models import Order, Sale, UnguardedOrder
 
 
 class Naive(InDatabase):
-    """Reads the stock, checks it, inserts the order and counts it. Keeps its orders in a table without guards.
+    """Reads the counter, checks it, inserts the order and writes the counter. Keeps its orders in a table without constraints.
 
-    *Warning:* between the reading and the counting everybody else reads the same stock: it oversells, and its counter falls
-    behind its rows. It keeps no cap for a buyer either.
+    *Warning:* between the read and the write other buyers read the same counter: it oversells, and the counter falls
+    behind the rows. It enforces no cap per buyer either.
     """
 
     TABLE: ClassVar[type[Order] | type[UnguardedOrder]] = UnguardedOrder
@@ -29,7 +29,7 @@ class Naive(InDatabase):
         connection.execute(sa.schema.CreateSequence(self._numbers))
 
     def _sell(self, buyer: str) -> str:
-        # Without a transaction, and without a look at what the buyer has.
+        # Unlike `InDatabase._sell`: no transaction, and no check of what the buyer has.
         with connected(self._engine) as connection:
             sold = connection.scalar(sa.select(Sale.sold).where(Sale.id == self._config.sale)) or 0
             if sold >= self._config.stock:

@@ -1,4 +1,4 @@
-"""`optimistic`: read a version, write only if it still stands, and do not try again. A control: it must undersell."""
+"""`optimistic`: read a version, write only if it is unchanged, and do not retry. A control: it must undersell."""
 
 import sqlalchemy as sa
 
@@ -9,10 +9,10 @@ from target.stores.models import Sale
 
 
 class Optimistic(InDatabase):
-    """Reads the stock without a lock, and counts only if nobody has counted since. `sold` is its own version: it only rises.
+    """Reads the counter without a lock, and increments it only if it is unchanged. `sold` only rises, so it is its own version.
 
-    *Warning:* of all who read the same version one wins, and the others are told *sold out* while stock remains: it
-    undersells, the more the harder it is run. With enough tries it would be correct, and slower than a lock.
+    *Warning:* of all buyers who read the same version one wins, and the others are told *sold out* while stock remains: it
+    undersells, the more so the more buyers come at once. With enough retries it would be correct, and slower than a lock.
     """
 
     def _take(self, connection: sa.Connection, buyer: str) -> Claim:

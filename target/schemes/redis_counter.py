@@ -1,4 +1,4 @@
-"""`redis_counter`: a number in Redis that is counted down, and orders in a table without guards. A control."""
+"""`redis_counter`: a counter in Redis that each purchase decrements, and orders in a table without constraints. A control."""
 
 import redis.asyncio
 from redis import RedisError
@@ -17,11 +17,11 @@ CONNECTIONS = 16
 
 
 class RedisCounter:
-    """DECR, and what is left says which unit it was; then a note of who has it, then the queue or the row.
+    """DECR, whose result tells which unit was sold; then the claim is recorded, then the order is queued or its row written.
 
-    *Warning:* DECR never sells a unit twice, but everything around it does less than it seems. The counter goes on below
-    zero. Nothing knows the buyer: whoever asks twice has two. A failure after DECR leaks the unit, for a counter cannot
-    take back the middle. And as no constraint stands in its table, an order that the queue delivers again is there twice.
+    *Warning:* DECR never sells a unit twice, but that is all. The counter goes on below zero. Nothing checks the buyer: whoever
+    asks twice has two units. A failure after DECR leaks the unit: incrementing again would give back another one, that of the last
+    buyer. And as its table has no constraints, an order that the queue delivers twice has two rows.
     """
 
     def __init__(self, config: Config, dispatch: Dispatch | None = None) -> None:
@@ -76,7 +76,7 @@ class RedisCounter:
 
 
 def _connect(config: Config) -> redis.asyncio.Redis:
-    """A client that asks once, see `claims.connect`, on a few connections that a herd waits for."""
+    """A client without retries (see `claims.connect`). Requests wait for one of its CONNECTIONS; redis-py's default pool would raise."""
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         config.redis_url,
         max_connections=CONNECTIONS,

@@ -1,4 +1,4 @@
-"""`row_lock`: SELECT … FOR UPDATE on the stock row, then everything else."""
+"""`row_lock`: SELECT … FOR UPDATE on the sale's row, before anything else in the transaction."""
 
 import sqlalchemy as sa
 
@@ -9,10 +9,10 @@ from target.stores.models import Sale
 
 
 class RowLock(InDatabase):
-    """Locks the row of the sale first: whoever holds it reads, decides and counts alone.
+    """Locks the sale's row first: only the transaction that holds the lock reads, decides and counts.
 
-    *Warning:* correct, and a convoy. Every request, also of those who get nothing, waits in line for the one row, with a
-    connection and a thread of its own; the waiting time is the herd's size times a transaction's.
+    *Warning:* correct, and a lock convoy. Every request, also one that gets nothing, waits in line for the one row, and occupies a
+    connection and a thread meanwhile; the wait is the number of buyers times the duration of a transaction.
     """
 
     def _take(self, connection: sa.Connection, buyer: str) -> Claim:

@@ -1,4 +1,4 @@
-"""`skip_locked`: one row a unit; a buyer takes the first that nobody else is taking. FOR UPDATE SKIP LOCKED."""
+"""`skip_locked`: one row for each unit; a buyer takes the first row that nobody has locked (FOR UPDATE SKIP LOCKED)."""
 
 import sqlalchemy as sa
 
@@ -7,7 +7,7 @@ from target.schemes.in_database import InDatabase
 from target.stores.claims import Claim
 from target.stores.models import Unit
 
-# `=` and not IN: the inner query must run once, else it would lock a unit for each row that it is compared with.
+# `=` and not IN: the inner query must run once. With IN it could run for each row compared, and lock a unit each time.
 TAKE = sa.text("""
 DELETE FROM units WHERE number = (
     SELECT number FROM units WHERE sale = :sale ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -20,11 +20,11 @@ SELECT :sale || '-' || lpad(n::text, greatest(6, length(n::text)), '0'), :sale F
 
 
 class SkipLocked(InDatabase):
-    """Takes a unit's row away and writes the order's, in one transaction. Nobody waits for anybody.
+    """Deletes a unit's row and inserts the order's, in one transaction. No buyer waits for another's lock on a unit.
 
-    *Warning:* a unit that somebody is taking counts as gone. When all that are left are being taken at that moment, a buyer is
-    told *sold out*, and if one of the takers then rolls back (a second click, a lost connection) the unit is for sale again:
-    a false sold-out. With a cap above one, two clicks at the same moment count as one.
+    *Warning:* a locked unit counts as gone. When all units left are locked, a buyer is told *sold out*, although one of those
+    transactions may roll back (a second click, a lost connection) and put its unit up for sale again: a false sold-out.
+    With a cap above one, two simultaneous clicks of a buyer get one unit.
     """
 
     def _take(self, connection: sa.Connection, buyer: str) -> Claim:

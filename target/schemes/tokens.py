@@ -1,4 +1,4 @@
-"""`tokens`: the scheme the harness was written for. Each unit's order number lies in a Redis list; a buyer takes one."""
+"""`tokens`: the order number of each unit waits in a Redis list, and each buyer takes one. The scheme that the harness was written for."""
 
 from target.config import Config
 from target.errors import NotSent
@@ -9,13 +9,13 @@ from target.stores.turn import ClaimPipeline
 
 
 class Tokens:
-    """Takes a number and a claim on it in one step, then writes the row, or queues the order for the workers.
+    """Pops an order number and records its claim in one script, then queues the order for the workers, or writes its row.
 
-    The database has the last word: it knows the stock, and refuses a second row for a number or past a buyer's cap.
+    The database decides last: it knows the stock, and refuses a second row for a number and a row past a buyer's cap.
 
-    *Warning:* between the claim and the queue (or the row) the process can die, or the broker fail to say whether the
-    order arrived. The unit is then claimed and never sold, and its buyer is told *already bought* from then on: nothing
-    here looks for claims without orders.
+    *Warning:* after the claim the process can die before the order is queued (or its row written), or the broker may not
+    confirm that the order arrived. The unit is then claimed and perhaps never sold, and its buyer is told *already bought* from
+    then on: nothing here looks for claims without orders.
     """
 
     def __init__(self, config: Config, dispatch: Dispatch | None = None, pipeline: ClaimPipeline | None = None) -> None:
@@ -43,7 +43,7 @@ class Tokens:
         return claim.number
 
     async def status(self, number: str, buyer: str | None) -> State | None:
-        """See `Scheme.status`. From Redis: looking at an order costs the database nothing."""
+        """See `Scheme.status`. Reads Redis, so that polling costs the database nothing."""
         return await self._pipeline.look(number, buyer)
 
     async def left(self) -> int:

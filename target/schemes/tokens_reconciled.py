@@ -1,4 +1,4 @@
-"""`tokens_reconciled`: `tokens`, with a record of which orders the queue has, so that one in doubt can be sent again."""
+"""`tokens_reconciled`: `tokens` with an outbox of orders that the queue has not confirmed, so that they can be sent again."""
 
 from contextlib import suppress
 
@@ -9,25 +9,25 @@ from target.schemes.tokens import Tokens
 from target.stores.claims import Claim
 from target.stores.turn import ClaimPipeline
 
-# How long an order may be on its way before it is in doubt by itself. Sending it twice is safe, but costs the workers a turn.
+# Seconds without a confirmation after which an order counts as in doubt. Sending it twice is safe, but gives the workers more to do.
 PATIENCE_S = 10.0
 
 
 class TokensReconciled(Tokens):
-    """As `Tokens`; and who asks again about an order that may never have reached the queue has the same claim sent again.
+    """As `Tokens`, but when a buyer asks again whose order may never have reached the queue, that order is sent again.
 
-    The claim and its entry in the outbox are made in one step, so that a process that dies leaves the trace of what it had
-    not sent. One claim makes at most one row, however often it is sent.
+    The claim and its entry in the outbox are made by one script, so that a process that dies leaves a record of what it had
+    not sent. One claim makes at most one row, however often its order is sent.
 
-    *Warning:* only the buyer's asking again sends an order again. Where the buyer has left, its unit stays claimed until
-    something looks through the outbox.
+    *Warning:* an order is sent again only when its buyer asks again. If the buyer has left, the unit stays claimed until
+    something else goes through the outbox, which nothing here does.
     """
 
     def __init__(self, config: Config, dispatch: Dispatch | None = None, pipeline: ClaimPipeline | None = None) -> None:
         super().__init__(config, dispatch, pipeline or ClaimPipeline(config, outbox=True))
 
     async def buy(self, buyer: str) -> str:
-        """See `Scheme.buy`. An order that was sent again counts as bought now: before, nobody could say that it was safe."""
+        """See `Scheme.buy`. Also returns the number, instead of raising AlreadyBought, when it sent again an order that was in doubt."""
         try:
             claim, first = await self._pipeline.claim(buyer), True
         except AlreadyBought as error:
@@ -39,15 +39,15 @@ class TokensReconciled(Tokens):
         except Unavailable as error:
             await self._failed(claim, proven=first and isinstance(error, NotSent))
             raise
-        # The order is safe. Left in the outbox it would only be sent once more if its buyer asked again.
+        # The order is safe. An entry left in the outbox would only have it sent once more if its buyer asked again.
         with suppress(Unavailable):
             await self._pipeline.confirm(claim)
         return claim.number
 
     async def _failed(self, claim: Claim, *, proven: bool) -> None:
-        """Give the unit back if no attempt can have got anywhere; of an earlier one nobody knows."""
+        """Give the unit back if it is `proven` that its order was never sent; else mark the order as in doubt."""
         if proven:
-            await self._pipeline.confirm(claim)  # first: once given back, the number may be another buyer's
+            await self._pipeline.confirm(claim)  # first, because after `give_back` the number may be another buyer's
             await self._pipeline.give_back(claim)
         else:
             with suppress(Unavailable):

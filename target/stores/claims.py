@@ -1,6 +1,6 @@
-"""The claims of one sale, as Redis keeps them: which numbers are left, who holds which, and what became of them.
+"""The claims of one sale in Redis: which order numbers are left, which buyer holds which, and what became of each.
 
-Each step is one Lua script, so that no crash falls between two halves of it.
+Each step is one Lua script, so that a crash leaves none half done.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ Placement = Literal["placed", "redelivered", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One unit, promised. `nth` counts the buyer's units from 1."""
+    """One unit promised to a buyer: its order number, the buyer, and which of the buyer's units it is, from 1."""
 
     number: str
     buyer: str
@@ -30,45 +30,47 @@ class Claim:
 
 @dataclass(frozen=True)
 class Keys:
-    """Names of what one sale keeps in Redis."""
+    """The Redis keys of one sale."""
 
-    tokens: str  # list: numbers nobody has
-    claims: str  # hash: number → buyer, until the row stands
+    tokens: str  # list: order numbers still for sale
+    claims: str  # hash: number → buyer, until the order is confirmed or rejected
     buyers: str  # hash: "<nth>:<buyer>" → number; the mark that makes a claim idempotent
-    confirmed: str  # hash: number → buyer
-    rejected: str  # hash: number → buyer
-    near_misses: str  # integer
-    outbox: str  # hash: number → when it was last on its way, in ms; until the queue has it (`tokens_reconciled`)
+    confirmed: str  # hash: number → buyer, whose row is committed
+    rejected: str  # hash: number → buyer, whose row the database refused
+    near_misses: str  # integer: orders that a constraint of the database kept out, redelivered ones too
+    outbox: str  # hash: number → when it was last sent, in ms; until the queue has it (`tokens_reconciled`)
     counter: str  # integer: units left (`redis_counter`)
-    budget: str  # hash: when the next order may start, at which rate (`target.limiter.budget`)
+    budget: str  # hash: when the next order may start, and the period (`target.limiter.budget`)
 
     @classmethod
     def of(cls, sale: str) -> "Keys":
-        """The names for `sale`."""
+        """The keys of `sale`: ``<sale>:<field>``."""
         return cls(*(f"{sale}:{name}" for name in cls.__dataclass_fields__))
 
     def all(self) -> list[str]:
-        """Every name."""
+        """Every key, in the order of the fields."""
         return [getattr(self, name) for name in self.__dataclass_fields__]
 
 
 @dataclass(frozen=True)
 class Script:
-    """A Lua script, called by its hash; Redis forgets scripts on a restart, so the source goes along when it does."""
+    """A Lua script, called by its hash. A restarted Redis has forgotten it and answers NOSCRIPT; then the caller sends the source."""
 
     source: str
 
     @cached_property
     def sha(self) -> str:
-        """What Redis knows it by. Not a matter of security."""
+        """The hash by which EVALSHA finds it."""
         return sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def call(self, keys: Sequence[str], args: Sequence[object], *, by_hash: bool = True) -> list[object]:
-        """The command."""
+        """The command, as a list: EVALSHA, or EVAL with the source."""
         return ["EVALSHA" if by_hash else "EVAL", self.sha if by_hash else self.source, len(keys), *keys, *args]
 
 
-# ARGV: the cap, then buyers. KEYS[4], the outbox, may be left out. A field that is not there reads as false; never test a number for truth, 0 is true in Lua.
+# Claims a unit for each buyer. KEYS: tokens, claims, buyers, and the outbox, which may be left out. ARGV: the cap per buyer, then the buyers. Returns
+# for each buyer {'won', number, nth}, {'already_bought', number, nth} or {'sold_out'}. HGET gives false for a missing field. Never test a number
+# for truth: 0 is true in Lua.
 CLAIM = Script("""
 local answers, time = {}, redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -96,7 +98,7 @@ end
 return answers
 """)
 
-# Gives a unit back, once, and only while this buyer still holds it.
+# Puts a unit up for sale again if this buyer still holds it; a second call does nothing. KEYS: tokens, claims, buyers. ARGV: number, buyer, nth.
 GIVE_BACK = Script("""
 local number, buyer, mark = ARGV[1], ARGV[2], ARGV[3] .. ':' .. ARGV[2]
 if redis.call('HGET', KEYS[2], number) ~= buyer then return 0 end
@@ -106,8 +108,8 @@ redis.call('LPUSH', KEYS[1], number)
 return 1
 """)
 
-# Whether an order is to be sent again: its buyer holds the claim, and the queue has not had it for ARGV[3] ms. Who is told
-# yes is the one to send it: nobody else is told so for as long again.
+# Whether the caller is to send an order again: its buyer holds the claim, and its entry in the outbox is at least ARGV[3] ms old. A yes renews
+# the entry, so that nobody else is told yes for as long again. KEYS: tokens, claims, buyers, outbox. ARGV: number, buyer, patience in ms.
 IN_DOUBT = Script("""
 local number, buyer, patience_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local sent = redis.call('HGET', KEYS[4], number)
@@ -119,7 +121,7 @@ redis.call('HSET', KEYS[4], number, now)
 return 1
 """)
 
-# Ends a claim as the database decided. Whatever is not a new row was refused by a guard there: a near miss.
+# Ends a claim as the database decided. An order that made no new row was kept out by a constraint: a near miss. KEYS: all, in the order of `Keys`.
 SETTLE = Script("""
 local number, buyer, placement = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('HGET', KEYS[2], number) == buyer then redis.call('HDEL', KEYS[2], number) end
@@ -131,7 +133,7 @@ return 1
 
 
 def connect(config: Config, connections: int = 1) -> redis.Redis:
-    """A blocking client that asks once. *Warning:* redis-py would by default ask ten times more, and take a unit each time."""
+    """A blocking client without retries: redis-py 8 would by default repeat an unanswered command ten times, and take a unit each time."""
     return redis.Redis.from_url(
         config.redis_url,
         decode_responses=True,
@@ -143,7 +145,7 @@ def connect(config: Config, connections: int = 1) -> redis.Redis:
 
 
 def seed(client: redis.Redis, keys: Keys, numbers: Sequence[str]) -> None:
-    """Forget the sale and put every number up for it."""
+    """Delete every key of the sale and put `numbers` up for sale, in one transaction."""
     with client.pipeline(transaction=True) as pipeline:
         pipeline.delete(*keys.all())
         for start in range(0, len(numbers), 10_000):
@@ -152,7 +154,7 @@ def seed(client: redis.Redis, keys: Keys, numbers: Sequence[str]) -> None:
 
 
 def settle(client: redis.Redis, keys: Keys, claim: Claim, placement: Placement) -> None:
-    """End a claim as the database decided. Repeating it changes nothing but the count of near misses."""
+    """End `claim` as the database decided. Repeating it changes nothing but the count of near misses. Raises RedisError."""
     arguments = (claim.number, claim.buyer, placement)
     try:
         client.evalsha(SETTLE.sha, len(keys.all()), *keys.all(), *arguments)
@@ -161,7 +163,7 @@ def settle(client: redis.Redis, keys: Keys, claim: Claim, placement: Placement) 
 
 
 def settle_all(client: redis.Redis, keys: Keys, placed: Sequence[tuple[Claim, Placement]]) -> None:
-    """As `settle` for each of them, in one exchange with Redis."""
+    """As `settle` for each pair of `placed`, in one round trip to Redis."""
     try:
         _settle_all(client, keys, placed)
     except redis.exceptions.NoScriptError:

@@ -1,4 +1,4 @@
-"""Connections to the database, and the tables made ready for a sale."""
+"""Connections to the database, and resetting its tables for a sale."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ from target.stores.models import Base, Order, Sale, UnguardedOrder, Unit
 
 
 def connect(config: Config, connections: int) -> sa.Engine:
-    """An engine of at most `connections`. Each statement is a transaction of its own: one round trip, one commit.
+    """An engine of at most `connections`, in autocommit mode: each statement is a transaction of its own, in one round trip.
 
-    Waiting for a connection, connecting, and a statement each end after a time-out.
+    Waiting for a free connection, connecting, and a statement each have a time-out.
     """
     return sa.create_engine(
         config.sqlalchemy_url,
@@ -31,7 +31,7 @@ def _connect_args(config: Config) -> dict[str, Any]:
     return {
         "connect_timeout": max(2, round(config.timeout_s)),
         "application_name": "shop",
-        # A server that vanished without a word is noticed within half a minute.
+        # So that a server that vanished without closing its connections is noticed within half a minute.
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
@@ -42,11 +42,11 @@ def _connect_args(config: Config) -> dict[str, Any]:
 
 @contextmanager
 def connected(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A connection, for one answer.
+    """A connection for the block.
 
     Raises:
-        NotSent: there is none to be had; the database was asked nothing.
-        Unavailable: the database did not answer; what was asked may be done.
+        NotSent: there was no connection; no statement was sent.
+        Unavailable: a statement failed or was not answered; it may have been executed.
     """
     try:
         connection = engine.connect()
@@ -61,13 +61,13 @@ def connected(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 @contextmanager
 def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """As `connected`, in one transaction: committed at the end of the block, rolled back where anything is raised."""
+    """As `connected`, in one READ COMMITTED transaction: committed at the end of the block, rolled back if the block raises."""
     with connected(engine) as connection, connection.execution_options(isolation_level="READ COMMITTED").begin():
         yield connection
 
 
 def reset(connection: sa.Connection, config: Config) -> None:
-    """Make the tables where they are missing, drop every order of this sale, and write its stock anew."""
+    """Create the missing tables, delete all rows of this sale, and insert its stock and cap."""
     Base.metadata.create_all(connection)
     for table in (Order, UnguardedOrder, Unit):
         connection.execute(sa.delete(table).where(table.sale == config.sale))

@@ -1,8 +1,8 @@
-"""The tables. The database itself is the last guard: it knows the stock, and refuses what any scheme lets through.
+"""The tables. Their constraints are the last guard: the database knows the stock, and refuses whatever a scheme wrongly lets through.
 
-A row of `orders` takes its `unit` from its number, carries the stock and the cap that `sales` says (a foreign key ties
-them), and may only hold a unit within the stock. So there are never more rows than units, whatever numbers arrive, and no
-counter row that every order would have to lock and rewrite.
+In a row of `orders` the `unit` is computed from the order number, a foreign key ties `stock` and `per_buyer` to those of its sale, and
+a check keeps `unit` within the stock. So there are never more rows than units, whatever numbers arrive, and that without a
+counter row that every order would have to lock and update.
 """
 
 from datetime import datetime
@@ -12,11 +12,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """All tables of the shop."""
+    """Base of all tables of the shop."""
 
 
 class Sale(Base):
-    """One sale. `sold` is a counter for the schemes that count in the database; the others leave it at 0."""
+    """One sale. `sold` counts units for the schemes that count in the database; the others leave it at 0."""
 
     __tablename__ = "sales"
     __table_args__ = (
@@ -31,7 +31,7 @@ class Sale(Base):
 
 
 class Order(Base):
-    """One unit sold. `nth` counts a buyer's units from 1, so that UNIQUE can hold a cap above one, too."""
+    """One unit sold. `nth` counts a buyer's units from 1, so that UNIQUE can enforce a cap above one, too."""
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -47,9 +47,9 @@ class Order(Base):
         ),
     )
 
-    # One row a number; and as the number says the unit, and nothing else, one row a unit.
+    # One row for each number, and so for each unit, as the number is determined by sale and unit.
     number: Mapped[str] = mapped_column(primary_key=True)
-    # NULL, and so refused, where the number does not end in digits.
+    # NULL, and so refused, if the number does not end in digits.
     unit: Mapped[int] = mapped_column(
         sa.Computed(r"substring(number from '-(\d{6,8})$')::integer", persisted=True), nullable=False
     )
@@ -62,7 +62,7 @@ class Order(Base):
 
 
 class UnguardedOrder(Base):
-    """Orders as a shop keeps them that has not thought of guards: nothing here refuses a row."""
+    """One unit sold, in a table without constraints against duplicates, oversell or a buyer's second unit. For controls and mutants."""
 
     __tablename__ = "unguarded_orders"
     __table_args__ = (sa.Index("unguarded_orders_sale", "sale"),)
@@ -75,7 +75,7 @@ class UnguardedOrder(Base):
 
 
 class Unit(Base):
-    """A unit that is for sale, for the scheme that keeps one row a unit. Sold, it is no longer here."""
+    """A unit that is for sale, for the scheme `skip_locked`, which keeps one row for each. Selling deletes the row."""
 
     __tablename__ = "units"
     __table_args__ = (sa.Index("units_sale", "sale", "number"),)

@@ -1,5 +1,6 @@
-"""Placing an order: the row in the database, then the end of its claim in Redis. Blocking; the queue's workers and the
-threads of the inline dispatch both come here.
+"""Placing an order: write its row in the database, then end its claim in Redis.
+
+Blocking. Used by the queue's workers and by the threads of the inline dispatch.
 """
 
 from collections import Counter
@@ -16,13 +17,13 @@ from target.stores.claims import Claim, Keys, Placement
 from target.stores.database import connect, connected
 from target.stores.models import Order, Sale, UnguardedOrder
 
-# One statement, one commit, and nothing to undo: a row that a UNIQUE constraint refuses is left out.
+# One statement and one commit. A row that violates a UNIQUE constraint is skipped, with nothing to roll back.
 INSERT = sa.text("""
 INSERT INTO orders (number, sale, buyer, nth, stock, per_buyer)
 SELECT :number, id, :buyer, :nth, stock, per_buyer FROM sales WHERE id = :sale
 ON CONFLICT DO NOTHING
 """)
-# Many rows in one statement and one commit. In the order of the numbers: two batches that share orders would else lock each other out.
+# Many rows in one statement and one commit, sorted by number: otherwise two batches that share orders could deadlock.
 INSERT_ALL = sa.text("""
 INSERT INTO orders (number, sale, buyer, nth, stock, per_buyer)
 SELECT o.number, s.id, o.buyer, o.nth, s.stock, s.per_buyer FROM sales s,
@@ -33,24 +34,24 @@ ON CONFLICT DO NOTHING RETURNING number, buyer
 
 
 class Placing(Protocol):
-    """Places orders of one sale. Blocking, and safe in as many threads as it has connections."""
+    """Places orders of one sale. Blocking. Thread-safe, for as many threads as it has connections."""
 
     def warm(self) -> None:
-        """Open the connections before the first order does. Raises what the drivers raise."""
+        """Open a connection to each store, so that the first order need not. Raises the drivers' errors."""
 
     def place(self, claim: Claim) -> Placement:
         """Write the row of `claim`, then end the claim.
 
         Raises:
             NotSent: there was no connection to the database; no row was written.
-            Unavailable: the row may stand, or it stands and its claim is not ended. Place it again.
+            Unavailable: the row may have been written, or it was written but its claim is not ended. Place it again.
         """
 
     def place_all(self, orders: Sequence[Claim]) -> list[Placement]:
-        """As `place` for each of them, with one statement and one commit for all; raises what it raises."""
+        """As `place` for each of `orders`, with one statement and one commit for all. Raises the same."""
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
 
 
 class Orders:
@@ -71,7 +72,7 @@ class Orders:
     def place(self, claim: Claim) -> Placement:
         """See `Placing.place`. Safe to repeat: one claim makes at most one row.
 
-        Nobody is told *confirmed* before the row is committed.
+        The claim becomes *confirmed* only after the row is committed.
         """
         placement = self._write(claim)
         try:
@@ -81,7 +82,7 @@ class Orders:
         return placement
 
     def place_all(self, orders: Sequence[Claim]) -> list[Placement]:
-        """See `Placing.place_all`. Safe to repeat. An order that the database refuses takes no other along."""
+        """See `Placing.place_all`. Safe to repeat. An order that the database refuses does not affect the others."""
         placements = self._write_all(orders)
         try:
             claims.settle_all(self._redis, self._keys, list(zip(orders, placements, strict=True)))
@@ -102,9 +103,9 @@ class Orders:
 
 
 class UnguardedOrders(Orders):
-    """Places orders in the table without guards.
+    """Places orders in the table without constraints, for controls and mutants.
 
-    *Warning:* nothing refuses a row there: placed twice, an order is there twice.
+    *Warning:* an order that is placed twice has two rows.
     """
 
     def _write(self, claim: Claim) -> Placement:
@@ -121,23 +122,23 @@ class UnguardedOrders(Orders):
 
 
 def numbers_of(connection: sa.Connection, sale: str, buyer: str) -> list[str]:
-    """The numbers of a buyer's rows, in the order they were bought."""
+    """The order numbers of a buyer's rows, by `nth`."""
     query = sa.select(Order.number).where(Order.sale == sale, Order.buyer == buyer).order_by(Order.nth)
     return list(connection.scalars(query))
 
 
 def store(connection: sa.Connection, sale: str, claim: Claim) -> bool:
-    """Write a row; False where a UNIQUE constraint keeps it out. Raises IntegrityError where another guard does."""
+    """Insert a row; False if a UNIQUE constraint, or a missing sale, keeps it out. Raises IntegrityError if another constraint does."""
     row = {"sale": sale, "number": claim.number, "buyer": claim.buyer, "nth": claim.nth}
     return bool(connection.execute(INSERT, row).rowcount)
 
 
 def insert(engine: sa.Engine, sale: str, claim: Claim) -> Placement:
-    """Write the row of `claim`: *placed*, *redelivered* if the very same order stands already, *rejected* if a guard of
+    """Insert the row of `claim`: *placed*, *redelivered* if this order's row exists already, *rejected* if a constraint of
     the database refuses it.
 
     Raises:
-        NotSent, Unavailable: see `Orders.place`.
+        NotSent, Unavailable: see `Placing.place`.
     """
     with connected(engine) as connection:
         try:
@@ -147,10 +148,10 @@ def insert(engine: sa.Engine, sale: str, claim: Claim) -> Placement:
 
 
 def insert_all(engine: sa.Engine, sale: str, orders: Sequence[Claim]) -> list[Placement]:
-    """Write the rows of `orders` at once; one by one where a guard of the database refuses one, and with it the statement.
+    """Insert the rows of `orders` with one statement; one by one if a constraint refuses a row and so fails the statement.
 
     Raises:
-        NotSent, Unavailable: see `Orders.place`.
+        NotSent, Unavailable: see `Placing.place`.
     """
     with connected(engine) as connection:
         try:
@@ -172,7 +173,7 @@ def _insert_all(connection: sa.Connection, sale: str, orders: Sequence[Claim]) -
         "nths": [claim.nth for claim in orders],
     }  # fmt: skip
     written = Counter((number, buyer) for number, buyer in connection.execute(INSERT_ALL, columns))
-    # One that is there twice, redelivered while the first still waited, has written one row.
+    # An order can be twice in `orders`, if it was redelivered while its first delivery still waited. It wrote one row.
     fresh = []
     for claim in orders:
         fresh.append(written[claim.number, claim.buyer] > 0)
@@ -183,7 +184,7 @@ def _insert_all(connection: sa.Connection, sale: str, orders: Sequence[Claim]) -
 
 
 def _found(connection: sa.Connection, sale: str, orders: Sequence[Claim]) -> list[Placement]:
-    """What became earlier of orders that a UNIQUE constraint has kept out."""
+    """*redelivered* or *rejected* for each of `orders`, which a UNIQUE constraint kept out. Raises Unavailable if the sale is missing."""
     query = sa.select(Order.number, Order.buyer).where(Order.number.in_([claim.number for claim in orders]))
     owners = {row.number: row.buyer for row in connection.execute(query)}
     if not owners and connection.scalar(sa.select(Sale.id).where(Sale.id == sale)) is None:

@@ -1,7 +1,7 @@
-"""All claims and reads that arrive within one turn of the event loop go to Redis together.
+"""Sends all claims and reads that arrive within one turn (one iteration) of the event loop to Redis together.
 
-One pipeline on one connection: the claims in one call of their script, the look-ups of orders in three reads. One turn is on
-its way at a time; the next is collected meanwhile. A claim a request would cost 2.5 times as much (docs/decisions).
+They share one pipeline on one connection: one call of the script for all claims, three reads for all look-ups of orders. One turn is
+in flight at a time, and the next is collected meanwhile. One request to Redis for each claim would cost 2.5 times as much (docs/decisions).
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from target.stores.claims import CLAIM, GIVE_BACK, IN_DOUBT, Claim, Keys, Script
 
 T = TypeVar("T")
 
-# The most buyers that one run of the script serves: it keeps Redis from everybody else meanwhile (about 3 µs a buyer).
+# The most buyers in one call of the script: Redis serves nobody else meanwhile (about 3 µs a buyer).
 MOST_A_TURN = 512
 
 Waiter = asyncio.Future[Any]
@@ -28,7 +28,10 @@ Waiter = asyncio.Future[Any]
 
 @dataclass
 class Turn:
-    """What the requests of one turn of the event loop asked, each with the future that waits for its answer."""
+    """What the requests of one turn of the event loop asked, each with the future that waits for its answer.
+
+    `claims` holds buyers, `looks` order numbers, `counts` asks for the units left, `returns` holds units to give back.
+    """
 
     claims: list[tuple[str, Waiter]] = field(default_factory=list)
     looks: list[tuple[str, Waiter]] = field(default_factory=list)
@@ -36,7 +39,7 @@ class Turn:
     returns: list[tuple[Claim, Waiter]] = field(default_factory=list)
 
     def split(self) -> "Turn":
-        """Take away, as a turn to come, what is too much for one."""
+        """Keep at most MOST_A_TURN claims; returns the rest as the next turn."""
         self.claims, later = self.claims[:MOST_A_TURN], self.claims[MOST_A_TURN:]
         return Turn(claims=later)
 
@@ -51,7 +54,10 @@ class Turn:
 class ClaimPipeline:
     """Claims units and looks up orders for the requests of one event loop.
 
-    `script` is how it claims; with an `outbox` each claim is noted there until its order is confirmed.
+    Args:
+        config: the sale, and its Redis.
+        script: the Lua script that claims; `CLAIM` if None.
+        outbox: whether each claim is also entered in the outbox, until `confirm`.
     """
 
     def __init__(self, config: Config, script: Script | None = None, *, outbox: bool = False) -> None:
@@ -64,13 +70,14 @@ class ClaimPipeline:
         self._serving: asyncio.Task[None] | None = None
 
     async def claim(self, buyer: str) -> Claim:
-        """A unit for `buyer`. Asking again gives no second unit past the cap: it names the last one the buyer has.
+        """Claim a unit for `buyer`.
 
-        With a cap above one, a repeated request below it is a new purchase: requests carry no key to tell them apart.
+        With a cap above one, a repeated request is a new purchase until the cap is reached: requests carry no key to tell them apart.
 
         Raises:
-            SoldOut, AlreadyBought
-            Unavailable: Redis did not answer; the unit may be taken.
+            SoldOut: no unit is left.
+            AlreadyBought: the buyer is at the cap; names the buyer's last unit.
+            Unavailable: Redis did not answer; a unit may have been claimed.
         """
         outcome, *rest = await self._ask(self._next.claims, buyer)
         if outcome == "won":
@@ -80,10 +87,10 @@ class ClaimPipeline:
         raise SoldOut("sold out")
 
     async def look(self, number: str, buyer: str | None = None) -> State | None:
-        """What became of an order; None for one that nobody holds. Raises Unavailable.
+        """The state of order `number`; None if nobody holds it. Raises Unavailable.
 
-        Two buyers can share a number only where Redis came back from an old snapshot. Without `buyer` the answer is then
-        about the number: confirmed, because a row stands.
+        Two buyers can hold the same number only after Redis was restored from an old snapshot. Without `buyer` the answer is then
+        the number's: a claim comes first, then confirmed, then rejected.
         """
         claimed, confirmed, rejected = await self._ask(self._next.looks, number)
         if buyer is not None:
@@ -95,26 +102,26 @@ class ClaimPipeline:
         return "rejected" if rejected else None
 
     async def left(self) -> int:
-        """How many units nobody has. Raises Unavailable."""
+        """How many units are still for sale. Raises Unavailable."""
         waiter = asyncio.get_running_loop().create_future()
         self._next.counts.append(waiter)
         self._wake()
         return int(await waiter)
 
     async def give_back(self, claim: Claim) -> None:
-        """Put a unit up for sale again that provably became no order. Raises Unavailable."""
+        """Put the unit of `claim`, which must certainly have become no order, up for sale again. Raises Unavailable."""
         await self._ask(self._next.returns, claim)
 
     async def confirm(self, claim: Claim) -> None:
-        """Note that the queue has the order, or that its row stands. Raises Unavailable."""
+        """Remove the order from the outbox: the queue has it, or its row is committed. Raises Unavailable."""
         await self._now("HDEL", self._keys.outbox, claim.number)
 
     async def doubt(self, claim: Claim) -> None:
-        """Note that nobody knows whether the order got anywhere. Raises Unavailable."""
+        """Mark the order in the outbox as in doubt from now on, however short ago it was sent. Raises Unavailable."""
         await self._now("HSET", self._keys.outbox, claim.number, 0)
 
     async def in_doubt(self, claim: Claim, patience_s: float) -> bool:
-        """Whether the caller is to send the order again: the claim is held, and its order has been on its way for that long.
+        """Whether the caller is to send the order again: the claim is held, and was last sent at least `patience_s` seconds ago.
 
         Raises Unavailable.
         """
@@ -124,11 +131,11 @@ class ClaimPipeline:
         return bool(await self._now(*IN_DOUBT.call(names, arguments, by_hash=False)))
 
     async def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         await self._redis.aclose()
 
     async def _now(self, *command: object) -> Any:
-        """One command that waits for no turn: for winners and for those in doubt, who are few."""
+        """Send one command at once, outside the turns. Only winners and buyers in doubt need it, and they are few."""
         ask: Any = self._redis.execute_command  # which redis-py leaves untyped
         try:
             return await ask(*command)
@@ -142,12 +149,12 @@ class ClaimPipeline:
         return waiter
 
     def _wake(self) -> None:
-        # The task starts when the loop comes round again: by then every request of this turn has asked.
+        # The task first runs in the next iteration of the loop; by then every request of this one has asked.
         if self._serving is None:
             self._serving = asyncio.get_running_loop().create_task(self._serve())
 
     async def _serve(self) -> None:
-        """Turn after turn, until nobody waits. One turn is on its way at a time; the next gathers meanwhile."""
+        """Send turn after turn, until nobody waits."""
         try:
             while self._next:
                 turn = self._next
@@ -162,7 +169,7 @@ class ClaimPipeline:
     async def _exchange(self, turn: Turn) -> None:
         replies = await self._send(turn, by_hash=True)
         if any(isinstance(reply, NoScriptError) for reply in replies):
-            # Redis ran none of the scripts; the reads are harmless to repeat.
+            # Redis ran no script, so no unit was claimed; the reads are harmless to repeat.
             replies = await self._send(turn, by_hash=False)
         answers = iter(replies)
         if turn.claims:
@@ -201,12 +208,12 @@ class ClaimPipeline:
 
 def _fail(waiters: Sequence[Waiter], reason: str) -> None:
     for waiter in waiters:
-        if not waiter.done():  # else its request is gone
+        if not waiter.done():  # otherwise its request was cancelled
             waiter.set_exception(Unavailable(reason))
 
 
 def _answer(waiters: Sequence[Waiter], answers: Sequence[Any] | Exception) -> None:
-    """Each waiter its answer; all of them the error, where Redis refused the command."""
+    """Give each waiter its answer, or all of them the error if Redis refused the command."""
     if isinstance(answers, Exception):
         _fail(waiters, f"Redis refused: {answers}")
         return
@@ -216,7 +223,7 @@ def _answer(waiters: Sequence[Waiter], answers: Sequence[Any] | Exception) -> No
 
 
 def _connect(config: Config) -> redis.asyncio.Redis:
-    """A client that asks once: see `claims.connect`."""
+    """A client without retries, for the reason at `claims.connect`."""
     return redis.asyncio.Redis.from_url(
         config.redis_url,
         decode_responses=True,

@@ -1,4 +1,4 @@
-"""The workers' Celery application: ``celery -A target.worker.celery worker`` finds `app` here."""
+"""The workers' Celery application, run by ``celery -A target.worker.celery worker``."""
 
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ def _worker_app() -> Celery:
 
     worker_ready.connect(_say_ready)
     if detect_environment() == "gevent":
-        # The driver of the database is C: it would hold up every greenlet while it waits.
+        # The database's driver is C code: without this, every greenlet would stand still while one waits for the database.
         from psycogreen.gevent import patch_psycopg
 
         patch_psycopg()
@@ -30,7 +30,7 @@ def _say_ready(**_: object) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    # Made on first use: whoever imports this module need not have the environment of a worker.
+    # Made on first use, so that this module can be imported without the SHOP_* variables.
     if name == "app":
         return _worker_app()
     raise AttributeError(name)

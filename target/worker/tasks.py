@@ -1,4 +1,4 @@
-"""The one task: place an order."""
+"""The one Celery task: place an order."""
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from target.queue.celery import PLACE_ORDER
 from target.stores.claims import Claim
 from target.stores.orders import Placing
 
-# How long a child tries by itself before it hands the order back to the queue. Below the visibility time-out.
+# Seconds that a worker tries again by itself before it returns the order to the queue. Must be below the visibility time-out.
 PATIENCE_S = 5.0
 PAUSE_S = 0.2
 
@@ -27,8 +27,13 @@ log = get_task_logger(__name__)
 
 
 def place_together(calls: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Exception | None]:
-    """Place the orders of several calls of the task, given by their arguments, as one; what became of each: None if it is placed,
-    Reject if it goes back to the queue, else what is wrong with it. Never raises, so that each answers for itself alone.
+    """Place the orders of several calls of `place_order` with one statement and one commit.
+
+    Args:
+        calls: (args, kwargs) of each call.
+
+    Returns for each call None if its order was placed, Reject if it is to go back to the queue, else its error. Never raises, so
+    that one bad order fails no other.
     """
     try:
         orders = [Claim(*args, **named) for args, named in calls]
@@ -43,7 +48,7 @@ def place_together(calls: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> 
 
 @shared_task(name=PLACE_ORDER, together=staticmethod(place_together))  # type: ignore[untyped-decorator]
 def place_order(number: str, buyer: str, nth: int = 1) -> None:
-    """Place one order. Runs at least once, and is safe to run again."""
+    """Place one order. Delivered at least once, so it is safe to run again. Raises Reject (requeue) while a service is unavailable."""
     claim = Claim(number, buyer, nth)
     _patiently(number, lambda: _orders().place(claim))
 
@@ -55,12 +60,12 @@ def _alone(args: Sequence[Any], named: Mapping[str, Any]) -> Exception | None:
     except Unavailable as error:
         wrong = Reject(str(error), requeue=True)
     except Exception as error:
-        wrong = RuntimeError(f"{args}: {error!r}")  # which can be pickled whatever it was
+        wrong = RuntimeError(f"{args}: {error!r}")  # the original may not be picklable
     return wrong
 
 
 def _patiently(what: str, place: Callable[[], object]) -> None:
-    """Call `place` until nothing is Unavailable. Raises Reject, so that `what` goes back to the queue, if that lasts."""
+    """Call `place` until it does not raise Unavailable; after PATIENCE_S raise Reject, which returns `what` to the queue."""
     deadline = monotonic() + PATIENCE_S
     while True:
         try:
@@ -74,12 +79,12 @@ def _patiently(what: str, place: Callable[[], object]) -> None:
             return
 
 
-_at_once = 1  # orders that this process places at the same time
+_at_once = 1  # connections for `_orders`: the number of orders that this process places at the same time
 
 
 @cache
 def _orders() -> Placing:
-    """The connections of this process; those of a child are made after the fork."""
+    """What places orders in this process. Made on first use, so that a prefork child opens its own connections after the fork."""
     config = load_or_exit()
     return parts_of(config).orders(config, _at_once)
 
@@ -87,14 +92,14 @@ def _orders() -> Placing:
 @worker_ready.connect  # type: ignore[untyped-decorator]
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _settle(**_: object) -> None:
-    # What Celery has loaded stays: looking through it for garbage costs a tenth of every order.
+    # What Celery has loaded is never garbage, and collecting over it costs a tenth of every order.
     gc.freeze()
     gc.set_threshold(50_000, 50, 50)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _warm(**_: object) -> None:
-    # The first orders would else come late and bunched. A service that is down is the first order's problem.
+    # Without this the first orders would be late and bunched. A service that is down is left for the first order to report.
     try:
         _orders().warm()
     except Exception as error:
@@ -103,7 +108,7 @@ def _warm(**_: object) -> None:
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _share(sender: Any, **_: object) -> None:
-    # Threads and greenlets share one process: a connection for each, and open before two of them ask for the first.
+    # Threads and greenlets share one process: it needs a connection for each, made before two of them call `_orders` at once.
     global _at_once
     if not isinstance(sender.pool, Prefork):
         _at_once = sender.pool.limit
