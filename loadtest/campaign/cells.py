@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.judge.verdict import Verdict, conclude
+from loadtest.judge.verdict import Verdict
 from loadtest.record.run_dir import make_parts
 from loadtest.sale.progress import Progress, Silent
 from loadtest.sale.run import Loading, Plan, hold_sale, write_request
@@ -43,11 +43,7 @@ class WarmStack:
         shutil.copyfile(self.journal, run_dir.processes)
         with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
             services = with_broker(self.services, planned.given, planned.experiment.broker.kind)
-            hold_sale(planned, run_dir, supervisor, services, progress, loading)
-        progress.phase("judging")
-        verdict = conclude(path)
-        done(path)
-        return verdict
+            return hold_sale(planned, run_dir, supervisor, services, progress, done, loading)
 
 
 @contextmanager

@@ -3,8 +3,7 @@
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -152,11 +151,11 @@ class Counter:
         try:
             planned = plan(wished(self.experiment, wish), self.given)
         except UsageError as error:
-            self._show(State(wish.number, "refused", error=str(error), held=self.state.held))
+            self.show(State(wish.number, "refused", error=str(error), held=self.state.held))
             return
         asked = planned.experiment
         run_dir = create(self.out, asked.name, asked.seed).path
-        self._show(
+        self.show(
             State(
                 wish.number, "preparing", str(run_dir.resolve()), None, asked.stock, asked.buyers,
                 asked.configured_per_s, asked.limiter.rate_per_s, held=self.state.held,
@@ -176,53 +175,51 @@ class Counter:
         with showing(self.console) as progress:
             return self.stack.run(planned, run_dir, self.done, Both(progress, self._phase), self._buyers)
 
-    @contextmanager
-    def _buyers(self, _sale: Sale, base_url: str) -> Iterator[Load]:
-        """The buyers in the page's Locust: the page is told the shop's address at the start, and to stop them at the end."""
-        self._show(replace(self.state, phase="gathering", base_url=base_url))
-        buyers = PageBuyers(self.desk, self.state.number, self.locust)
-        try:
-            yield buyers
-        finally:
-            # The page stops the buyers that are left when the phase is one after the load.
-            self._show(replace(self.state, phase="draining"))
-            buyers.wait_gone(HANG_UP_S)
+    def _buyers(self, _sale: Sale, base_url: str) -> Load:
+        """The buyers of the page's Locust."""
+        return PageBuyers(self, base_url)
 
     def _phase(self, name: str) -> None:
         if name != "gathering":  # `_buyers` shows that one, with the shop's address
-            self._show(replace(self.state, phase=name))
+            self.show(replace(self.state, phase=name))
 
     def _end(self, phase: str, held: Held) -> None:
         error = held.sentence if phase == "failed" else None
-        self._show(replace(self.state, phase=phase, error=error, held=(*self.state.held, held)))
+        self.show(replace(self.state, phase=phase, error=error, held=(*self.state.held, held)))
 
-    def _show(self, state: State) -> None:
+    def show(self, state: State) -> None:
+        """Tell the page."""
         self.state = state
         self.desk.show(state)
 
 
 @dataclass(frozen=True)
 class PageBuyers:
-    """The buyers of one sale, in the Locust that shows the page."""
+    """The buyers of one sale, in the Locust that shows the page; see `Load`."""
 
-    desk: Desk
-    number: int
-    locust: Process
+    counter: Counter
+    base_url: str
+
+    def begin(self) -> None:
+        """Tell the page where the shop is."""
+        self.counter.show(replace(self.counter.state, phase="gathering", base_url=self.base_url))
+
+    def end(self) -> None:
+        """Wait until they have hung up and their history is closed, or as long as that may take."""
+        # A phase after the load's tells the page to stop whoever is left.
+        self.counter.show(replace(self.counter.state, phase="draining"))
+        deadline = time.monotonic() + HANG_UP_S
+        while self.exit_code() is None and time.monotonic() < deadline:
+            time.sleep(TICK_S)
 
     def exit_code(self) -> int | None:
-        """None while buyers are left, 0 once they are gone; Locust's exit code if it has ended."""
-        ended = self.locust.exit_code()
-        return 0 if ended is None and self.desk.gone(self.number) else ended
+        """None while there are any; Locust's own exit code when it died with them."""
+        ended = self.counter.locust.exit_code()
+        return 0 if ended is None and self.counter.desk.gone(self.counter.state.number) else ended
 
     def log_tail(self) -> str:
         """The last lines of Locust's log."""
-        return self.locust.log_tail()
-
-    def wait_gone(self, timeout_s: float) -> None:
-        """Wait until the buyers are gone and their history is closed, at most `timeout_s` seconds."""
-        deadline = time.monotonic() + timeout_s
-        while self.exit_code() is None and time.monotonic() < deadline:
-            time.sleep(TICK_S)
+        return self.counter.locust.log_tail()
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,7 @@ def run_command(
     codes = []
     for _ in range(repeat):
         with showing(console) as progress:
-            run_dir, verdict = run(planned, out, repeatable(given), progress)
-        reporting(report)(run_dir.path)
+            run_dir, verdict = run(planned, out, repeatable(given), progress, reporting(report))
         show_verdict(console, verdict, run_dir.path)
         codes.append(verdict.exit_code)
     sys.exit(worst(codes))

@@ -1,8 +1,10 @@
 """What several commands print with, and what they do once a run is judged."""
 
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 from rich.console import Console
 
@@ -12,8 +14,11 @@ console = Console()
 
 
 def reporting(wanted: bool) -> Callable[[Path], None]:
-    """What is done to a run directory once it is judged."""
-    return draw_report if wanted else _no_report
+    """What is done to a run directory once it is judged. Drawing takes Matplotlib, which is imported while the services start."""
+    if not wanted:
+        return _no_report
+    Thread(target=importlib.import_module, args=("reports.run.build",), name="import", daemon=True).start()
+    return draw_report
 
 
 def draw_report(run_dir: Path) -> None:

@@ -5,7 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -36,7 +36,7 @@ from loadtest.sale.progress import Latest, Progress
 from loadtest.stack import Services
 from loadtest.stack.external import Given, open_services
 from loadtest.stack.open_files import make_room
-from loadtest.stack.process import Command, Supervisor
+from loadtest.stack.process import Command, Process, Supervisor
 from loadtest.stack.shop_stack import on_free_port
 
 TICK_S = 0.1
@@ -104,7 +104,9 @@ def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan: 
     return planned
 
 
-def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tuple[RunDir, Verdict]:
+def run(
+    planned: Plan, out: Path, command: list[str], progress: Progress, done: Callable[[Path], None]
+) -> tuple[RunDir, Verdict]:
     """Run one sale and judge it.
 
     1. Write what was asked for, before anything starts.
@@ -115,26 +117,29 @@ def run(planned: Plan, out: Path, command: list[str], progress: Progress) -> tup
     6. Let the buyers gather; T0; wait until each has an answer.
     7. Wait until the queue is empty and the rows stand still.
     8. Read Redis, the queue and Postgres a last time.
-    9. Stop everything, in reverse order.
-    10. Judge what the directory holds.
+    9. Tell everything to stop, and meanwhile judge what the directory holds; `done` draws the report of it.
+    10. Wait until everything has stopped, in reverse order.
 
     Raises:
         ServiceError: a service or a process of the shop did not come up.
-        RunInterrupted: after steps 8 and 9, so that what there is can be looked at. No verdict is written.
+        RunInterrupted: after steps 8 and 10, so that what there is can be looked at. No verdict is written.
     """
     run_dir = create(out, planned.experiment.name, planned.experiment.seed)
     write_request(run_dir, planned, command)
-    with interruptible():
-        with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
-            progress.phase("starting")
-            with open_services(planned.given, supervisor, [planned.experiment.broker.kind]) as services:
-                hold_sale(planned, run_dir, supervisor, services, progress)
-        progress.phase("judging")
-        return run_dir, conclude(run_dir.path)
+    with interruptible(), Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
+        progress.phase("starting")
+        with open_services(planned.given, supervisor, [planned.experiment.broker.kind]) as services:
+            return run_dir, hold_sale(planned, run_dir, supervisor, services, progress, done)
 
 
 class Load(Protocol):
-    """The buyers of one sale, while they run."""
+    """The buyers of one sale."""
+
+    def begin(self) -> None:
+        """Let them come: the shop is ready."""
+
+    def end(self) -> None:
+        """Whoever is left goes home. Called once they were let come, whatever became of it."""
 
     def exit_code(self) -> int | None:
         """None while there are any."""
@@ -149,13 +154,19 @@ def hold_sale(
     supervisor: Supervisor,
     services: Services,
     progress: Progress,
+    done: Callable[[Path], None],
     loading: "Loading | None" = None,
-) -> None:
-    """Steps 3 to 8, on services that run; the processes of the shop are `supervisor`'s. `loading` brings the buyers."""
+) -> Verdict:
+    """Steps 3 to 10, on services that run; the processes of the shop are `supervisor`'s. `loading` brings the buyers."""
     samples = run_dir.path / "samples"
     with (samples / "run.jsonl").open("a") as phases:
         writer = SampleWriter(phases)
-        Sale(planned, run_dir, supervisor, progress, Latest(samples), writer, loading or headless).hold(services)
+        sale = Sale(planned, run_dir, supervisor, progress, Latest(samples), writer, loading or headless)
+        with sale.held(services):
+            progress.phase("judging")
+            verdict = conclude(run_dir.path)
+            done(run_dir.path)
+            return verdict
 
 
 @dataclass
@@ -171,8 +182,12 @@ class Sale:
     loading: "Loading"
     limits: Limits | None = None
 
-    def hold(self, services: Services) -> None:
-        """Hold it; nested contexts undo each step in reverse order."""
+    @contextmanager
+    def held(self, services: Services) -> Iterator[None]:
+        """Hold it. The block runs once everything is recorded, while the shop's processes end; leaving it waits for their end.
+
+        Nested contexts undo each step in reverse order.
+        """
         experiment, shop = self.plan.experiment, self.plan.shop
         with ExitStack() as stack:
             shop_stack = on_free_port(experiment, shop, services)
@@ -182,26 +197,27 @@ class Sale:
             ledger = Ledger(final, reader, queue, self.run_dir)
 
             self._begin("preparing")
+            load = self.loading(self, shop_stack.base_url)
             shop_stack.prepare(self.supervisor)
             ledger.read_seeded()
             processes = stack.enter_context(shop_stack.processes(self.supervisor))
-            stack.enter_context(self._sampling(services))
-            self.limits = stack.enter_context(open_limits(self.run_dir, experiment, shop, services.broker))
-            faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")
-
-            drain = Drain(reader, queue, final, experiment.drain.settle_s, experiment.stock)
-            drained, interruption = self._sell_and_drain(shop_stack.base_url, faults, drain)
-            self._begin("reading")
-            ledger.read_final()
-            self._write_sale(drained, ledger.near_misses())
+            with self._sampling(services), open_limits(self.run_dir, experiment, shop, services.broker) as self.limits:
+                faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")
+                drain = Drain(reader, queue, final, experiment.drain.settle_s, experiment.stock)
+                drained, interruption = self._sell_and_drain(load, faults, drain)
+                self._begin("reading")
+                ledger.read_final()
+                self._write_sale(drained, ledger.near_misses())
             if interruption:
                 raise interruption
+            processes.begin_stop()
+            yield
 
-    def _sell_and_drain(self, base_url: str, faults: Schedule, drain: Drain) -> tuple[Drained, RunInterrupted | None]:
+    def _sell_and_drain(self, load: Load, faults: Schedule, drain: Drain) -> tuple[Drained, RunInterrupted | None]:
         """Both, as far as nobody interrupts them; what there is then is still read. Faults are healed either way."""
         try:
             try:
-                self._sell(base_url, faults)
+                self._sell(load, faults)
             finally:
                 faults.finish()
             self._begin("draining")
@@ -209,11 +225,12 @@ class Sale:
         except RunInterrupted as interruption:
             return Drained(None), interruption
 
-    def _sell(self, base_url: str, faults: Schedule) -> None:
+    def _sell(self, load: Load, faults: Schedule) -> None:
         """Run Locust to its end. It ends by itself when every buyer has an answer, or at the deadline."""
         self._begin("gathering")
         experiment = self.plan.experiment
-        with self.loading(self, base_url) as load:
+        try:
+            load.begin()
             allowed_s = experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
             last_moment = time.monotonic() + self.plan.fleet.wait_s + allowed_s
             selling = False
@@ -226,6 +243,8 @@ class Sale:
                 faults.tick()
                 time.sleep(TICK_S)
             self._tick()
+        finally:
+            load.end()
         if self.latest.t0_ns is None:
             raise ServiceError(f"the load ended with {load.exit_code()} before any buyer came:\n{load.log_tail()}")
 
@@ -277,31 +296,52 @@ class Sale:
         write_parquet(self.run_dir.path / "sale.parquet", SALE, [[row[column] for column in SALE]])
 
 
-Loading = Callable[[Sale, str], AbstractContextManager[Load]]
+Loading = Callable[[Sale, str], Load]
 
 
-@contextmanager
-def headless(sale: Sale, base_url: str) -> Iterator[Load]:
-    """A Locust process of the sale's own, which ends by itself; it is stopped where it did not."""
-    load = sale.supervisor.start(load_command(sale.plan, sale.run_dir, base_url))
-    try:
-        yield load
-    finally:
-        sale.supervisor.stop(load)
+def headless(sale: Sale, base_url: str) -> Load:
+    """A Locust process of the sale's own, which ends by itself. It is started here, and waits to be told to begin."""
+    command = Command("generator", "locust", [sys.executable, "-m", "loadtest.load.launch"], told_later=True)
+    arguments = load_arguments(sale.plan, sale.run_dir, base_url)
+    return Locust(sale.supervisor, sale.supervisor.start(command), arguments)
 
 
-def load_command(planned: Plan, run_dir: RunDir, base_url: str) -> Command:
-    """Locust, headless, told everything else by the run directory."""
+@dataclass(frozen=True)
+class Locust:
+    """The buyers of a Locust process; see `Load`."""
+
+    supervisor: Supervisor
+    process: Process
+    arguments: list[str]
+
+    def begin(self) -> None:
+        """Tell Locust its arguments."""
+        self.process.tell(json.dumps(self.arguments))
+
+    def end(self) -> None:
+        """Stop it where it has not ended by itself."""
+        self.supervisor.stop(self.process)
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self.process.exit_code()
+
+    def log_tail(self) -> str:
+        """The last lines of its log."""
+        return self.process.log_tail()
+
+
+def load_arguments(planned: Plan, run_dir: RunDir, base_url: str) -> list[str]:
+    """Locust's arguments: headless, and told everything else by the run directory."""
     users = connections(planned.experiment, planned.offsets_ns)
     arrivals = planned.experiment.arrivals
     spawn_rate = arrivals.rate_per_s if arrivals.kind == "spawned" and arrivals.rate_per_s else users
-    argv = [
-        sys.executable, "-m", "locust", "-f", str(planned.scenario), "--headless", "-u", str(users), "-r", str(spawn_rate),
+    return [
+        "-f", str(planned.scenario), "--headless", "-u", str(users), "-r", str(spawn_rate),
         "--host", base_url, "--run-dir", str(run_dir.path), "--only-summary",
         "--csv", str(run_dir.path / "locust" / "stats"), "--html", str(run_dir.path / "locust" / "locust.html"),
         *planned.fleet.arguments(),
     ]  # fmt: skip
-    return Command("generator", "locust", argv)
 
 
 def sampler_command(run_dir: RunDir, services: Services) -> Command:

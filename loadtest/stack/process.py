@@ -24,7 +24,8 @@ class Command:
     """What to run, and how to end it.
 
     `role` groups processes in samples (``worker``); `name` is this one's own (``worker-1``) and names its log.
-    `user` is a user id to run under, where the harness is root and the program refuses to be.
+    `stdin` is what its standard input holds; with `told_later` that stays open for `Process.tell`. `user` is a user id to run under,
+    where the harness is root and the program refuses to be.
     """
 
     role: str
@@ -32,6 +33,7 @@ class Command:
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     stdin: str = ""
+    told_later: bool = False
     stop_signal: signal.Signals = signal.SIGTERM
     stop_s: float = 10
     user: int | None = None
@@ -45,6 +47,7 @@ class Process:
         self.log = log
         self._log_from = log_from  # what stands before is a predecessor's
         self._popen = popen
+        self._stop_by: float | None = None  # on the clock of `time.monotonic`, once the stop signal was sent
 
     @property
     def name(self) -> str:
@@ -59,6 +62,12 @@ class Process:
     def exit_code(self) -> int | None:
         """Its exit code, None while it runs; negative when a signal ended it."""
         return self._popen.poll()
+
+    def tell(self, line: str) -> None:
+        """Write a line to its standard input, and close that. Of a process that has ended, its exit code tells."""
+        assert self._popen.stdin is not None, f"{self.name}: was not started to be told later"
+        with contextlib.suppress(BrokenPipeError), self._popen.stdin as stdin:
+            stdin.write(f"{line}\n".encode())
 
     def wait(self, timeout_s: float) -> int:
         """Wait for its end, and give the exit code.
@@ -101,19 +110,28 @@ class Process:
     def _own_log(self) -> str:
         return self.log.read_bytes()[self._log_from :].decode(errors="replace")
 
-    def stop(self) -> None:
-        """End it and its children: the stop signal, `stop_s` of time, then kill."""
-        if self._popen.poll() is None:
+    def begin_stop(self) -> None:
+        """Send it the stop signal, once, and do not wait for its end; `stop` does."""
+        if self._stop_by is None and self._popen.poll() is None:
+            self._stop_by = time.monotonic() + self.command.stop_s
             with contextlib.suppress(ProcessLookupError):
                 self._popen.send_signal(self.command.stop_signal)
+
+    def stop(self) -> None:
+        """End it and its children: the stop signal, `stop_s` of time from then on, then kill."""
+        self.begin_stop()
+        if self._stop_by is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._popen.wait(self.command.stop_s)
+                self._popen.wait(max(0.0, self._stop_by - time.monotonic()))
         guard.signal_group(self.pid, signal.SIGKILL)
         self._popen.wait()
+        if self._popen.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._popen.stdin.close()
 
 
 class Supervisor:
-    """Owns every process of a run. Leaving the context stops them in reverse order; the guard does where we cannot.
+    """Owns every process of a run. Leaving the context stops them, the last started first; the guard does where we cannot.
 
     `log_dir` takes ``<name>.log`` of each. `journal`, when given, takes one JSON line for each start, for the probes.
     """
@@ -154,7 +172,7 @@ class Supervisor:
         """
         log = self.log_dir / f"{command.name}.log"
         log_from = log.stat().st_size if log.exists() else 0
-        with log.open("ab") as out, _standard_input(command.stdin) as stdin:
+        with log.open("ab") as out, _standard_input(command) as stdin:
             try:
                 popen = subprocess.Popen(
                     list(command.argv),
@@ -174,11 +192,14 @@ class Supervisor:
         self._note(process)
         return process
 
-    def stop(self, process: Process) -> None:
-        """Stop one process now."""
-        process.stop()
-        self._running.remove(process)
-        self._tell(f"forget {process.pid}")
+    def stop(self, *processes: Process) -> None:
+        """Stop these processes now. All have their stop signal before the first is waited for, so that they end side by side."""
+        for process in processes:
+            process.begin_stop()
+        for process in processes:
+            process.stop()
+            self._running.remove(process)
+            self._tell(f"forget {process.pid}")
 
     def run(self, command: Command, timeout_s: float) -> Process:
         """Run `command` to its end and give it back, whatever its exit code.
@@ -219,13 +240,13 @@ class Supervisor:
 
 
 @contextlib.contextmanager
-def _standard_input(text: str) -> Iterator[int | IO[bytes]]:
-    """A pipe end that gives `text` and ends; secrets go this way, because arguments can be read by any user."""
-    if not text:
-        yield subprocess.DEVNULL
+def _standard_input(command: Command) -> Iterator[int | IO[bytes]]:
+    """A pipe end that gives the command's text and ends; secrets go this way, because arguments can be read by any user."""
+    if not command.stdin:
+        yield subprocess.PIPE if command.told_later else subprocess.DEVNULL
         return
     read_end, write_end = os.pipe()
-    os.write(write_end, text.encode())
+    os.write(write_end, command.stdin.encode())
     os.close(write_end)
     try:
         yield read_end

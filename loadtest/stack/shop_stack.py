@@ -165,10 +165,15 @@ class ShopProcesses:
         for entry, process in self._running:
             process.wait_ready(partial(self.stack.ready, entry, process), entry.ready_s)
 
+    def begin_stop(self) -> None:
+        """Send every process its stop signal, and do not wait for their end."""
+        for _, process in reversed(self._running):
+            process.begin_stop()
+
     def stop(self) -> None:
-        """Stop them all, the last started first."""
-        while self._running:
-            self.supervisor.stop(self._running.pop()[1])
+        """Stop them all, side by side."""
+        self.supervisor.stop(*(process for _, process in reversed(self._running)))
+        self._running.clear()
 
 
 def on_free_port(experiment: Experiment, shop: Shop, services: Services = UNKNOWN_YET) -> ShopStack:

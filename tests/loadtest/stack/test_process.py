@@ -79,6 +79,61 @@ def test_leaving_stops_everything_with_children_last_started_first(tmp_path: Pat
     assert gone(grandchild(tmp_path / "family.log"))
 
 
+def test_those_that_are_stopped_together_end_side_by_side(tmp_path: Path) -> None:
+    def waiting_for(name: str, other: str) -> Command:
+        told, others = tmp_path / f"{name}.told", tmp_path / f"{other}.told"
+        return python(
+            f"import pathlib, signal, sys, time; told, other = pathlib.Path({str(told)!r}), pathlib.Path({str(others)!r})\n"
+            "def stop(*_):\n"
+            "    told.touch()\n"
+            "    while not other.exists(): time.sleep(0.01)\n"
+            "    sys.exit(7)\n"
+            "signal.signal(15, stop); print('up'); time.sleep(60)",
+            name,
+        )
+
+    with Supervisor(tmp_path) as supervisor:
+        both = [supervisor.start(waiting_for("a", "b")), supervisor.start(waiting_for("b", "a"))]
+        for process in both:
+            process.wait_ready(lambda process=process: process.log_contains("up"), 10)  # type: ignore[misc]
+        supervisor.stop(*both)
+        assert supervisor.running() == []
+    assert [process.exit_code() for process in both] == [7, 7], "one was waited for before the other was told"
+
+
+def test_one_that_was_told_to_stop_has_its_time_from_then_on(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        command = python(
+            "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)", stop_s=0.3
+        )
+        stubborn = supervisor.start(command)
+        stubborn.wait_ready(lambda: stubborn.log_contains("up"), 10)
+        stubborn.begin_stop()
+        assert stubborn.exit_code() is None
+        stubborn.begin_stop()  # a second time gives no more time
+        supervisor.stop(stubborn)
+    assert stubborn.exit_code() == -signal.SIGKILL
+
+
+def test_a_line_told_later_is_its_standard_input(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        listener = supervisor.start(
+            Command(
+                "role", "x", [sys.executable, "-c", "import sys; print('heard', sys.stdin.read())"], told_later=True
+            )
+        )
+        listener.tell("a b")
+        assert listener.wait(10) == 0
+    assert (tmp_path / "x.log").read_text().split() == ["heard", "a", "b"]
+
+
+def test_one_that_ended_before_it_was_told_is_no_error(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        gone = supervisor.start(Command("role", "x", [sys.executable, "-c", ""], told_later=True))
+        assert gone.wait(10) == 0
+        gone.tell("anything")
+
+
 def test_one_that_ignores_its_stop_signal_is_killed(tmp_path: Path) -> None:
     with Supervisor(tmp_path) as supervisor:
         stubborn = supervisor.start(
