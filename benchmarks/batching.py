@@ -24,7 +24,7 @@ from limiter import Case, await_ready, fill, measure, say, worker
 
 from loadtest.stack import Services
 from loadtest.stack.embedded import embedded
-from target import database
+from target.stores import database
 from target.__main__ import prepare
 from target.config import Config
 

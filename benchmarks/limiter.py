@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from loadtest.stack import Services
 from loadtest.stack.embedded import embedded
-from target import database
+from target.stores import database
 from target.__main__ import prepare
 from target.config import Config, LimiterKind
 from target.queue.celery import PLACE_ORDER, create_celery
