@@ -24,9 +24,9 @@ from limiter import Case, await_ready, fill, measure, say, worker
 
 from loadtest.stack import Services
 from loadtest.stack.embedded import embedded
-from target.stores import database
 from target.__main__ import prepare
 from target.config import Config
+from target.stores import database
 
 COST_ORDERS = 8_000
 RATE_PER_S = 1000.0

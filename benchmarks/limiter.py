@@ -21,10 +21,10 @@ import sqlalchemy as sa
 
 from loadtest.stack import Services
 from loadtest.stack.embedded import embedded
-from target.stores import database
 from target.__main__ import prepare
 from target.config import Config, LimiterKind
 from target.queue.celery import PLACE_ORDER, create_celery
+from target.stores import database
 
 LOW, HIGH = 0.95, 1.02
 SECONDS = 4.0

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtest.campaign.meanwhile import Meanwhile
 from loadtest.judge.verdict import Verdict
 from loadtest.record.run_dir import make_parts
 from loadtest.sale.progress import Progress, Silent
-from loadtest.sale.run import Loading, Plan, hold_sale, write_request
+from loadtest.sale.run import Loading, Plan, headless, hold_sale, write_request
 from loadtest.stack import Services
 from loadtest.stack.external import EMBEDDED, Given, Kind, open_services, with_broker
 from loadtest.stack.process import Supervisor
@@ -30,12 +31,15 @@ class WarmStack:
         path: Path,
         done: Callable[[Path], None] = lambda _: None,
         progress: Progress | None = None,
-        loading: Loading | None = None,
+        loading: Loading = headless,
     ) -> Verdict:
         """Hold one sale into the run directory `path`, judge it, and hand the directory to `done`.
 
-        What an earlier, unfinished attempt left there is removed. `loading` brings the buyers, where not a Locust of their own.
+        What an earlier, unfinished attempt left there is removed. `loading` brings the buyers. A `done` that works meanwhile has
+        ended its work for the sale before when they come.
         """
+        if isinstance(done, Meanwhile):
+            loading = done.before(loading)
         progress = progress or Silent()
         shutil.rmtree(path, ignore_errors=True)
         run_dir = make_parts(path)

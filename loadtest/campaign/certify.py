@@ -17,6 +17,7 @@ from rich.console import Console
 from loadtest.campaign.cells import WarmStack, warm_stack
 from loadtest.campaign.forgeries import FORGERIES, Forgery
 from loadtest.campaign.matrix import failed_checks
+from loadtest.campaign.meanwhile import meanwhile
 from loadtest.errors import HarnessError, UsageError
 from loadtest.experiment.files import lay_over
 from loadtest.experiment.names import nearest
@@ -142,8 +143,9 @@ def certify(
     _check_names(only)
     plan(base, given)
     directory = create_directory(out, "certify", base.seed)
-    certification = Certification(base, shop, given, directory, report, frozenset(only))
-    with interruptible(), warm_stack(given, directory, command, [base.broker.kind]) as stack:
+    kinds = [base.broker.kind]
+    with interruptible(), warm_stack(given, directory, command, kinds) as stack, meanwhile(report) as done:
+        certification = Certification(base, shop, given, directory, done, frozenset(only))
         exhibits = certification.run(stack, lambda exhibit: _show(console, exhibit))
     untried = [name for name in _untried(exhibits) if not only or name in only]
     good = all(exhibit.caught for exhibit in exhibits) and not untried

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from loadtest import SCHEMA_VERSION
 from loadtest.campaign.cells import WarmStack, warm_stack
+from loadtest.campaign.meanwhile import meanwhile
 from loadtest.errors import HarnessError, UsageError
 from loadtest.experiment.files import lay_over, load_experiment
 from loadtest.experiment.schema import Expectation, Experiment
@@ -85,10 +86,10 @@ def run_matrix(
     results: list[Result] = []
     began, fresh = time.monotonic(), 0
     kinds = {cell.planned.experiment.broker.kind for cell in cells if cell.planned}
-    with interruptible(), warm_stack(given, directory, command, kinds) as stack:
+    with interruptible(), warm_stack(given, directory, command, kinds) as stack, meanwhile(report) as done:
         for n, cell in enumerate(cells, start=1):
             finished = cell.skipped is not None or (cell.path / "verdict.json").is_file()
-            results.append(_run_cell(cell, stack, directory, report))
+            results.append(_run_cell(cell, stack, directory, done))
             fresh += not finished
             _write(experiment, repeat, results, directory)
             left = [c for c in cells[n:] if not c.skipped and not (c.path / "verdict.json").is_file()]
@@ -147,7 +148,7 @@ def failed_checks(verdict: Verdict) -> tuple[str, ...]:
     return tuple(check.name for check in verdict.checks if check.verdict == "INVALID")
 
 
-def _run_cell(cell: Cell, stack: WarmStack, directory: Path, report: Callable[[Path], None]) -> Result:
+def _run_cell(cell: Cell, stack: WarmStack, directory: Path, done: Callable[[Path], None]) -> Result:
     where = str(cell.path.relative_to(directory))
     if cell.planned is None:
         return Result(cell.axes, cell.repeat, None, cell.expected, skipped=cell.skipped)
@@ -155,7 +156,7 @@ def _run_cell(cell: Cell, stack: WarmStack, directory: Path, report: Callable[[P
         if (cell.path / "verdict.json").is_file():
             verdict = read_verdict(cell.path)
         else:
-            verdict = stack.run(cell.planned, cell.path, report)
+            verdict = stack.run(cell.planned, cell.path, done)
     except HarnessError as error:
         return Result(cell.axes, cell.repeat, where, cell.expected, met=False, error=str(error))
     return Result(
