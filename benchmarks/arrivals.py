@@ -45,9 +45,11 @@ def fired(url: str, rate_per_s: int, seconds: int) -> tuple[int, list[float]]:
     with tempfile.TemporaryDirectory() as parent:
         run_dir = sides.run_dir(parent)
         arrivals = f'[arrivals]\nkind = "poisson"\nrate_per_s = {rate_per_s}\nfor_s = {seconds}\n'
-        (run_dir / "experiment.toml").write_text(f"{arrivals}[drain]\ndeadline_s = {seconds + 5}\n")
-        manifest = (run_dir / "shop.toml").read_text().replace('202 = "won"', '202 = "sold_out"')
-        (run_dir / "shop.toml").write_text(manifest)  # nobody follows an order: only the sends are measured
+        (run_dir / "experiment.toml").write_text(f"{arrivals}[drain]\ndeadline_s = {seconds + 5}\n", encoding="utf-8")
+        manifest = (run_dir / "shop.toml").read_text(encoding="utf-8").replace('202 = "won"', '202 = "sold_out"')
+        (run_dir / "shop.toml").write_text(
+            manifest, encoding="utf-8"
+        )  # nobody follows an order: only the sends are measured
         command = ["taskset", "-c", sides.GENERATOR_CORE, sys.executable, "-m", "locust"]
         command += ["-f", "scenarios/soak.py", "--headless", "-u", str(CONNECTIONS), "-r", str(CONNECTIONS)]
         command += ["--host", url, "--run-dir", str(run_dir), "--only-summary"]

@@ -77,20 +77,20 @@ def herd(url: str, buyers: int) -> Seen:
     """One rush of `buyers`, looked at while they wait."""
     with tempfile.TemporaryDirectory() as parent:
         run_dir = sides.run_dir(parent)
-        (run_dir / "experiment.toml").write_text(f"buyers = {buyers}\n[drain]\ndeadline_s = 3\n")
+        (run_dir / "experiment.toml").write_text(f"buyers = {buyers}\n[drain]\ndeadline_s = 3\n", encoding="utf-8")
         command = ["taskset", "-c", sides.GENERATOR_CORE, sys.executable, "-m", "locust"]
         command += ["-f", "scenarios/rush.py", "--headless", "-u", str(buyers), "-r", str(buyers)]
         command += ["--host", url, "--run-dir", str(run_dir), "--only-summary"]
         idle = kernel_bytes()
         with subprocess.Popen(command, cwd=sides.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             gate = run_dir / "samples/gate.jsonl"
-            while not (gate.exists() and gate.read_text()):  # T0 is set: everybody waits for it
+            while not (gate.exists() and gate.read_text(encoding="utf-8")):  # T0 is set: everybody waits for it
                 if process.poll() is not None:
                     raise SystemExit(f"the generator ended with {process.returncode} before T0")
                 time.sleep(0.01)
             looked_at = psutil.Process(process.pid)
             rss, files, kernel = looked_at.memory_info().rss, looked_at.num_fds(), kernel_bytes() - idle
-            late = time.time_ns() > (t0_ns := json.loads(gate.read_text())["t"])
+            late = time.time_ns() > (t0_ns := json.loads(gate.read_text(encoding="utf-8"))["t"])
         if late:
             raise SystemExit("T0 was over before the generator was looked at: too busy a machine; try again")
         sent, cpu_s = (since(run_dir, metric, t0_ns) for metric in ("sent", "g0.cpu_s"))
@@ -101,13 +101,15 @@ def herd(url: str, buyers: int) -> Seen:
 
 def kernel_bytes() -> int:
     """What the kernel holds and cannot give back: sockets among the rest."""
-    lines = Path("/proc/meminfo").read_text().splitlines()
+    lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
     return int(next(line for line in lines if line.startswith("SUnreclaim:")).split()[1]) * 1024
 
 
 def since(run_dir: Path, metric: str, t0_ns: int) -> float:
     """By how much a counter of the generator grew after T0."""
-    lines = [json.loads(line) for line in (run_dir / "samples/generator-g0.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (run_dir / "samples/generator-g0.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     values = [(line["t"], line["v"]) for line in lines if line["m"] == metric]
     return float(values[-1][1] - max(value for t, value in values if t <= t0_ns))
 

@@ -109,10 +109,10 @@ def measure(side: str, directory: Path, protocol: str = ONE_WRITE) -> float:
     if side == "claim":
         claims.seed(claims.connect(config()), Keys.of("sale"), [config().number(unit) for unit in range(1, STOCK + 1)])
     script = directory / "buyers.lua"
-    script.write_text(BUYERS)
+    script.write_text(BUYERS, encoding="utf-8")
     with served(side, protocol) as url:
         command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(script), url]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8").stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
     if rate is None or "Non-2xx" in said or "Socket errors" in said:
         raise SystemExit(f"claim_path: {side}: expected every answer to be 2xx, wrk said:\n{said}")

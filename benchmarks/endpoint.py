@@ -44,7 +44,7 @@ async def serve() -> None:
 def endpoint(core: int = 0) -> Iterator[str]:
     """The endpoint's base URL, served from a process pinned to `core` while the block runs."""
     command = ["taskset", "-c", str(core), sys.executable, __file__]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
         assert process.stdout is not None
         try:
             yield f"http://127.0.0.1:{int(process.stdout.readline())}"

@@ -32,13 +32,13 @@ def spread_ms(url: str) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as parent:
         run_dir = sides.run_dir(parent)
         settings = f"buyers = {BUYERS}\n[drain]\ndeadline_s = 5\n"
-        (run_dir / "experiment.toml").write_text(settings)
+        (run_dir / "experiment.toml").write_text(settings, encoding="utf-8")
         command = ["taskset", "-c", sides.GENERATOR_CORE, sys.executable, "-m", "locust"]
         command += ["-f", "scenarios/rush.py", "--headless", "-u", str(BUYERS), "-r", str(BUYERS)]
         command += ["--host", url, "--run-dir", str(run_dir), "--only-summary"]
         subprocess.run(command, cwd=sides.ROOT, check=True, capture_output=True, timeout=120)
         sends = sorted(order["t"] for order in sides.buys(run_dir / "history/g0.jsonl"))
-        t0_ns = json.loads((run_dir / "samples/gate.jsonl").read_text())["t"]
+        t0_ns = json.loads((run_dir / "samples/gate.jsonl").read_text(encoding="utf-8"))["t"]
     if len(sends) != BUYERS:
         raise SystemExit(f"{len(sends)} buyers sent, expected {BUYERS}")
     return (sends[-1] - sends[0]) / 1e6, (sends[-1] - t0_ns) / 1e6

@@ -126,9 +126,9 @@ def worker(case: Case, config: Config, log: Path) -> Iterator["subprocess.Popen[
 def await_ready(log: Path, process: "subprocess.Popen[bytes]") -> None:
     """Returns once the worker consumes."""
     deadline = time.monotonic() + 30
-    while "worker ready" not in log.read_text():
+    while "worker ready" not in log.read_text(encoding="utf-8"):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit(f"limiter: a worker did not come up:\n{log.read_text()[-2000:]}")
+            raise SystemExit(f"limiter: a worker did not come up:\n{log.read_text(encoding='utf-8')[-2000:]}")
         time.sleep(0.05)
 
 

@@ -52,20 +52,20 @@ def _tight(user: str, url: str, run_dir: Path | None, settings: dict[str, str], 
 def run_dir(parent: str) -> Path:
     """A run directory for the built-in shop with default settings."""
     path = Path(tempfile.mkdtemp(dir=parent))
-    (path / "experiment.toml").write_text(f"buyers = {CONNECTIONS}\n")
+    (path / "experiment.toml").write_text(f"buyers = {CONNECTIONS}\n", encoding="utf-8")
     shutil.copy(ROOT / "target/shop.toml", path / "shop.toml")
     return path
 
 
 def buys(shard: Path) -> list[dict[str, int]]:
     """The orders in a shard that ended."""
-    lines = [json.loads(line) for line in shard.read_text().splitlines()]
+    lines = [json.loads(line) for line in shard.read_text(encoding="utf-8").splitlines()]
     return [line for line in lines if line["k"] == "buy" and "a" in line]
 
 
 def wrk(url: str) -> float | None:
     """Requests a CPU second of wrk, None where it is not installed."""
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+    with tempfile.NamedTemporaryFile("w", suffix=".lua", encoding="utf-8") as script:
         headers = 'wrk.headers["Content-Type"] = "application/json"'
         script.write(f"wrk.method = \"POST\"\nwrk.body = '{BODY}'\n{headers}\n")
         script.flush()
@@ -95,6 +95,13 @@ def _children_cpu_s() -> float:
 def _run(command: list[str], environment: dict[str, str]) -> str:
     pinned = ["taskset", "-c", GENERATOR_CORE, *command]
     done = subprocess.run(
-        pinned, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=120
+        pinned,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        encoding="utf-8",
     )
     return done.stdout + done.stderr

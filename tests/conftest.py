@@ -65,7 +65,9 @@ def management(rabbitmq: str) -> str:
 
 def rabbitmqctl(*arguments: str) -> None:
     """Run it, and say what it said when it fails."""
-    done = subprocess.run(["rabbitmqctl", "-q", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["rabbitmqctl", "-q", *arguments], capture_output=True, text=True, check=False, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -37,7 +37,9 @@ class Stalls:
     def all(self) -> list[tuple[float, float]]:
         """The stalls of all cores as (start, end), ascending."""
         time.sleep(4 * BEAT_S)  # so that a stall that ends just now is included
-        lines = [line.split() for path in self._seen.iterdir() for line in path.read_text().splitlines()]
+        lines = [
+            line.split() for path in self._seen.iterdir() for line in path.read_text(encoding="utf-8").splitlines()
+        ]
         return sorted((float(began), float(ended)) for began, ended in lines)
 
     def within(self, start: float, end: float) -> float:

@@ -19,11 +19,11 @@ def run_cells(out: Path, rabbitmq: str, *told: str) -> dict[str, dict[str, Any]]
     options = [part for key in (*SMALL, *told) for part in ("--set", key)]
     done = subprocess.run(
         [sys.executable, "-m", "loadtest", "run", "brokers", "--no-report", *options, "--broker", rabbitmq, "--out", str(out)],
-        capture_output=True, text=True, timeout=180, check=False, cwd=out,
+        capture_output=True, text=True, timeout=180, check=False, cwd=out, encoding="utf-8",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     found = sorted((out / "latest").resolve().glob("cells/*/verdict.json"))
-    return {path.parent.name.partition("-")[2]: json.loads(path.read_text()) for path in found}
+    return {path.parent.name.partition("-")[2]: json.loads(path.read_text(encoding="utf-8")) for path in found}
 
 
 def in_sale(verdict: dict[str, Any], column: str) -> Any:

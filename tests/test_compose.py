@@ -32,13 +32,13 @@ OURS = ("prepare", "api", "worker", "locust-master", "locust-worker")
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
+    loaded: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
     return loaded
 
 
 def test_it_is_valid_after_the_compose_schema() -> None:
     check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
-    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    done = subprocess.run(check, capture_output=True, text=True, check=False, encoding="utf-8")
     assert done.returncode == 0, done.stdout
 
 
@@ -59,7 +59,7 @@ def test_what_may_be_scaled_has_no_name_and_no_port_of_its_own(compose: dict[str
 
 
 def test_the_shop_is_told_what_the_manifest_tells_it(compose: dict[str, Any]) -> None:
-    manifest = tomllib.loads((ROOT / "target" / "shop.toml").read_text())
+    manifest = tomllib.loads((ROOT / "target" / "shop.toml").read_text(encoding="utf-8"))
     assert set(compose["services"]["api"]["environment"]) == set(manifest["env"])
 
 
@@ -120,7 +120,7 @@ class Plain:
         return subprocess.run(self._argv(command), cwd=ROOT, env=env, capture_output=True, check=False).returncode == 0
 
     def log(self, name: str) -> str:
-        return (self._logs / f"{name}.log").read_text(errors="replace")
+        return (self._logs / f"{name}.log").read_text(errors="replace", encoding="utf-8")
 
     def _argv(self, command: list[str]) -> list[str]:
         return [sys.executable if part == "python" else self._here(part) for part in command]

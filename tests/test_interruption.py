@@ -25,7 +25,7 @@ SMALL = (
 def running(out: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     popen = subprocess.Popen(
         [sys.executable, "-u", "-m", "loadtest", "run", *arguments, "--out", str(out)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=out, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=out, start_new_session=True, encoding="utf-8",
     )  # fmt: skip
     try:
         yield popen

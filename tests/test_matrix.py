@@ -27,17 +27,17 @@ verdict = "invalid:oversell"
 def loadtest(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "loadtest", *arguments],
-        cwd=cwd, capture_output=True, text=True, timeout=180, check=False,
+        cwd=cwd, capture_output=True, text=True, timeout=180, check=False, encoding="utf-8",
     )  # fmt: skip
 
 
 def test_a_matrix_runs_every_cell_and_resumes_what_is_missing(tmp_path: Path) -> None:
-    (tmp_path / "small.toml").write_text(SMALL)
+    (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
     done = loadtest("run", "small.toml", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 of 2 runs as expected" in done.stdout
     directory = (tmp_path / "runs" / "latest").resolve()
-    cells = json.loads((directory / "matrix.json").read_text())["cells"]
+    cells = json.loads((directory / "matrix.json").read_text(encoding="utf-8"))["cells"]
     assert [(cell["verdict"], cell["met"]) for cell in cells] == [
         ("VALID", True), (None, None), ("INVALID", True), (None, None),
     ]  # fmt: skip

@@ -80,9 +80,9 @@ tokens = {{ sql = "SELECT 't' || n AS number FROM generate_series((SELECT count(
 def shop(services: Services, tmp_path: Path) -> Iterator[Path]:
     """The manifest of a ticket shop that runs."""
     port = free_port()
-    (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP).replace("STOCK", "20"))
+    (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP).replace("STOCK", "20"), encoding="utf-8")
     manifest = tmp_path / "shop.toml"
-    manifest.write_text(MANIFEST.format(port=port))
+    manifest.write_text(MANIFEST.format(port=port), encoding="utf-8")
     with psycopg2.connect(services.postgres) as connection, connection.cursor() as cursor:
         cursor.execute(
             "DROP TABLE IF EXISTS tickets; CREATE TABLE tickets (id text, buyer text, created_at timestamptz DEFAULT clock_timestamp())"
@@ -101,9 +101,13 @@ def sell(manifest: Path, services: Services, *more: str) -> tuple[int, dict[str,
         "--set", "dispatch=inline", "--out", str(manifest.parent / "runs"),
         "--postgres", services.postgres, "--redis", services.redis, "--broker", services.broker, *more,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8")
     verdict = manifest.parent / "runs" / "latest" / "verdict.json"
-    return done.returncode, json.loads(verdict.read_text()) if verdict.exists() else {}, done.stdout + done.stderr
+    return (
+        done.returncode,
+        json.loads(verdict.read_text(encoding="utf-8")) if verdict.exists() else {},
+        done.stdout + done.stderr,
+    )
 
 
 def test_a_shop_described_by_its_manifest_alone_is_judged(shop: Path, services: Services) -> None:

@@ -28,14 +28,14 @@ def run(out: Path, *arguments: str) -> tuple[int, str, Path]:
     """Exit code, what was printed, and the run directory. No report is drawn where `arguments` do not ask for one."""
     done = subprocess.run(
         [*FEW_FILES, sys.executable, "-m", "loadtest", "run", "--no-report", *arguments, "--out", str(out)],
-        capture_output=True, text=True, timeout=180, check=False, cwd=out,
+        capture_output=True, text=True, timeout=180, check=False, cwd=out, encoding="utf-8",
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr, (out / "latest").resolve()
 
 
 def verify(run_dir: Path) -> tuple[int, dict[str, Any]]:
     done = CliRunner().invoke(main, ["verify", "--no-report", str(run_dir)])
-    return done.exit_code, json.loads((run_dir / "verdict.json").read_text())
+    return done.exit_code, json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def sold(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, Path]:
 @pytest.mark.alone
 def test_a_small_rush_is_valid(sold: tuple[int, str, Path]) -> None:
     code, text, run_dir = sold
-    verdict = json.loads((run_dir / "verdict.json").read_text())
+    verdict = json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))
     assert code == 0, text
     assert "VALID" in text
     assert verdict["verdict"] == "VALID"
@@ -98,7 +98,7 @@ def test_no_password_is_in_the_run_directory(sold: tuple[int, str, Path]) -> Non
 @pytest.mark.alone
 def test_verifying_again_gives_the_same_verdict(sold: tuple[int, str, Path]) -> None:
     _, _, run_dir = sold
-    before = json.loads((run_dir / "verdict.json").read_text())
+    before = json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))
     assert verify(run_dir) == (0, before)
 
 
@@ -117,7 +117,7 @@ def test_a_final_read_taken_away_is_unknown_with_its_remedy(sold: tuple[int, str
 
 def test_the_naive_shop_oversells_and_is_caught(tmp_path: Path) -> None:
     code, text, run_dir = run(tmp_path, *SMALL, *UNLIMITED, "--set", "scheme=naive", "--set", "dispatch=inline")
-    verdict = json.loads((run_dir / "verdict.json").read_text())
+    verdict = json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))
     assert (code, verdict["verdict"]) == (1, "INVALID"), text
     oversell = next(check for check in verdict["checks"] if check["name"] == "oversell")
     assert oversell["verdict"] == "INVALID"
@@ -128,14 +128,17 @@ def test_the_naive_shop_oversells_and_is_caught(tmp_path: Path) -> None:
 def test_too_few_buyers_prove_nothing(tmp_path: Path) -> None:
     code, text, run_dir = run(tmp_path, *SMALL, *UNLIMITED, "--set", "buyers=100")
     assert code == 3, text
-    doubts = json.loads((run_dir / "verdict.json").read_text())["doubts"]
+    doubts = json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))["doubts"]
     assert any("buyers" in doubt["remedy"] for doubt in doubts)
 
 
 def test_a_breached_threshold_is_exit_4(tmp_path: Path) -> None:
     code, text, run_dir = run(tmp_path, *SMALL, *UNLIMITED, "--set", 'thresholds=["drain_s < 0.001", "oversold <= 0"]')
     assert code == 4, text
-    assert [t["passed"] for t in json.loads((run_dir / "verdict.json").read_text())["thresholds"]] == [False, True]
+    assert [t["passed"] for t in json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))["thresholds"]] == [
+        False,
+        True,
+    ]
 
 
 def test_two_runs_at_once_do_not_meet(tmp_path: Path) -> None:

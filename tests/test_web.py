@@ -98,7 +98,7 @@ def web(out: Path, *arguments: str) -> Iterator[Web]:
     path = arguments[arguments.index("--web-base-path") + 1] if "--web-base-path" in arguments else ""
     popen = subprocess.Popen(
         [sys.executable, "-u", "-m", "loadtest", "run", "--web", "--web-port", str(port), *SMALL, "--out", str(out), *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=out, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=out, start_new_session=True, encoding="utf-8",
     )  # fmt: skip
     try:
         running = Web(popen, out, port, path)
@@ -150,10 +150,10 @@ def test_a_sale_from_the_page_ends_in_a_verdict_and_its_report(shop: Web, page: 
     until(page, "document.querySelector('#units svg').textContent.includes('60 rows')")
     assert page.evaluate("document.documentElement.scrollWidth") == 400
     run_dir = Path(shop.state()["held"][-1]["run_dir"])
-    change = json.loads((run_dir / "limits.jsonl").read_text())
+    change = json.loads((run_dir / "limits.jsonl").read_text(encoding="utf-8"))
     assert (change["rate_per_s"], change["together_per_s"], change["answered"]) == (45, 45, 1)
-    assert json.loads((run_dir / "verdict.json").read_text())["verdict"] == "VALID"
-    assert (run_dir / "locust" / "stats_stats.csv").read_text().count("\n") == 5
+    assert json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))["verdict"] == "VALID"
+    assert (run_dir / "locust" / "stats_stats.csv").read_text(encoding="utf-8").count("\n") == 5
     assert (shop.out / "latest").resolve() == run_dir
     page.click("#sentence a")
     page.wait_for_url("**/runs/1/report.html")

@@ -82,7 +82,7 @@ def run_matrix(
     if all(cell.skipped for cell in cells):
         raise UsageError(f"matrix: no combination makes sense; the first: {cells[0].skipped}")
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "experiment.toml").write_text(experiment.to_toml())
+    (directory / "experiment.toml").write_text(experiment.to_toml(), encoding="utf-8")
     results: list[Result] = []
     began, fresh = time.monotonic(), 0
     kinds = {cell.planned.experiment.broker.kind for cell in cells if cell.planned}

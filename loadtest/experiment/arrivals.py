@@ -87,7 +87,7 @@ def write_plan(path: Path, offsets: Sequence[int], crowd: Crowd) -> None:
     lines = (
         f"{offset // NS}.{offset % NS:09d},{crowd.persona(ordinal).clicks}\n" for ordinal, offset in enumerate(offsets)
     )
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         file.write(f"{HEADER},clicks\n")
         file.writelines(lines)
 
@@ -99,7 +99,7 @@ def read_times(path: Path) -> list[int]:
         UsageError: the file cannot be read, or a time is not a number, negative, or before the one above it.
     """
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as CSV: {getattr(error, 'strerror', None) or error}") from None
     times: list[int] = []

@@ -29,7 +29,7 @@ def rule(sentence: str) -> PydanticCustomError:
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file. Raises UsageError, with the file and the place, if it cannot be read or is not TOML."""
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
     except OSError as error:

@@ -83,7 +83,7 @@ class Schedule:
                 course.step(0)
             time.sleep(0.05)
         if courses:
-            self.log.write_text("".join(json.dumps(_line(course)) + "\n" for course in courses))
+            self.log.write_text("".join(json.dumps(_line(course)) + "\n" for course in courses), encoding="utf-8")
 
 
 def check_faults(plans: Sequence[FaultPlan], shop: Shop) -> None:

@@ -170,7 +170,7 @@ def _experiment(run_dir: Path) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Name, thresholds and mutants, from the ``experiment.toml`` that was written before the run started."""
     path = run_dir / "experiment.toml"
     try:
-        data = tomllib.loads(path.read_text())
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return run_dir.resolve().parent.name, (), ()
     except ValueError as error:

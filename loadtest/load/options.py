@@ -78,4 +78,4 @@ def read_setup(options: Any, host: str | None) -> Setup:
     path = run_dir / "shop.toml" if run_dir else find_file(options.shop)
     shop = parse(Shop, read_toml(path), str(path))
     where = endpoint(host, Path(options.shop_ca) if options.shop_ca else None, options.shop_insecure)
-    return Setup(experiment, shop, options.sale or shop.sale, where, run_dir, path.read_text())
+    return Setup(experiment, shop, options.sale or shop.sale, where, run_dir, path.read_text(encoding="utf-8"))

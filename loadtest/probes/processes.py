@@ -72,7 +72,7 @@ class ProcessesProbe:
     def _learn_roles(self) -> None:
         if not self._journal.exists():
             return
-        with self._journal.open() as journal:
+        with self._journal.open(encoding="utf-8") as journal:
             journal.seek(self._read_to)
             while (line := journal.readline()).endswith("\n"):
                 entry = json.loads(line)

@@ -78,7 +78,7 @@ def sample(run_dir: RunDir, services: Services, stop: threading.Event) -> None:
     shop = parse(Shop, read_toml(run_dir.path / "shop.toml"), "shop.toml")
     final = shop.final_for(experiment.scheme)
     subject = Subject(services, shop.sale, experiment.stock, final, shop.queue, run_dir.processes)
-    with (run_dir.path / "samples" / "sampler.jsonl").open("a") as file:
+    with (run_dir.path / "samples" / "sampler.jsonl").open("a", encoding="utf-8") as file:
         writer = SampleWriter(file)
         interval_s = 1 / experiment.sampler.hz
         beats = [

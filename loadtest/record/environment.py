@@ -50,7 +50,7 @@ def git_sha() -> str | None:
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
-            cwd=ROOT, capture_output=True, text=True, check=True,
+            cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8",
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
         return None

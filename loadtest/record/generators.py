@@ -48,7 +48,7 @@ def write_generators(run_dir: Path, generators: Iterable[Generator]) -> None:
     lines = ",\n".join(json.dumps(asdict(generator)) for generator in generators)
     # Not run_dir.write_text: that module imports DuckDB, which no generator needs.
     part = run_dir / f".{FILE}"
-    part.write_text(f"[\n{lines}\n]\n")
+    part.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     part.replace(run_dir / FILE)
 
 
@@ -60,7 +60,7 @@ def read_generators(run_dir: Path) -> list[Generator]:
     """
     path = run_dir / FILE
     try:
-        return [Generator(**each) for each in json.loads(path.read_text())]
+        return [Generator(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError) as error:

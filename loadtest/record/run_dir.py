@@ -90,7 +90,7 @@ def existing(path: Path) -> RunDir:
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing: a reader never sees half of it."""
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as part:
+    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False, encoding="utf-8") as part:
         part.write(text)
     Path(part.name).chmod(0o644)
     Path(part.name).replace(path)
@@ -98,7 +98,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_parquet(path: Path, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
     """Write `rows` as a Parquet file whose `columns` map names to DuckDB types. The file appears whole or not at all."""
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.stem}-", suffix=".jsonl") as lines:
+    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.stem}-", suffix=".jsonl", encoding="utf-8") as lines:
         names = list(columns)
         for row in rows:
             lines.write(json.dumps(dict(zip(names, row, strict=True))) + "\n")

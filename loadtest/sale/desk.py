@@ -141,7 +141,7 @@ class Desk:
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = json.loads((self.directory / f"{name}.json").read_text())
+            found: dict[str, Any] = json.loads((self.directory / f"{name}.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         return found

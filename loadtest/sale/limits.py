@@ -51,7 +51,7 @@ class Limits:
         """If a new limit was asked for, tell the workers and record it. Text that is not a number is logged and ignored."""
         asked = asking(self.run_dir.path)
         try:
-            text = asked.read_text()
+            text = asked.read_text(encoding="utf-8")
         except FileNotFoundError:
             return
         asked.unlink(missing_ok=True)
@@ -86,7 +86,7 @@ class Limits:
         return sum("ok" in answer for reply in replies or () for answer in reply.values())
 
     def _record(self, change: Change) -> None:
-        with recorded(self.run_dir.path).open("a") as lines:
+        with recorded(self.run_dir.path).open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(asdict(change)) + "\n")
 
 
@@ -130,7 +130,7 @@ def changes(run: Path) -> list[Change]:
     """Every change recorded so far in the run directory `run`."""
     if not recorded(run).is_file():
         return []
-    return [Change(**json.loads(line)) for line in recorded(run).read_text().splitlines()]
+    return [Change(**json.loads(line)) for line in recorded(run).read_text(encoding="utf-8").splitlines()]
 
 
 def asking(run: Path) -> Path:

@@ -159,7 +159,7 @@ def hold_sale(
 ) -> Verdict:
     """Steps 3 to 10, on services that run; the processes of the shop are `supervisor`'s. `loading` brings the buyers."""
     samples = run_dir.path / "samples"
-    with (samples / "run.jsonl").open("a") as phases:
+    with (samples / "run.jsonl").open("a", encoding="utf-8") as phases:
         writer = SampleWriter(phases)
         sale = Sale(planned, run_dir, supervisor, progress, Latest(samples), writer, loading or headless)
         with sale.held(services):
@@ -352,7 +352,7 @@ def sampler_command(run_dir: RunDir, services: Services) -> Command:
 
 def write_request(run_dir: RunDir, planned: Plan, command: list[str]) -> None:
     """What was asked for, and where: the part of a run directory that is there before anything starts."""
-    (run_dir.path / "experiment.toml").write_text(planned.experiment.to_toml())
+    (run_dir.path / "experiment.toml").write_text(planned.experiment.to_toml(), encoding="utf-8")
     shutil.copyfile(planned.shop_file, run_dir.path / "shop.toml")
     write_text(run_dir.path / "environment.json", describe(command, planned.given))
     write_plan(run_dir.path / PLAN, planned.offsets_ns, planned.crowd)

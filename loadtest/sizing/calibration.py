@@ -151,7 +151,7 @@ def merge(calibrations: Sequence[Calibration]) -> Calibration:
 
 def shipped() -> Calibration:
     """The calibration that comes with the package: what ``benchmarks/plan.py --ship`` measured last."""
-    data = json.loads(SHIPPED.read_text())
+    data = json.loads(SHIPPED.read_text(encoding="utf-8"))
     machine = f"{data['cpu_count']} cores, {data['platform']}"
     foreign = f"none of this was seen on your machine, but on the one that the package was measured on ({machine}); --from RUN learns from a run of yours"
     return Calibration(**{**data, "doubts": (*data["doubts"], foreign)})
@@ -160,7 +160,9 @@ def shipped() -> Calibration:
 def ship(calibration: Calibration, source: str) -> None:
     """Make `calibration` the one that comes with the package. Its runs are not packaged, so `source` says what made them."""
     took = {name: f"{source}, {run.rpartition('/')[2]}" for name, run in calibration.took.items()}
-    SHIPPED.write_text(json.dumps(asdict(replace(calibration, took=took)), indent=1, sort_keys=True) + "\n")
+    SHIPPED.write_text(
+        json.dumps(asdict(replace(calibration, took=took)), indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
 
 
 def _measure(tables: Tables, experiment: Experiment, run: Path) -> Calibration:

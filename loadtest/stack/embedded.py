@@ -120,7 +120,7 @@ def free_port() -> int:
 def _initdb(supervisor: Supervisor, programs: Path, directory: Path, user: int | None, password: str) -> None:
     password_file = directory.with_suffix(".password")
     password_file.touch(mode=0o600)
-    password_file.write_text(password)
+    password_file.write_text(password, encoding="utf-8")
     directory.mkdir(mode=0o700)
     if user is not None:
         os.chown(directory, user, -1)

@@ -235,7 +235,7 @@ class Supervisor:
     def _note(self, process: Process) -> None:
         if self._journal:
             line = {"t": time.time_ns(), "role": process.command.role, "name": process.name, "pid": process.pid}
-            with self._journal.open("a") as journal:
+            with self._journal.open("a", encoding="utf-8") as journal:
                 journal.write(json.dumps(line) + "\n")
 
 

@@ -4,7 +4,6 @@ import base64
 import json
 import shutil
 import subprocess
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import Self
@@ -60,7 +59,15 @@ class Statistics:
         columns = ("name", "messages_unacknowledged")
         command = ["rabbitmqctl", "-q", "list_queues", "-p", self.vhost, *columns, "--formatter", "json"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=CONTROL_S, check=True)
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=CONTROL_S,
+                check=True,
+                encoding="utf-8",
+                errors="replace",
+            )
             found = {queue["name"]: int(queue["messages_unacknowledged"]) for queue in json.loads(done.stdout)}
         except (OSError, ValueError, TypeError, KeyError, subprocess.SubprocessError):
             return None

@@ -145,7 +145,16 @@ class Control:
     def _run(self, *arguments: str, said: str = "") -> list[str]:
         command = ["rabbitmqctl", "-q", *arguments]
         try:
-            done = subprocess.run(command, input=said, capture_output=True, text=True, timeout=CONTROL_S, check=False)
+            done = subprocess.run(
+                command,
+                input=said,
+                capture_output=True,
+                text=True,
+                timeout=CONTROL_S,
+                check=False,
+                encoding="utf-8",
+                errors="replace",
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise NoRoom(f"rabbitmqctl {arguments[0]}: {type(error).__name__}") from None
         if done.returncode != 0:

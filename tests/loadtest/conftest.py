@@ -151,7 +151,9 @@ class History:
         """The run directory, as a run leaves it before it is judged."""
         for part in ("history", "samples", "final"):
             (run_dir / part).mkdir(parents=True, exist_ok=True)
-        (run_dir / "experiment.toml").write_text(f'name = "rush"\nthresholds = {json.dumps(self.thresholds)}\n')
+        (run_dir / "experiment.toml").write_text(
+            f'name = "rush"\nthresholds = {json.dumps(self.thresholds)}\n', encoding="utf-8"
+        )
         if "ops" not in self.absent:
             for generator in {"g1", *(op["generator"] for op in self.ops)}:
                 _write_lines(run_dir / "history" / f"{generator}.jsonl", self._lines(generator))
@@ -174,7 +176,7 @@ class History:
     def _write_where_any(self, run_dir: Path) -> None:
         if self.plan:
             lines = [f"{at:.9f},1\n" for at in self.plan]
-            (run_dir / "arrivals.csv").write_text("".join(["time_s,clicks\n", *lines]))
+            (run_dir / "arrivals.csv").write_text("".join(["time_s,clicks\n", *lines]), encoding="utf-8")
         for name, lines_of in (("faults", self.faults), ("limits", self.changes)):
             if lines_of:
                 _write_lines(run_dir / f"{name}.jsonl", lines_of)
@@ -209,7 +211,7 @@ def _ns(at: float) -> int:
 
 
 def _write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
 def _write_parquet(db: Any, path: Path, columns: str, rows: list[dict[str, Any]]) -> None:

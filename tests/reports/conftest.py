@@ -50,7 +50,7 @@ def write_run(path: Path, sale: Sale) -> Path:
     """The run directory of `sale` under `path`."""
     (path / "final").mkdir(parents=True)
     (path / "logs").mkdir()
-    (path / "logs" / "worker-1.log").write_text("ready\n")
+    (path / "logs" / "worker-1.log").write_text("ready\n", encoding="utf-8")
     with database() as db:
         db.execute("CREATE MACRO noise(i, k) AS ((hash(i * 31 + k) % 100000)::DOUBLE / 100000)")
         db.execute(f"CREATE MACRO moment(s) AS ({T0} + (s * 1e9)::BIGINT)")
@@ -166,22 +166,23 @@ def _sale(db: Any, sale: Sale) -> None:
 def _small_files(path: Path, sale: Sale) -> None:
     (path / "experiment.toml").write_text(
         f'name = "rush"\nscheme = "tokens"\ndispatch = "queued"\nstock = {sale.stock}\nbuyers = {sale.buyers}\nper_buyer = 1\n'
-        f'seed = 1\nthresholds = ["p99_ms < 400"]\n[limiter]\nkind = "flat"\nrate_per_s = {sale.rate_per_s}\n[workers]\ncount = 1\n'
+        f'seed = 1\nthresholds = ["p99_ms < 400"]\n[limiter]\nkind = "flat"\nrate_per_s = {sale.rate_per_s}\n[workers]\ncount = 1\n',
+        encoding="utf-8",
     )
-    (path / "shop.toml").write_text('name = "built-in"\nsale = "sale"\n')
+    (path / "shop.toml").write_text('name = "built-in"\nsale = "sale"\n', encoding="utf-8")
     fault = {"fault": sale.fault, "target": "worker-1"} | {
         f"{moment}_ns": T0 + int(seconds * 1e9)
         for moment, seconds in (("intended", 1.0), ("observed", 1.05), ("healed", 1.8), ("recovered", 2.2))
     }  # fmt: skip
-    (path / "faults.jsonl").write_text(json.dumps(fault) + '\n{"torn' if sale.faults else "")
+    (path / "faults.jsonl").write_text(json.dumps(fault) + '\n{"torn' if sale.faults else "", encoding="utf-8")
     environment = {
         "git_sha": "4f0c2d9a7be1", "platform": "Linux-6.1-x86_64", "python": "3.11.9", "cpu_count": 2, "services": "embedded",
         "started_at": "2026-09-21T14:13:20Z", "command": "loadtest run rush --set buyers=1000",
         "versions": {"locust": "2.47.0", "celery": "5.7.0", "postgres": "18.6", "redis": "6.2.14"}, "defaults": sale.defaults,
     }  # fmt: skip
-    (path / "environment.json").write_text(json.dumps(environment))
+    (path / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
     if sale.state is not None:
-        (path / "verdict.json").write_text(json.dumps(verdict(sale)))
+        (path / "verdict.json").write_text(json.dumps(verdict(sale)), encoding="utf-8")
 
 
 CHECKS = {
@@ -283,7 +284,7 @@ def write_matrix(directory: Path, axes: dict[str, list[object]], *cells: dict[st
     directory.mkdir()
     entries = [_entry(directory, n, axes, cell) for n, cell in enumerate(cells, start=1)]
     whole = {"schema_version": 1, "name": "oversell", "seed": 1, "repeat": repeat, "axes": axes, "cells": entries}
-    (directory / "matrix.json").write_text(json.dumps(whole))
+    (directory / "matrix.json").write_text(json.dumps(whole), encoding="utf-8")
     return directory
 
 
@@ -299,7 +300,7 @@ def _entry(directory: Path, place: int, axes: dict[str, list[object]], cell: dic
     run_dir = f"cells/{place:02d}" if sale is not None else None
     if sale is not None and run_dir is not None:
         write_run(directory / run_dir, sale)
-        (directory / run_dir / "report.html").write_text("a report")
+        (directory / run_dir / "report.html").write_text("a report", encoding="utf-8")
     entry = {
         "axes": dict(zip(axes, cell["at"], strict=True)), "repeat": 1, "run_dir": run_dir, "expected": "valid", "met": None,
         "verdict": sale.state if sale is not None else None, "failed_checks": [], "sentence": None, "exit_code": None,

@@ -130,7 +130,13 @@ class Rush:
     def start(self, *options: str, host: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "locust", "-f", self.scenario, "--host", host, *options]
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            encoding="utf-8",
         )
         self.processes.append(process)
         return process
@@ -172,15 +178,15 @@ class Rush:
 
     def samples(self, metric: str) -> list[dict[str, Any]]:
         shards = sorted((self.run_dir / "samples").glob("*.jsonl"))
-        lines = [json.loads(line) for shard in shards for line in shard.read_text().splitlines()]
+        lines = [json.loads(line) for shard in shards for line in shard.read_text(encoding="utf-8").splitlines()]
         return [line for line in lines if line["m"] == metric]
 
 
 @pytest.fixture
 def rush(tmp_path: Path) -> Iterator[Rush]:
-    (tmp_path / "shop.toml").write_text(MANIFEST)
+    (tmp_path / "shop.toml").write_text(MANIFEST, encoding="utf-8")
     settings = "[arrivals]\ntimeout_s = 1\npoll_s = 0.2\ngather_s = 20\n[drain]\ndeadline_s = 8\n"
-    (tmp_path / "experiment.toml").write_text(settings)
+    (tmp_path / "experiment.toml").write_text(settings, encoding="utf-8")
     started = Rush(tmp_path)
     yield started
     for process in started.processes:

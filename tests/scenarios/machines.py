@@ -67,7 +67,9 @@ def _wire(pid: int, number: int) -> str:
 
 def _remove_orphans() -> None:
     """What tests that were killed have left: it would keep our addresses from us."""
-    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["ip", "netns", "list"], capture_output=True, text=True, check=True, encoding="utf-8"
+    ).stdout
     for name, pid, number in re.findall(r"^(lt(\d+)-(\d+))\b", listed, re.MULTILINE):
         if not psutil.pid_exists(int(pid)):
             subprocess.run(["ip", "link", "del", _wire(int(pid), int(number))], capture_output=True, check=False)
@@ -76,7 +78,7 @@ def _remove_orphans() -> None:
 
 def ip(*arguments: str) -> None:
     """Runs it, and says what it said when it fails."""
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False, encoding="utf-8")
     assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
 
 

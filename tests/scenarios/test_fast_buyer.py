@@ -25,9 +25,9 @@ class Visitor(FastBuyer):
 
 def test_a_rush_on_locusts_fast_client(rush: Rush, shop: Shop) -> None:
     rush.scenario = str(rush.run_dir / "visit.py")
-    (rush.run_dir / "visit.py").write_text(SCENARIO)
+    (rush.run_dir / "visit.py").write_text(SCENARIO, encoding="utf-8")
     experiment = rush.run_dir / "experiment.toml"
-    experiment.write_text(experiment.read_text() + "[traffic]\ndouble_click = 1\n")
+    experiment.write_text(experiment.read_text(encoding="utf-8") + "[traffic]\ndouble_click = 1\n", encoding="utf-8")
     rush.run(20, shop.url, "--csv", str(rush.run_dir / "locust/stats"))
     buys = rush.ops("buy")
     # Each buyer asked twice, and the history knows what the shop sold.
@@ -37,7 +37,7 @@ def test_a_rush_on_locusts_fast_client(rush: Rush, shop: Shop) -> None:
     [t0] = rush.samples("t0")
     assert all(op["s"] == t0["t"] <= op["t"] < op["e"] for op in buys)
     assert outcomes(rush.ops("status")) == {"pending": 5, "confirmed": 5}
-    with (rush.run_dir / "locust/stats_stats.csv").open() as file:
+    with (rush.run_dir / "locust/stats_stats.csv").open(encoding="utf-8") as file:
         rows = {row["Name"]: (int(row["Request Count"]), int(row["Failure Count"])) for row in csv.DictReader(file)}
     assert rows["/sales/sale/orders"] == (40, 0)
     assert rows["a look around"] == (20, 0)
@@ -45,7 +45,7 @@ def test_a_rush_on_locusts_fast_client(rush: Rush, shop: Shop) -> None:
 
 def test_an_order_that_nobody_answers_is_unknown_on_it_too(rush: Rush, shop: Shop) -> None:
     rush.scenario = str(rush.run_dir / "visit.py")
-    (rush.run_dir / "visit.py").write_text(SCENARIO)
+    (rush.run_dir / "visit.py").write_text(SCENARIO, encoding="utf-8")
 
     def hang(buyer: str) -> None:
         import time

@@ -75,7 +75,7 @@ def test_one_t0_for_two_processes(rush: Rush, shop: Shop) -> None:
 
 
 def test_wrong_use_is_one_line_and_nothing_is_started(rush: Rush, shop: Shop) -> None:
-    (rush.run_dir / "experiment.toml").write_text("buyerz = 3\n")
+    (rush.run_dir / "experiment.toml").write_text("buyerz = 3\n", encoding="utf-8")
     process = rush.headless(3, shop.url)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 2
@@ -87,7 +87,7 @@ def test_wrong_use_is_one_line_and_nothing_is_started(rush: Rush, shop: Shop) ->
 def test_another_shop_by_its_manifest(rush: Rush, shop: Shop) -> None:
     manifest = MANIFEST.replace('number = "number"', 'number = "order.id"', 1)
     path = rush.run_dir / "other.toml"
-    path.write_text(manifest)
+    path.write_text(manifest, encoding="utf-8")
     shop.answer = lambda _: (202, {"order": {"id": 17}})
     rush.start("--headless", "-u", "1", "-r", "1", "--shop", str(path), "--sale", "night", host=shop.url).communicate(
         timeout=60

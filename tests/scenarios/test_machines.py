@@ -37,8 +37,8 @@ class Sale:
         self.workers: list[subprocess.Popen[str]] = []
 
     def start(self) -> None:
-        manifest = (ROOT / "target/shop.toml").read_text()
-        (self._directory / "shop.toml").write_text(manifest.replace("127.0.0.1", self._where.here))
+        manifest = (ROOT / "target/shop.toml").read_text(encoding="utf-8")
+        (self._directory / "shop.toml").write_text(manifest.replace("127.0.0.1", self._where.here), encoding="utf-8")
         port = free_port()
         # Where a machine is to die there are more units than the other one has buyers. They take long enough for their rate to be judged: it
         # is one that a slow machine can hold, and a moment that it stands still is made up.
@@ -69,13 +69,13 @@ class Sale:
     @property
     def tokens(self) -> list[float]:
         samples = self.path / "samples/sampler.jsonl"
-        whole = samples.read_text().rpartition("\n")[0].splitlines() if samples.exists() else []
+        whole = samples.read_text(encoding="utf-8").rpartition("\n")[0].splitlines() if samples.exists() else []
         return [each["v"] for each in map(json.loads, whole) if (each["p"], each["m"]) == ("redis", "tokens")]
 
     def verdict(self) -> dict[str, Any]:
         self.output, _ = self.run.communicate(timeout=60)
         assert (self.path / "verdict.json").exists(), self.output
-        loaded: dict[str, Any] = json.loads((self.path / "verdict.json").read_text())
+        loaded: dict[str, Any] = json.loads((self.path / "verdict.json").read_text(encoding="utf-8"))
         return loaded
 
     @property
@@ -85,11 +85,13 @@ class Sale:
     @property
     def generator_log(self) -> str:
         log = self.path / "logs/locust.log"
-        return log.read_text() if log.exists() else ""
+        return log.read_text(encoding="utf-8") if log.exists() else ""
 
     @property
     def generators(self) -> dict[str, dict[str, Any]]:
-        return {each["generator"]: each for each in json.loads((self.path / "generators.json").read_text())}
+        return {
+            each["generator"]: each for each in json.loads((self.path / "generators.json").read_text(encoding="utf-8"))
+        }
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect() as db:
@@ -108,7 +110,7 @@ class Sale:
     def _start(self, command: list[str], **environment: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **environment}, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
         )  # fmt: skip
         self.processes.append(process)
         return process

@@ -15,8 +15,8 @@ NS = 10**9
 def arrivals(rush: Rush, buyers: int, *lines: str) -> None:
     """Lays the arrivals over the experiment of `rush`."""
     path = rush.run_dir / "experiment.toml"
-    text = path.read_text().replace("[arrivals]\n", "\n".join(["[arrivals]", *lines, ""]))
-    path.write_text(f"buyers = {buyers}\n{text}")
+    text = path.read_text(encoding="utf-8").replace("[arrivals]\n", "\n".join(["[arrivals]", *lines, ""]))
+    path.write_text(f"buyers = {buyers}\n{text}", encoding="utf-8")
 
 
 def test_a_slow_shop_does_not_slow_the_arrivals(rush: Rush, shop: Shop) -> None:
@@ -66,7 +66,9 @@ def test_arrivals_that_find_no_connection_are_late_and_after_a_second_dropped(ru
 def test_every_arrival_is_a_person_with_cookies_of_their_own(rush: Rush, shop: Shop) -> None:
     arrivals(rush, 6, 'kind = "uniform"', "rate_per_s = 30")
     manifest = rush.run_dir / "shop.toml"
-    manifest.write_text(manifest.read_text().replace("[http]\n", "[http]\ncookies = true\n"))
+    manifest.write_text(
+        manifest.read_text(encoding="utf-8").replace("[http]\n", "[http]\ncookies = true\n"), encoding="utf-8"
+    )
     shop.stock = 0  # nobody keeps a connection to wait for an order
     rush.run(2, shop.url)
     seats = list(shop.cookies.values())
@@ -78,13 +80,14 @@ def test_every_arrival_is_a_person_with_cookies_of_their_own(rush: Rush, shop: S
 def test_locusts_own_options_beside_ours(rush: Rush, shop: Shop) -> None:
     config = rush.run_dir / "locust.conf"
     config.write_text(
-        "headless = true\nusers = 10\nspawn-rate = 10\ntags = buy\nset = [traffic.presale_s=0.5, traffic.refresh_s=0.1]\n"
+        "headless = true\nusers = 10\nspawn-rate = 10\ntags = buy\nset = [traffic.presale_s=0.5, traffic.refresh_s=0.1]\n",
+        encoding="utf-8",
     )
     rush.scenario = "scenarios/mixed.py"
     process = rush.start("--config", str(config), "--csv", str(rush.run_dir / "mixed"), host=shop.url)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
-    with (rush.run_dir / "mixed_stats.csv").open() as file:
+    with (rush.run_dir / "mixed_stats.csv").open(encoding="utf-8") as file:
         counts = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(file)}
     # `mixed` by its own experiment: refreshers look, and scalpers and the impatient click more than once.
     assert counts["/sales/sale"] > 20
@@ -94,7 +97,7 @@ def test_locusts_own_options_beside_ours(rush: Rush, shop: Shop) -> None:
 
 def locust(*options: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "locust", "-f", "scenarios/soak.py", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False, encoding="utf-8")
 
 
 def test_the_help_of_the_sale_names_our_options() -> None:
@@ -113,4 +116,4 @@ def test_tags_that_leave_nothing_to_do_are_told(shop: Shop) -> None:
 
 def test_a_scenario_is_a_page_at_most() -> None:
     for path in (ROOT / "scenarios").glob("*.py"):
-        assert len(path.read_text().splitlines()) <= 40, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 40, path

@@ -39,7 +39,7 @@ class Visitor:
 def visitor(rush: Rush, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Visitor:
     """Someone in front of a Locust with login and base path; no harness anywhere."""
     monkeypatch.setenv("LOADTEST_WEB_PASSWORD", PASSWORD)
-    (rush.run_dir / "manifest.toml").write_text(MANIFEST)
+    (rush.run_dir / "manifest.toml").write_text(MANIFEST, encoding="utf-8")
     port = free_port()
     rush.start(
         "--web-host", "127.0.0.1", "--web-port", str(port), "--web-base-path", "/x", "--web-login",

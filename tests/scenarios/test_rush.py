@@ -34,7 +34,7 @@ def test_a_rush(rush: Rush, shop: Shop) -> None:
     assert outcomes(looks) == {"pending": 5, "confirmed": 5}
     assert all(op["s"] <= op["t"] for op in looks)
     # Locust's own statistics agree, and sold out is no failure.
-    with (rush.run_dir / "locust/stats_stats.csv").open() as file:
+    with (rush.run_dir / "locust/stats_stats.csv").open(encoding="utf-8") as file:
         rows = {row["Name"]: row for row in csv.DictReader(file)}
     counts = {name: (int(row["Request Count"]), int(row["Failure Count"])) for name, row in rows.items()}
     assert counts == {
@@ -53,7 +53,7 @@ def test_samples_of_the_generator(rush: Rush, shop: Shop) -> None:
     assert waiting[-1] == 0
     assert {sample["p"] for sample in rush.samples("sent")} == {"generator"}
     for shard in (rush.run_dir / "samples").glob("*.jsonl"):
-        for line in shard.read_text().splitlines():
+        for line in shard.read_text(encoding="utf-8").splitlines():
             assert set(json.loads(line)) == {"t", "p", "m", "v"}
 
 
@@ -114,8 +114,10 @@ def test_an_order_that_is_rejected_later(rush: Rush, shop: Shop) -> None:
 
 def test_an_order_that_never_comes_ends_at_the_deadline(rush: Rush, shop: Shop) -> None:
     shop.queued_looks = 10_000
-    experiment = (rush.run_dir / "experiment.toml").read_text().replace("deadline_s = 8", "deadline_s = 1")
-    (rush.run_dir / "experiment.toml").write_text(experiment)
+    experiment = (
+        (rush.run_dir / "experiment.toml").read_text(encoding="utf-8").replace("deadline_s = 8", "deadline_s = 1")
+    )
+    (rush.run_dir / "experiment.toml").write_text(experiment, encoding="utf-8")
     rush.run(2, shop.url)
     looks = rush.ops("status")
     assert outcomes(looks).keys() == {"pending"}
@@ -140,7 +142,7 @@ def test_a_number_from_outside_is_quoted_in_the_url(rush: Rush, shop: Shop) -> N
 def test_buyers_that_do_as_browsers_do(rush: Rush, shop: Shop) -> None:
     manifest = rush.run_dir / "shop.toml"
     options = "[http]\ncookies = true\nfollow_redirects = true\ncompressed = true\n"
-    manifest.write_text(manifest.read_text().replace("[http]\n", options))
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("[http]\n", options), encoding="utf-8")
     rush.run(10, shop.url)
     assert outcomes(rush.ops("buy")) == {"won": 5, "sold_out": 5}
     seats = list(shop.cookies.values())

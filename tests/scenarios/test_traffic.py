@@ -13,7 +13,9 @@ def traffic(rush: Rush, buyers: int, **shares: float) -> None:
     """Lays the shares over the experiment of `rush`."""
     path = rush.run_dir / "experiment.toml"
     lines = [f"{name} = {share}" for name, share in shares.items()]
-    path.write_text("\n".join([f"buyers = {buyers}", path.read_text(), "[traffic]", *lines, ""]))
+    path.write_text(
+        "\n".join([f"buyers = {buyers}", path.read_text(encoding="utf-8"), "[traffic]", *lines, ""]), encoding="utf-8"
+    )
 
 
 def test_a_double_click_does_not_wait_for_the_first_answer(rush: Rush, shop: Shop) -> None:

@@ -310,8 +310,8 @@ def running_worker(
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=environment(config), stdout=out, stderr=out, start_new_session=True)
         try:
-            eventually(lambda: "worker ready" in log.read_text() or process.poll() is not None, 30)
-            assert process.poll() is None, log.read_text()
+            eventually(lambda: "worker ready" in log.read_text(encoding="utf-8") or process.poll() is not None, 30)
+            assert process.poll() is None, log.read_text(encoding="utf-8")
             yield process
         finally:
             with suppress(ProcessLookupError):

@@ -23,7 +23,13 @@ def prepare(shop_environment: Callable[[Config], dict[str, str]]) -> Prepare:
     def run(config: Config) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "target", "prepare"]
         return subprocess.run(
-            command, env=shop_environment(config), capture_output=True, text=True, timeout=60, check=False
+            command,
+            env=shop_environment(config),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            encoding="utf-8",
         )
 
     return run
@@ -85,7 +91,12 @@ def test_a_mistake_is_one_line(
 
 def test_an_unknown_command_is_bad_usage() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "target", "sell"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "target", "sell"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 2
     assert "prepare" in done.stderr

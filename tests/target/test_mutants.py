@@ -128,7 +128,7 @@ def test_some_belong_to_batches_and_some_do_not(name: str, batch: int, expected:
 
 
 def test_the_manifest_names_each_with_what_it_is(root: Path) -> None:
-    listed = tomllib.loads((root / "target/shop.toml").read_text())["mutants"]
+    listed = tomllib.loads((root / "target/shop.toml").read_text(encoding="utf-8"))["mutants"]
     assert {name: entry["what"] for name, entry in listed.items()} == {name: m.what for name, m in MUTANTS.items()}
     for name, entry in listed.items():
         experiment = {"scheme": "tokens", "dispatch": "queued", **entry["experiment"]}
@@ -148,7 +148,9 @@ def test_every_process_refuses_an_unknown_one(
     command: list[str], config: Config, shop_environment: Callable[[Config], dict[str, str]]
 ) -> None:
     env = shop_environment(replace(config, mutant="nice_try"))
-    done = subprocess.run([sys.executable, *command], env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, *command], env=env, capture_output=True, text=True, timeout=60, check=False, encoding="utf-8"
+    )
     assert done.returncode not in (0, None)
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("shop: SHOP_MUTANT: expected all_duplicates or ")

@@ -69,7 +69,7 @@ def take(message: Any, options: Any, host: str | None) -> tuple[Setup, Place]:
 def machine() -> str:
     """An identifier of this machine since its last boot; empty where there is none."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:  # not Linux
         return ""
 

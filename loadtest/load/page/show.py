@@ -71,7 +71,7 @@ class Show:
         made = self._feed.run_dir / "limits.jsonl" if isinstance(self._feed, RunFeed) else None
         if made is None or not made.is_file():
             return []
-        return [json.loads(line) for line in made.read_text().rpartition("\n")[0].splitlines()]
+        return [json.loads(line) for line in made.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()]
 
     def _newest_feed(self) -> Feed:
         state = self.sales.desk.state() if self.sales else None

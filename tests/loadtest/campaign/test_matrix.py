@@ -31,7 +31,7 @@ def test_the_last_expectation_that_fits_counts() -> None:
 
 
 def test_every_combination_is_a_cell_and_one_that_makes_no_sense_says_why(tmp_path: Path) -> None:
-    (tmp_path / "small.toml").write_text(SMALL)
+    (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
     cells = list(plan_cells(load_experiment(str(tmp_path / "small.toml")), Given(), tmp_path, repeat=2))
     assert len(cells) == 8
     skipped = [cell for cell in cells if cell.skipped]

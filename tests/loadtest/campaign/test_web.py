@@ -38,7 +38,7 @@ def test_what_is_not_in_the_form_is_for_the_terminal_alone(key: str) -> None:
 def test_a_page_holds_one_sale_after_the_other(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "loadtest", "run", "--web", "--repeat", "2", "--out", str(tmp_path)],
-        capture_output=True, text=True, timeout=30, check=False,
+        capture_output=True, text=True, timeout=30, check=False, encoding="utf-8",
     )  # fmt: skip
     assert (done.returncode, done.stderr[:15]) == (2, "loadtest: --web")
     assert list(tmp_path.iterdir()) == []

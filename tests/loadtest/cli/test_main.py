@@ -25,7 +25,9 @@ def loadtest(*arguments: str) -> Result:
 
 def test_it_is_a_program(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "loadtest", "verify", "."]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8"
+    )
     here = loadtest("verify", ".")
     assert (done.returncode, done.stdout, done.stderr) == (here.exit_code, here.stdout, here.stderr)
 
@@ -67,7 +69,7 @@ def test_it_is_a_program(tmp_path: Path) -> None:
 def test_bad_usage_is_one_line_exit_2_and_nothing_started(
     arguments: list[str], parts: list[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "broken.toml").write_text("stock = = 3")
+    (tmp_path / "broken.toml").write_text("stock = = 3", encoding="utf-8")
     done = loadtest("run", *arguments)
     assert done.exit_code == 2
     assert done.stdout == ""

@@ -120,12 +120,12 @@ def test_a_plan_that_was_written_is_replayed_to_the_nanosecond(
     path = tmp_path_factory.mktemp("plan") / "arrivals.csv"
     write_plan(path, plan, Crowd(Experiment().traffic, len(plan), 1))
     assert replay(path, len(plan)) == plan
-    assert path.read_text().splitlines()[0] == "time_s,clicks"
+    assert path.read_text(encoding="utf-8").splitlines()[0] == "time_s,clicks"
 
 
 def test_a_file_without_a_header_is_read_as_well(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text("0\n0.25, anything\n\n0.25\n3.5\n")
+    path.write_text("0\n0.25, anything\n\n0.25\n3.5\n", encoding="utf-8")
     assert replay(path, 4) == [0, NS // 4, NS // 4, 3_500_000_000]
 
 

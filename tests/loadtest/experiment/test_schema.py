@@ -77,7 +77,7 @@ def test_a_shared_limit_needs_a_burst() -> None:
 
 def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text("[limiter]\nrate_per_sec = 5\n")
+    file.write_text("[limiter]\nrate_per_sec = 5\n", encoding="utf-8")
     message = refused(name=str(file))
     assert str(file) in message
     assert "nearest valid: 'limiter.rate_per_s'" in message
@@ -85,7 +85,7 @@ def test_an_unknown_key_in_a_file_names_the_nearest(tmp_path: Path) -> None:
 
 def test_broken_toml_names_file_and_place(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text("stock = \n")
+    file.write_text("stock = \n", encoding="utf-8")
     assert "line 1" in refused(name=str(file))
 
 
@@ -97,7 +97,7 @@ def test_a_missing_experiment_names_the_shipped_ones() -> None:
 def test_a_written_experiment_reads_back_the_same(tmp_path: Path) -> None:
     rush = load_experiment("rush", ["stock=7", 'thresholds=["drain_s < 9"]'])
     file = tmp_path / "again.toml"
-    file.write_text(rush.to_toml())
+    file.write_text(rush.to_toml(), encoding="utf-8")
     assert load_experiment(str(file)) == rush
     assert tomllib.loads(rush.to_toml())["drain"]["deadline_s"] == 120, "defaults are written out"
 

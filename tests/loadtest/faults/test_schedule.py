@@ -30,7 +30,7 @@ def processes(tmp_path: Path) -> Iterator[ShopProcesses]:
 
 
 def lines(log: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in log.read_text().splitlines()]
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 def test_a_kill_is_seen_to_take_effect_and_to_be_healed(processes: ShopProcesses, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def package(tmp_path: Path) -> Path:
 def test_a_change_of_what_judges_takes_the_certificate_away(package: Path, changed: str) -> None:
     before = fingerprint(package)
     fingerprint.cache_clear()
-    with (package / changed).open("a") as source:
+    with (package / changed).open("a", encoding="utf-8") as source:
         source.write("# changed\n")
     assert fingerprint(package) != before
 
@@ -38,15 +38,17 @@ def test_a_change_of_what_judges_takes_the_certificate_away(package: Path, chang
 def test_a_change_elsewhere_leaves_it(package: Path, changed: str) -> None:
     before = fingerprint(package)
     fingerprint.cache_clear()
-    with (package / changed).open("a") as source:
+    with (package / changed).open("a", encoding="utf-8") as source:
         source.write("# changed\n")
     assert fingerprint(package) == before
 
 
 def test_an_import_within_a_function_and_a_module_from_its_package_count(package: Path) -> None:
-    (package / "judge" / "hidden.py").write_text("")
-    (package / "judge" / "deeper.py").write_text("def late():\n    from loadtest.judge import hidden\n")
-    with (package / "judge" / "tables.py").open("a") as source:
+    (package / "judge" / "hidden.py").write_text("", encoding="utf-8")
+    (package / "judge" / "deeper.py").write_text(
+        "def late():\n    from loadtest.judge import hidden\n", encoding="utf-8"
+    )
+    with (package / "judge" / "tables.py").open("a", encoding="utf-8") as source:
         source.write("import loadtest.judge.deeper\n")
     names = {path.name for path in judging(package)}
     assert {"hidden.py", "deeper.py"} <= names

@@ -81,7 +81,7 @@ def test_faults_that_do_not_parse(fair, tmp_path):
     from loadtest.judge.verdict import judge
 
     run_dir = fair().write(tmp_path)
-    (run_dir / "faults.jsonl").write_text("garbage\n")
+    (run_dir / "faults.jsonl").write_text("garbage\n", encoding="utf-8")
     verdict = judge(run_dir)
     assert ("UNKNOWN", True) == (verdict.verdict, "faults missing: faults.jsonl does not parse" in texts(verdict))
 
@@ -155,6 +155,6 @@ def test_a_plan_that_does_not_parse(fair, tmp_path):
     from loadtest.judge.verdict import judge
 
     run_dir = fair().write(tmp_path)
-    (run_dir / "arrivals.csv").write_text("time_s,clicks\nsoon,1\n")
+    (run_dir / "arrivals.csv").write_text("time_s,clicks\nsoon,1\n", encoding="utf-8")
     verdict = judge(run_dir)
     assert ("UNKNOWN", True) == (verdict.verdict, "plan missing: arrivals.csv does not parse" in texts(verdict))

@@ -76,7 +76,7 @@ def test_a_history_that_does_not_parse_is_unknown_even_beside_an_older_join(fair
     run_dir = fair().write(tmp_path)
     assert judge(run_dir).verdict == "VALID"
     shard = run_dir / "history" / "g1.jsonl"
-    shard.write_text("garbage\n" + shard.read_text())
+    shard.write_text("garbage\n" + shard.read_text(encoding="utf-8"), encoding="utf-8")
     verdict = judge(run_dir)
     assert ("UNKNOWN", None) == (verdict.verdict, verdict.counts.promised)
     assert "history does not parse: g1.jsonl line 1: not JSON" in texts(verdict)
@@ -84,7 +84,7 @@ def test_a_history_that_does_not_parse_is_unknown_even_beside_an_older_join(fair
 
 def test_samples_that_do_not_parse_are_told_and_a_check_that_needs_none_still_stands(fair, tmp_path):
     run_dir = fair().write(tmp_path)
-    (run_dir / "samples" / "sampler.jsonl").write_text("garbage\n")
+    (run_dir / "samples" / "sampler.jsonl").write_text("garbage\n", encoding="utf-8")
     verdict = judge(run_dir)
     assert ("VALID", True) == (verdict.verdict, "there are no samples" in texts(verdict))
 
@@ -150,7 +150,7 @@ def test_what_is_written_is_read_back(fair, tmp_path):
     assert {
         "schema_version", "verdict", "exit_code", "sentence", "counts", "checks", "thresholds", "drain_s", "rate", "shaving", "load",
         "latency_ms", "fairness", "doubts", "mutants", "certified", "name", "run_dir",
-    } == set(json.loads((tmp_path / "verdict.json").read_text()))  # fmt: skip
+    } == set(json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8")))  # fmt: skip
 
 
 def test_judging_twice_says_the_same(fair, tmp_path):
@@ -175,7 +175,7 @@ def test_a_run_without_a_verdict_is_incomplete(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema_version": 1}', '{"schema_version": 99}'])
 def test_a_verdict_that_does_not_read_says_what_to_do(tmp_path, text):
-    (tmp_path / "verdict.json").write_text(text)
+    (tmp_path / "verdict.json").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match="judge it anew"):
         read_verdict(tmp_path)
 
@@ -184,7 +184,7 @@ def test_a_shard_that_is_newer_than_the_join_is_joined_again(fair, tmp_path):
     run_dir = fair().write(tmp_path)
     assert judge(run_dir).counts.promised == 3
     shard = run_dir / "history" / "g1.jsonl"
-    shard.write_text(shard.read_text().replace('"won"', '"unknown"'))
+    shard.write_text(shard.read_text(encoding="utf-8").replace('"won"', '"unknown"'), encoding="utf-8")
     assert judge(run_dir).counts.promised == 0
 
 

@@ -132,17 +132,17 @@ def nginx(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Pat
         reason = "these tests need nginx"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     home, port, tls_port = tmp_path_factory.mktemp("nginx"), free_port(), free_port()
-    settings = (Path(__file__).parent / "nginx.conf").read_text()
+    settings = (Path(__file__).parent / "nginx.conf").read_text(encoding="utf-8")
     for name, value in {"PORT": port, "TLS": tls_port, "CERT": certificate[0], "KEY": certificate[1]}.items():
         settings = settings.replace(f"@{name}@", str(value))
-    (home / "nginx.conf").write_text(settings)
-    (home / "page.txt").write_text("queue " * 1000)
-    with (home / "out.log").open("w") as log:
+    (home / "nginx.conf").write_text(settings, encoding="utf-8")
+    (home / "page.txt").write_text("queue " * 1000, encoding="utf-8")
+    with (home / "out.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(["nginx", "-p", str(home), "-c", "nginx.conf"], stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + 10
         while not listens(port):
-            assert process.poll() is None, (home / "out.log").read_text()
+            assert process.poll() is None, (home / "out.log").read_text(encoding="utf-8")
             assert time.monotonic() < deadline, "nginx does not listen after 10 s"
             time.sleep(0.02)
         at = f"127.0.0.1:{port}", f"[::1]:{port}", f"localhost:{tls_port}"

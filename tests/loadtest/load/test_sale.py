@@ -84,5 +84,5 @@ def test_who_is_more_than_a_second_late_is_dropped_and_counted() -> None:
 def test_the_plan_that_a_run_wrote_is_the_plan(tmp_path: Path) -> None:
     experiment = Experiment.model_validate({"arrivals": {"kind": "uniform", "rate_per_s": 2, "for_s": 1}})
     assert list(_plan(tmp_path, experiment)) == list(_plan(None, experiment)) == [0, NS // 2]
-    (tmp_path / "arrivals.csv").write_text("time_s,clicks\n0.100000001,1\n0.3,2\n")
+    (tmp_path / "arrivals.csv").write_text("time_s,clicks\n0.100000001,1\n0.3,2\n", encoding="utf-8")
     assert list(_plan(tmp_path, experiment)) == [100_000_001, 300_000_000]

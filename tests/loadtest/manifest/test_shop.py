@@ -23,7 +23,7 @@ rows = { sql = "SELECT number, buyer, created_at FROM orders" }
 
 def experiment_with(tmp_path: Path, text: str) -> Experiment:
     file = tmp_path / "shop.toml"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     return Experiment(shop=str(file))
 
 

@@ -53,6 +53,8 @@ def test_a_process_seen_before_it_was_named_is_looked_at_again(tmp_path: Path) -
     probe = ProcessesProbe(cast("Any", SimpleNamespace(processes=journal)))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         assert [probe.read() for _ in range(SELDOM)] == [{}] * SELDOM
-        journal.write_text(json.dumps({"pid": process.pid, "role": "worker", "name": "worker-1"}) + "\n")
+        journal.write_text(
+            json.dumps({"pid": process.pid, "role": "worker", "name": "worker-1"}) + "\n", encoding="utf-8"
+        )
         assert reading(probe)["worker.rss_bytes"] > 0
         process.kill()

@@ -26,7 +26,7 @@ def test_none_are_told_of_where_one_was_all(tmp_path):
 
 def test_a_broken_file_is_told_and_the_run_is_unknown(fair, tmp_path):
     run_dir = fair().write(tmp_path)
-    (run_dir / "generators.json").write_text('[{"generatr": 1}]')
+    (run_dir / "generators.json").write_text('[{"generatr": 1}]', encoding="utf-8")
     with pytest.raises(HarnessError, match=r"generators\.json: does not read"):
         read_generators(run_dir)
     verdict = judge(run_dir)

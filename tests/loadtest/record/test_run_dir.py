@@ -54,5 +54,5 @@ def test_an_empty_set_is_a_file_and_a_failed_read_is_none(tmp_path: Path) -> Non
 def test_a_text_is_replaced_whole(tmp_path: Path) -> None:
     write_text(tmp_path / "v.json", "old")
     write_text(tmp_path / "v.json", "new")
-    assert (tmp_path / "v.json").read_text() == "new"
+    assert (tmp_path / "v.json").read_text(encoding="utf-8") == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["v.json"]

@@ -21,8 +21,10 @@ def shop() -> Shop:
 def started(path: Path, experiment: Experiment, shop_toml: str | None = None) -> Path:
     """A run directory as far as it is written before anything starts."""
     path.mkdir(parents=True, exist_ok=True)
-    (path / "experiment.toml").write_text(experiment.to_toml())
-    (path / "shop.toml").write_text(shop_toml or load_shop(Experiment())[1].read_text())
+    (path / "experiment.toml").write_text(experiment.to_toml(), encoding="utf-8")
+    (path / "shop.toml").write_text(
+        shop_toml or load_shop(Experiment())[1].read_text(encoding="utf-8"), encoding="utf-8"
+    )
     return path
 
 
@@ -37,7 +39,9 @@ def test_a_run_without_a_limiter_says_so(tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_names_no_task_is_told_what_to_set(tmp_path: Path) -> None:
-    text = load_shop(Experiment())[1].read_text().replace('task = "target.worker.tasks.place_order"\n', "")
+    text = (
+        load_shop(Experiment())[1].read_text(encoding="utf-8").replace('task = "target.worker.tasks.place_order"\n', "")
+    )
     with pytest.raises(UsageError, match=r"set task in its \[queue\]"):
         ask(started(tmp_path, Experiment(), text), 20)
 
@@ -87,7 +91,7 @@ def test_the_cell_of_a_matrix_that_goes_on_is_found_and_a_broker_that_is_away_en
 
 def test_what_is_no_number_is_left_alone(tmp_path: Path, shop: Shop) -> None:
     with open_limits(RunDir(tmp_path), Experiment(), shop, "redis://none") as limits:
-        asking(tmp_path).write_text("fast")
+        asking(tmp_path).write_text("fast", encoding="utf-8")
         assert limits is not None
         limits.tick()
         assert not asking(tmp_path).exists()

@@ -7,7 +7,7 @@ from loadtest.sale.progress import Latest, Lines, figures
 
 
 def sample(directory: Path, shard: str, probe: str, metric: str, value: float, at: int = 1, end: str = "\n") -> None:
-    with (directory / f"{shard}.jsonl").open("a") as file:
+    with (directory / f"{shard}.jsonl").open("a", encoding="utf-8") as file:
         file.write(f'{{"t":{at},"p":"{probe}","m":"{metric}","v":{value}}}{end}')
 
 
@@ -17,7 +17,7 @@ def test_the_newest_value_counts_and_a_half_written_line_waits(tmp_path: Path) -
     sample(tmp_path, "sampler", "redis", "tokens", 4, end="")
     latest.refresh()
     assert latest.value("redis.tokens") == 5
-    with (tmp_path / "sampler.jsonl").open("a") as file:
+    with (tmp_path / "sampler.jsonl").open("a", encoding="utf-8") as file:
         file.write("\n")
     latest.refresh()
     assert latest.value("redis.tokens") == 4

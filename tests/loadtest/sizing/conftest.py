@@ -15,7 +15,7 @@ def written() -> Callable[..., Path]:
 
     def write(told, tmp_path: Path, experiment: str = "") -> Path:
         run = told.write(tmp_path / "run")
-        with (run / "experiment.toml").open("a") as file:
+        with (run / "experiment.toml").open("a", encoding="utf-8") as file:
             file.write(experiment)
         load_history(run)
         load_samples(run)

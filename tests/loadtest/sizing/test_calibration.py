@@ -50,7 +50,9 @@ def test_what_disturbed_the_run_is_said(sale, written, tmp_path: Path) -> None:
         tmp_path,
         '[arrivals]\nkind = "poisson"\nrate_per_s = 9\n[workers]\nbatch = 5\n[[faults]]\nkind = "kill"\n',
     )
-    (run / "verdict.json").write_text('{"verdict": "INVALID", "sentence": "3 lost", "load": {"generator_cpu": 0.97}}')
+    (run / "verdict.json").write_text(
+        '{"verdict": "INVALID", "sentence": "3 lost", "load": {"generator_cpu": 0.97}}', encoding="utf-8"
+    )
     told = " ".join(calibrate(run).doubts)
     for part in (
         "had faults",
@@ -67,10 +69,13 @@ def test_what_disturbed_the_run_is_said(sale, written, tmp_path: Path) -> None:
     ("change", "said"),
     [
         (lambda run: (run / "experiment.toml").unlink(), "expected a run directory"),
-        (lambda run: (run / "matrix.json").write_text("{}"), "is a matrix of runs; give one of them"),
-        (lambda run: (run / "experiment.toml").write_text('dispatch = "inline"\n'), "nothing was queued"),
+        (lambda run: (run / "matrix.json").write_text("{}", encoding="utf-8"), "is a matrix of runs; give one of them"),
         (
-            lambda run: (run / "experiment.toml").write_text('[limiter]\nkind = "native"\n'),
+            lambda run: (run / "experiment.toml").write_text('dispatch = "inline"\n', encoding="utf-8"),
+            "nothing was queued",
+        ),
+        (
+            lambda run: (run / "experiment.toml").write_text('[limiter]\nkind = "native"\n', encoding="utf-8"),
             "'native' collapses",
         ),
         (lambda run: (run / "final" / "orders.parquet").unlink(), "final/orders.parquet is not there"),

@@ -57,12 +57,12 @@ def test_every_cell_is_predicted_by_the_first_valid_one_alone(sale, written, tmp
     (tmp_path / "cells").mkdir()
     first = written(sale, tmp_path / "cells")
     second = Path(shutil.copytree(first, tmp_path / "cells" / "second"))
-    (second / "experiment.toml").write_text("stock = 400\n[limiter]\nrate_per_s = 25\n")
+    (second / "experiment.toml").write_text("stock = 400\n[limiter]\nrate_per_s = 25\n", encoding="utf-8")
     (second / "final" / "orders.parquet").unlink()  # nothing of a sale that is predicted is looked at
     results = [result("cells/second", "UNKNOWN"), result("cells/run"), result(None, None), result("cells/third", None)]
     path = write_predictions(tmp_path, results)
     assert path is not None
-    found = json.loads(path.read_text())
+    found = json.loads(path.read_text(encoding="utf-8"))
     assert found["calibrated_on"] == "cells/run"
     cells = {cell["run_dir"]: cell for cell in found["cells"]}
     assert list(cells) == ["cells/second", "cells/run"]

@@ -35,7 +35,7 @@ time.sleep(600)
 
 
 def grandchild(log: Path) -> int:
-    return int(log.read_text().split()[1])
+    return int(log.read_text(encoding="utf-8").split()[1])
 
 
 def test_output_goes_to_the_log_and_the_environment_is_given(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_output_goes_to_the_log_and_the_environment_is_given(tmp_path: Path) -> 
             python("import os, sys; print(os.environ['X'], sys.stdin.read())", env={"X": "7"}, stdin="secret"), 10
         )
     assert done.exit_code() == 0
-    assert (tmp_path / "child.log").read_text() == "7 secret\n"
+    assert (tmp_path / "child.log").read_text(encoding="utf-8") == "7 secret\n"
 
 
 def test_one_that_ends_before_it_is_ready_shows_its_log(tmp_path: Path) -> None:
@@ -74,7 +74,9 @@ def test_leaving_stops_everything_with_children_last_started_first(tmp_path: Pat
         for process in (first, second):
             process.wait_ready(lambda process=process: process.log_contains("up"), 10)  # type: ignore[misc]
         family.wait_ready(lambda: family.log_contains("\n"), 10)
-    ended = {name: int((tmp_path / f"{name}.log").read_text().split()[-1]) for name in ("first", "second")}
+    ended = {
+        name: int((tmp_path / f"{name}.log").read_text(encoding="utf-8").split()[-1]) for name in ("first", "second")
+    }
     assert ended["second"] < ended["first"]
     assert gone(grandchild(tmp_path / "family.log"))
 
@@ -124,7 +126,7 @@ def test_a_line_told_later_is_its_standard_input(tmp_path: Path) -> None:
         )
         listener.tell("a b")
         assert listener.wait(10) == 0
-    assert (tmp_path / "x.log").read_text().split() == ["heard", "a", "b"]
+    assert (tmp_path / "x.log").read_text(encoding="utf-8").split() == ["heard", "a", "b"]
 
 
 def test_one_that_ended_before_it_was_told_is_no_error(tmp_path: Path) -> None:
@@ -170,7 +172,9 @@ def test_after_kill_9_of_the_harness_the_guard_leaves_nothing(tmp_path: Path) ->
         print(family.pid, flush=True)
         time.sleep(600)
     """
-    popen = subprocess.Popen([sys.executable, "-c", textwrap.dedent(harness)], stdout=subprocess.PIPE, text=True)
+    popen = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(harness)], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     assert popen.stdout is not None
     pid = int(popen.stdout.readline())
     child = grandchild(tmp_path / "family.log")

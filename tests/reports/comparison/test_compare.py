@@ -121,7 +121,7 @@ def test_a_run_directory_in_pieces_crashes_nothing(make_matrix: MakeMatrix, part
     path = matrix / "cells/02" / part
     if not part:
         shutil.rmtree(path)
-        path.write_text("no directory") if broken else None
+        path.write_text("no directory", encoding="utf-8") if broken else None
     elif broken:
         path.write_bytes(path.read_bytes()[:40])
     else:
@@ -162,7 +162,7 @@ def test_a_run_directory_outside_the_matrix_is_not_read(
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"axes": 3}', '{"axes": {}, "cells": [1, {"axes": 2}]}'])
 def test_a_broken_matrix_file_leaves_the_runs(make_matrix: MakeMatrix, content: str) -> None:
     matrix = make_matrix(AXES, CAUGHT)
-    (matrix / "matrix.json").write_text(content)
+    (matrix / "matrix.json").write_text(content, encoding="utf-8")
     page = Page(compare_matrix(matrix))
     if "cells" not in content:
         assert "matrix.json cannot be read" in page.words
@@ -193,7 +193,10 @@ def test_figures_are_drawn_for_every_cell_and_kept_as_files(make_matrix: MakeMat
     assert "1 of 2 cells drawn cross the stock; furthest naive · inline, by 26 (red)." in page.words
     for name in ("progress", "commits", "queue"):
         ET.parse(matrix / f"figures/compare-{name}.svg")  # noqa: S314 - we wrote it
-        cells = {line.split(",")[0] for line in (matrix / f"figures/compare-{name}.csv").read_text().splitlines()}
+        cells = {
+            line.split(",")[0]
+            for line in (matrix / f"figures/compare-{name}.csv").read_text(encoding="utf-8").splitlines()
+        }
         assert cells == {"cell", "naive · inline", "tokens · inline"}
 
 
@@ -218,8 +221,8 @@ def test_what_comes_from_outside_is_escaped(make_matrix: MakeMatrix) -> None:
         {"at": ("tokens",), "met": False, "error": EVIL},
     ]
     matrix = make_matrix(axes, *cells)
-    whole = json.loads((matrix / "matrix.json").read_text())
-    (matrix / "matrix.json").write_text(json.dumps(whole | {"name": EVIL}))
+    whole = json.loads((matrix / "matrix.json").read_text(encoding="utf-8"))
+    (matrix / "matrix.json").write_text(json.dumps(whole | {"name": EVIL}), encoding="utf-8")
     page = Page(compare_matrix(matrix))
     assert "script" not in {tag for tag, _ in page.tags}
     assert not [found for _, found in page.tags for name in found if name.startswith("on")]
@@ -234,16 +237,16 @@ def test_no_placeholder_colour_is_left_and_nothing_changes_from_one_time_to_the_
     matrix = make_matrix(AXES, CAUGHT)
     first = Page(compare_matrix(matrix)).source
     assert "#fe01" not in first
-    assert "#fe01" not in (matrix / "figures/compare-progress.svg").read_text()
+    assert "#fe01" not in (matrix / "figures/compare-progress.svg").read_text(encoding="utf-8")
     assert first == Page(compare_matrix(matrix)).source
 
 
 def configured(run: Path, **changed: Any) -> Path:
     """`run` with keys at the top of its experiment changed."""
-    text = (run / "experiment.toml").read_text()
+    text = (run / "experiment.toml").read_text(encoding="utf-8")
     for key, value in changed.items():
         text = re.sub(rf"^{key} = .*$", f"{key} = {json.dumps(value)}", text, flags=re.MULTILINE)
-    (run / "experiment.toml").write_text(text)
+    (run / "experiment.toml").write_text(text, encoding="utf-8")
     return run
 
 

@@ -33,14 +33,14 @@ def sweep(make_matrix: MakeMatrix) -> Path:
 
 
 def set_rate(run: Path, max_1s: float, drain_s: float) -> None:
-    verdict = json.loads((run / "verdict.json").read_text())
+    verdict = json.loads((run / "verdict.json").read_text(encoding="utf-8"))
     verdict["rate"]["max_1s"], verdict["drain_s"] = max_1s, drain_s
-    (run / "verdict.json").write_text(json.dumps(verdict))
+    (run / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
 
 
 def predict(matrix: Path, *cells: tuple[str, float, float]) -> None:
     said = [{"run_dir": run, "max_1s": peak, "drain_s": drain} for run, peak, drain in cells]
-    (matrix / "predictions.json").write_text(json.dumps({"calibrated_on": "cells/01", "cells": said}))
+    (matrix / "predictions.json").write_text(json.dumps({"calibrated_on": "cells/01", "cells": said}), encoding="utf-8")
 
 
 def test_a_point_for_each_cell_that_was_measured(sweep: Path) -> None:
@@ -68,7 +68,7 @@ def test_it_is_drawn_told_and_kept_as_files(sweep: Path) -> None:
         "what the model, calibrated on 50/s × 1 alone, predicted of it; at most 10% off in the drain and 10% in the busiest second"
         in " ".join(page.split())
     )
-    rows = list(csv.reader(io.StringIO((sweep / "figures/compare-frontier.csv").read_text())))
+    rows = list(csv.reader(io.StringIO((sweep / "figures/compare-frontier.csv").read_text(encoding="utf-8"))))
     assert rows[1:] == [["50/s × 1", "52.0", "4.2", "52.0", "4.2"], ["100/s × 1", "104.0", "2.0", "94.0", "2.2"]]
     drawn = ET.parse(sweep / "figures/compare-frontier.svg")  # noqa: S314 - we wrote it
     texts = ["".join(text.itertext()) for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
@@ -81,16 +81,16 @@ def test_it_is_drawn_told_and_kept_as_files(sweep: Path) -> None:
 def test_what_does_not_read_predicts_nothing(sweep: Path, content: str | None) -> None:
     (sweep / "predictions.json").unlink()
     if content is not None:
-        (sweep / "predictions.json").write_text(content)
+        (sweep / "predictions.json").write_text(content, encoding="utf-8")
     assert [point.predicted for point in read_points(read_matrix(sweep), sweep)] == [None, None]
     assert "Open:" not in compare_matrix(sweep).read_text(encoding="utf-8")
-    assert "predicted: open" not in (sweep / "figures/compare-frontier.svg").read_text()
+    assert "predicted: open" not in (sweep / "figures/compare-frontier.svg").read_text(encoding="utf-8")
 
 
 def test_a_matrix_that_sweeps_no_speed_has_none_and_leaves_none(make_matrix: MakeMatrix) -> None:
     matrix = make_matrix({"scheme": ["a", "b"]}, {"at": ("a",), "sale": "valid"}, {"at": ("b",), "sale": "valid"})
     (matrix / "figures").mkdir()
-    (matrix / "figures/compare-frontier.svg").write_text("of an earlier page")
+    (matrix / "figures/compare-frontier.svg").write_text("of an earlier page", encoding="utf-8")
     assert "The frontier" not in compare_matrix(matrix).read_text(encoding="utf-8")
     assert not list((matrix / "figures").glob("compare-frontier.*"))
 

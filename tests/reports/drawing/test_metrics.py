@@ -117,7 +117,9 @@ def test_a_limit_that_was_changed_is_drawn_as_it_held(make_run: MakeRun) -> None
     with opened(run) as (data, time):
         t0_ns, before = time.t0_ns, metrics.commits(data, time)
     change = '{{"time_ns": {}, "rate_per_s": 20.0, "together_per_s": 20.0, "answered": {}}}\n'
-    (run / "limits.jsonl").write_text(change.format(t0_ns + 2 * 10**9, 1) + change.format(t0_ns, 0) + "half a li")
+    (run / "limits.jsonl").write_text(
+        change.format(t0_ns + 2 * 10**9, 1) + change.format(t0_ns, 0) + "half a li", encoding="utf-8"
+    )
     with opened(run) as (data, time):
         found = metrics.commits(data, time)
         chart = draw_commits(data)
@@ -129,7 +131,7 @@ def test_a_limit_that_was_changed_is_drawn_as_it_held(make_run: MakeRun) -> None
 
 def test_open_arrivals_are_drawn_as_planned(make_run: MakeRun) -> None:
     run = make_run("valid")
-    (run / "arrivals.csv").write_text("time_s,clicks\n0.05,1\n0.15,2\n0.16,1\n")
+    (run / "arrivals.csv").write_text("time_s,clicks\n0.05,1\n0.15,2\n0.16,1\n", encoding="utf-8")
     duckdb.sql(
         f"CREATE OR REPLACE TEMP TABLE changed AS SELECT * REPLACE (CASE WHEN op_id % 100 = 7 AND kind = 'buy' THEN 'retry' ELSE kind END AS kind) "
         f"FROM '{run / 'history.parquet'}'; COPY changed TO '{run / 'history.parquet'}' (FORMAT parquet)"

@@ -53,7 +53,7 @@ def test_a_fault_lasts_from_its_observation_to_recovery(make_run: MakeRun) -> No
 def test_the_drain_is_the_verdicts_and_nothing_without_one(make_run: MakeRun) -> None:
     run_dir = make_run("valid")
     verdict = run_dir / "verdict.json"
-    verdict.write_text(json.dumps(json.loads(verdict.read_text()) | {"drain_s": 3.5}))
+    verdict.write_text(json.dumps(json.loads(verdict.read_text(encoding="utf-8")) | {"drain_s": 3.5}), encoding="utf-8")
     with open_run(run_dir) as run:
         assert timeline(run).drained_s == 3.5
     duckdb.sql(

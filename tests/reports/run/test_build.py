@@ -80,10 +80,10 @@ def test_banner_says_what_the_verdict_says(report_of: ReportOf, word: str, sale:
 @pytest.mark.usefixtures("few_figures")
 def test_banner_and_numbers_follow_the_verdict_and_not_the_tables(make_run: MakeRun) -> None:
     run = make_run("valid")
-    verdict = json.loads((run / "verdict.json").read_text())
+    verdict = json.loads((run / "verdict.json").read_text(encoding="utf-8"))
     verdict |= {"verdict": "UNKNOWN", "sentence": "Nobody looked."}
     verdict["counts"]["oversold"] = 7
-    (run / "verdict.json").write_text(json.dumps(verdict))
+    (run / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
     text, _ = read(build(run))
     assert "Nobody looked." in text
     assert re.search(r'class="bad"><dt>oversold</dt><dd>7<', text)
@@ -95,7 +95,7 @@ def test_banner_and_numbers_follow_the_verdict_and_not_the_tables(make_run: Make
 )
 def test_a_verdict_that_cannot_be_read_is_incomplete(make_run: MakeRun, content: str) -> None:
     run = make_run("valid")
-    (run / "verdict.json").write_text(content)
+    (run / "verdict.json").write_text(content, encoding="utf-8")
     _, page = read(build(run))
     assert ("header", {"class": "banner INCOMPLETE", "id": "verdict", "data-verdict": "INCOMPLETE"}) in page.tags
 
@@ -110,7 +110,7 @@ def test_every_figure_is_drawn_of_a_whole_run(report_of: ReportOf) -> None:
     for name in FIGURES:
         drawing = ET.parse(report.parent / "figures" / f"{name}.svg")  # noqa: S314 - we wrote it
         assert drawing.getroot().tag == "{http://www.w3.org/2000/svg}svg"
-        assert len((report.parent / "figures" / f"{name}.csv").read_text().splitlines()) > 1
+        assert len((report.parent / "figures" / f"{name}.csv").read_text(encoding="utf-8").splitlines()) > 1
 
 
 def test_ids_are_unique_and_every_reference_has_one(report_of: ReportOf) -> None:
@@ -123,7 +123,7 @@ def test_ids_are_unique_and_every_reference_has_one(report_of: ReportOf) -> None
 def test_no_placeholder_colour_is_left(report_of: ReportOf) -> None:
     report = report_of("oversold")
     text, _ = read(report)
-    drawings = [path.read_text() for path in (report.parent / "figures").glob("*.svg")]
+    drawings = [path.read_text(encoding="utf-8") for path in (report.parent / "figures").glob("*.svg")]
     assert not [found for found in (text, *drawings) if "#fe01" in found]
 
 
@@ -157,8 +157,8 @@ def test_a_broken_file_is_named_and_crashes_nothing(make_run: MakeRun, part: str
 )
 def test_only_a_herd_is_told_by_how_long_it_took_to_fire(make_run: MakeRun, load: dict[str, float], told: str) -> None:
     run = make_run("valid")
-    verdict = json.loads((run / "verdict.json").read_text())
-    (run / "verdict.json").write_text(json.dumps(verdict | {"load": load}))
+    verdict = json.loads((run / "verdict.json").read_text(encoding="utf-8"))
+    (run / "verdict.json").write_text(json.dumps(verdict | {"load": load}), encoding="utf-8")
     text, _ = read(build(run))
     assert f"</b> {told}" in text
 

@@ -25,7 +25,7 @@ def suite(run: Path) -> ET.Element:
 def test_one_case_a_check_and_a_threshold(make_run: MakeRun, sale: str, failures: int, errors: int) -> None:
     run = make_run(sale)
     found = suite(run)
-    data = json.loads((run / "verdict.json").read_text())
+    data = json.loads((run / "verdict.json").read_text(encoding="utf-8"))
     assert (len(data["checks"]) + 1, failures, errors) == tuple(
         int(found.attrib[name]) for name in ("tests", "failures", "errors")
     )
@@ -41,20 +41,20 @@ def test_an_incomplete_run_is_an_error(make_run: MakeRun) -> None:
 
 def test_a_breached_threshold_fails_and_an_unmeasured_one_errs(make_run: MakeRun) -> None:
     run = make_run("valid")
-    data = json.loads((run / "verdict.json").read_text())
+    data = json.loads((run / "verdict.json").read_text(encoding="utf-8"))
     data["thresholds"] = [
         {"expression": "a < 1", "observed": 2, "passed": False},
         {"expression": "b < 1", "passed": None},
     ]
-    (run / "verdict.json").write_text(json.dumps(data))
+    (run / "verdict.json").write_text(json.dumps(data), encoding="utf-8")
     found = suite(run)
     assert (found.attrib["failures"], found.attrib["errors"]) == ("1", "1")
 
 
 def test_a_verdict_worse_than_its_checks_is_not_green(make_run: MakeRun) -> None:
     run = make_run("valid")
-    data = json.loads((run / "verdict.json").read_text())
-    (run / "verdict.json").write_text(json.dumps(data | {"verdict": "UNKNOWN"}))
+    data = json.loads((run / "verdict.json").read_text(encoding="utf-8"))
+    (run / "verdict.json").write_text(json.dumps(data | {"verdict": "UNKNOWN"}), encoding="utf-8")
     assert suite(run).attrib["errors"] == "1"
 
 

@@ -48,7 +48,12 @@ def test_what_comes_from_outside_cannot_be_markup(make_run: MakeRun) -> None:
 def test_open_arrivals_are_told_as_on_time_and_dropped(make_run: MakeRun) -> None:
     run = make_run("valid")
     path = run / "verdict.json"
-    path.write_text(path.read_text().replace('"offered_per_s"', '"on_time": 0.9987, "dropped": 51, "offered_per_s"'))
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(
+            '"offered_per_s"', '"on_time": 0.9987, "dropped": 51, "offered_per_s"'
+        ),
+        encoding="utf-8",
+    )
     assert "Load offered: 25,000 requests/s, 99.9 % of them on time, 51 dropped." in written(run)
     with open_run(run) as data:
         chart = drawn(data)

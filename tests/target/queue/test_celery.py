@@ -99,7 +99,7 @@ def test_a_limit_of_all_workers_changes_for_all_of_them_and_for_what_they_hold(
     with worker(sale, "one"), worker(sale, "two"), told(tmp_path, experiment, sale) as limits:
         buy(sale, 200)
         eventually(lambda: len(rows.all()) >= 10, 5)
-        asking(tmp_path).write_text("60")
+        asking(tmp_path).write_text("60", encoding="utf-8")
         limits.tick()
         time.sleep(2)
     [change] = changes(tmp_path)

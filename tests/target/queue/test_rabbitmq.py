@@ -24,7 +24,9 @@ from tests.waiting import eventually
 
 
 def rabbitmqctl(*arguments: str) -> str:
-    done = subprocess.run(["rabbitmqctl", "-q", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["rabbitmqctl", "-q", *arguments], capture_output=True, text=True, check=False, encoding="utf-8"
+    )
     return done.stdout + done.stderr
 
 

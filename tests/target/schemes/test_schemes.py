@@ -71,7 +71,7 @@ def test_every_scheme_is_tested_here() -> None:
 
 
 def test_the_manifest_offers_what_the_shop_does(root: Path, config: Config) -> None:
-    offered = tomllib.loads((root / "target/shop.toml").read_text())["schemes"]
+    offered = tomllib.loads((root / "target/shop.toml").read_text(encoding="utf-8"))["schemes"]
     declared = {
         (name, each) for name, scheme in offered.items() for each in scheme.get("dispatch", ["queued", "inline"])
     }

@@ -21,7 +21,14 @@ def in_its_own_process(cases: list[Any]) -> list[Any]:
     command = [sys.executable, "-m", "tests.loadtest.load.fast_line"]
     root = Path(__file__).parents[3]
     done = subprocess.run(
-        command, cwd=root, input=json.dumps(cases), capture_output=True, text=True, timeout=60, check=False
+        command,
+        cwd=root,
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)  # type: ignore[no-any-return]

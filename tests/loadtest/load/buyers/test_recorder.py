@@ -41,7 +41,7 @@ def test_the_two_lines_of_an_operation(shard: Path) -> None:
     recorder.write(BEGUN)
     recorder.ended.append(Ended("b-000001", "buy", 1_000, 1_001, 2_000, Answer("won", "sale-000001", None, 202)))
     recorder.close()
-    assert shard.read_text().splitlines() == [
+    assert shard.read_text(encoding="utf-8").splitlines() == [
         '{"b":"b-000001","k":"buy"}',
         '{"b":"b-000001","k":"buy","s":1000,"t":1001,"e":2000,"a":{"o":"won","n":"sale-000001","h":202}}',
     ]

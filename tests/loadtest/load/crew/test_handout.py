@@ -15,9 +15,9 @@ HOST = "http://127.0.0.1:8000"
 @pytest.fixture
 def setup(tmp_path: Path, root: Path) -> Setup:
     (tmp_path / "experiment.toml").write_text(
-        'buyers = 7\nper_buyer = 2\nthresholds = ["lost <= 0"]\n[[faults]]\nkind = "kill"\n'
+        'buyers = 7\nper_buyer = 2\nthresholds = ["lost <= 0"]\n[[faults]]\nkind = "kill"\n', encoding="utf-8"
     )
-    (tmp_path / "shop.toml").write_text((root / "target/shop.toml").read_text())
+    (tmp_path / "shop.toml").write_text((root / "target/shop.toml").read_text(encoding="utf-8"), encoding="utf-8")
     return read_setup(options(run_dir=str(tmp_path)), HOST)
 
 

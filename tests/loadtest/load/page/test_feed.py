@@ -8,7 +8,7 @@ from loadtest.load.page.feed import Feed, RunFeed
 
 def write(run_dir: Path, shard: str, *samples: tuple[float, str, float]) -> None:
     (run_dir / "samples").mkdir(exist_ok=True)
-    with (run_dir / "samples" / f"{shard}.jsonl").open("a") as file:
+    with (run_dir / "samples" / f"{shard}.jsonl").open("a", encoding="utf-8") as file:
         for at_ms, name, value in samples:
             probe, _, metric = name.partition(".")
             file.write(json.dumps({"t": int(at_ms * 1e6), "p": probe, "m": metric, "v": value}) + "\n")
