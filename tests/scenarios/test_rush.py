@@ -58,7 +58,7 @@ def test_samples_of_the_generator(rush: Rush, shop: Shop) -> None:
 
 
 # Status and content of an answer, and what it means.
-ANSWERS: list[tuple[int, dict[str, Any], str]] = [
+ANSWERS: list[tuple[int, Any, str]] = [
     (503, {}, "unknown"),
     (500, {}, "unknown"),
     (302, {}, "unknown"),
@@ -67,10 +67,14 @@ ANSWERS: list[tuple[int, dict[str, Any], str]] = [
     (429, {}, "throttled"),
     (410, {}, "sold_out"),
     (409, {"number": "sale-000009"}, "already_bought"),
-    (202, {}, "unknown"),
-    (202, {"number": None}, "unknown"),
-    (202, {"number": {"deep": 1}}, "unknown"),
+    (409, {}, "already_bought"),
+    (202, {}, "won"),
+    (202, {"number": None}, "won"),
+    (202, {"number": ""}, "won"),
+    (202, {"number": {"deep": 1}}, "won"),
+    (202, "<html>", "won"),
 ]
+UNNUMBERED = "HTTP 202 without 'number' in its answer"
 
 
 def test_what_an_answer_means(rush: Rush, shop: Shop) -> None:
@@ -81,11 +85,15 @@ def test_what_an_answer_means(rush: Rush, shop: Shop) -> None:
     assert buys.keys() == told.keys()
     for buyer, (status, content, outcome) in told.items():
         number = content.get("number") if outcome == "already_bought" else None
+        if outcome == "won":
+            assert buys[buyer]["x"] == UNNUMBERED
         assert (buys[buyer]["o"], buys[buyer]["h"], buys[buyer].get("n")) == (outcome, status, number)
     # Locust calls a failure what the shop cannot have meant, and nothing else.
-    failed = Counter(status for status, _, outcome in told.values() if outcome in ("unknown", "refused"))
+    failed = Counter(status for status, _, outcome in told.values() if outcome in ("unknown", "refused", "won"))
     reported = re.findall(r"^(\d+) .*HTTP (\d+)", output.partition("Error report")[2], re.MULTILINE)
     assert sum((Counter({int(status): int(times)}) for times, status in reported), Counter()) == failed
+    assert UNNUMBERED in output
+    assert rush.ops("status") == []  # there is nothing to ask after
 
 
 def test_an_order_without_an_answer_in_time_is_unknown(rush: Rush, shop: Shop) -> None:
@@ -95,6 +103,8 @@ def test_an_order_without_an_answer_in_time_is_unknown(rush: Rush, shop: Shop) -
     assert outcomes(buys) == {"unknown": 3}
     assert {(op.get("h"), op["x"]) for op in buys} == {(None, "no answer in 1 s")}
     assert sorted(shop.asked) == ["b-000001", "b-000002", "b-000003"]
+    # How long they waited is recorded, too: a percentile that leaves them out would flatter the shop.
+    assert all(0.9e9 < op["e"] - op["t"] < 3e9 for op in buys)
 
 
 def test_an_order_that_nobody_listened_to_is_refused(rush: Rush) -> None:
@@ -110,6 +120,16 @@ def test_an_order_that_is_rejected_later(rush: Rush, shop: Shop) -> None:
     shop.status = lambda _: (200, {"status": "rejected"})  # type: ignore[method-assign]
     rush.run(5, shop.url)
     assert outcomes(rush.ops("status")) == {"rejected": 5}
+
+
+def test_a_look_at_an_order_has_the_number_that_was_asked_for(rush: Rush, shop: Shop) -> None:
+    told = iter([lambda: (200, {"status": "queued"}), lambda: (500, {}), lambda: time.sleep(2) or (200, {}),
+                 lambda: (200, {"status": "confirmed"})])  # fmt: skip
+    shop.status = lambda _: next(told)()  # type: ignore[method-assign]
+    rush.run(1, shop.url)
+    looks = rush.ops("status")
+    assert [op["o"] for op in looks] == ["pending", "unknown", "unknown", "confirmed"]
+    assert {op["n"] for op in looks} == {"sale-000001"}
 
 
 def test_an_order_that_never_comes_ends_at_the_deadline(rush: Rush, shop: Shop) -> None:

@@ -9,7 +9,6 @@ from urllib.parse import quote
 import gevent
 import msgspec
 from locust import User
-from msgspec.structs import replace
 
 from loadtest.experiment.names import fill
 from loadtest.load.buyers.recorder import BATCH, Answer, Ended, begun
@@ -21,6 +20,7 @@ from loadtest.record.history import Kind, Outcome
 
 YEAR_S = 365 * 86_400.0
 FAILED = ("unknown", "refused")
+WITH_NUMBER = ("won", "already_bought")
 # Texts from the shop's answers are cut to this many characters.
 MAX_TEXT = 300
 # msgspec is several times as fast; json accepts what msgspec rejects, such as NaN.
@@ -29,12 +29,12 @@ DECODE = json.JSONDecoder().decode
 
 
 class BadStatusError(HttpError):
-    """The shop's answer counts as `refused` or `unknown`: by the manifest, or because it could not be understood."""
+    """An answer that Locust's statistics count as a failure: `refused`, `unknown`, or a win without a number."""
 
 
 class Asked(msgspec.Struct, frozen=True):
     """One request, prepared: `name` is for the statistics, `data` is what a `Line` sends, `begun` is the line of the history that is
-    written before the send, and `read` makes an `Answer` of the response."""
+    written before the send, and `read` makes an `Answer` of the response. `number` is the order whose status is asked for."""
 
     buyer: str
     kind: Kind
@@ -43,6 +43,7 @@ class Asked(msgspec.Struct, frozen=True):
     data: Any
     begun: bytes
     read: Callable[[Response], Answer]
+    number: str | None = None
 
 
 class Buyer(User):  # type: ignore[misc]
@@ -103,12 +104,12 @@ class Buyer(User):  # type: ignore[misc]
             gevent.killall(further, block=False)
 
     def poll(self, number: str, due_ns: int | None = None) -> Answer:
-        """Requests the status of order `number` once; its outcome is `pending`, `confirmed`, `rejected` or `unknown`.
+        """Requests the status of order `number` once; its outcome is `pending`, `confirmed`, `rejected`, `unknown` or `refused`.
 
         `due_ns` is when the request was scheduled, from which its latency counts; by default now.
         """
         assert self.sale.http.status is not None
-        asked = self._ask("status", self.sale.http.status, {**self._values, "number": quote(number, safe="")})
+        asked = self._ask("status", self.sale.http.status, {**self._values, "number": quote(number, safe="")}, number)
         return self._exchange(asked, due_ns or time_ns(), self._connections[0])
 
     def follow(self, answer: Answer) -> Answer:
@@ -117,9 +118,10 @@ class Buyer(User):  # type: ignore[misc]
         Polls are due at multiples of `poll_s` from now; one that falls due while another is unanswered is skipped. Returns the
         last answer; returns `answer` itself if it names no order, or one that this account already follows.
         """
-        if answer.number is None or self.sale.http.status is None or (self.name, answer.number) in self.sale.followed:
+        number = answer.number
+        if number is None or self.sale.http.status is None or (self.name, number) in self.sale.followed:
             return answer
-        self.sale.followed.add((self.name, answer.number))
+        self.sale.followed.add((self.name, number))
         step_ns = int(self.sale.experiment.arrivals.poll_s * 1e9)
         due_ns = now_ns = time_ns()
         end_ns = (self.sale.gate.t0_ns or now_ns) + int(self.sale.experiment.drain.deadline_s * 1e9)
@@ -128,8 +130,7 @@ class Buyer(User):  # type: ignore[misc]
             if due_ns > end_ns:
                 break
             sleep_until(due_ns)
-            number = answer.number
-            answer = replace(self.poll(number, due_ns), number=number)
+            answer = self.poll(number, due_ns)
             now_ns = time_ns()
         return answer
 
@@ -210,13 +211,15 @@ class Buyer(User):  # type: ignore[misc]
         except HttpError as error:
             end_ns = time_ns()
             failure = error
-            answer = Answer("unknown" if error.may_have_left else "refused", None, str(error))
+            answer = Answer("unknown" if error.may_have_left else "refused", asked.number, str(error))
         else:
             end_ns = time_ns()
             sale.answered += 1
             answer = asked.read(response)
             answer.http_status = response.status
-            if answer.outcome in FAILED:
+            if asked.number is not None:
+                answer.number = asked.number
+            if answer.error is not None:
                 failure = BadStatusError(answer.error)
         if recorder:
             recorder.ended.append(Ended(asked.buyer, asked.kind, due_ns, start_ns, end_ns, answer))
@@ -240,11 +243,12 @@ class Buyer(User):  # type: ignore[misc]
         if outcome in FAILED:
             return Answer(outcome, None, f"HTTP {response.status}")
         key = self.sale.http.buy.number
-        if key is None or outcome not in ("won", "already_bought"):
+        if key is None or outcome not in WITH_NUMBER:
             return Answer(outcome)
         number = value_at(response.body, key)
         if number is None and outcome == "won":
-            return Answer("unknown", None, f"HTTP {response.status} without {key!r} in its answer")
+            # The buyer was told that they have won, and their row must follow: a promise, though nobody can ask after it.
+            return Answer("won", None, f"HTTP {response.status} without {key!r} in its answer")
         return Answer(outcome, number)
 
     def _read_status(self, response: Response) -> Answer:
@@ -259,7 +263,9 @@ class Buyer(User):  # type: ignore[misc]
             return Answer("rejected")
         return Answer("unknown", None, f"HTTP {response.status}, {status.state} {state!r}")
 
-    def _ask(self, kind: Kind, request: Request, values: dict[str, str] | None = None) -> Asked:
+    def _ask(
+        self, kind: Kind, request: Request, values: dict[str, str] | None = None, number: str | None = None
+    ) -> Asked:
         method, path = request.request.split(" ", 1)
         values = values or self._values
         headers = {name: fill(text, values, f"http.{kind}.headers") for name, text in request.headers.items()}
@@ -270,7 +276,7 @@ class Buyer(User):  # type: ignore[misc]
         data = self._connections[0].request(method, fill(path, values, f"http.{kind}.request"), headers, body)
         read = {"buy": self._read_buy, "status": self._read_status}.get(kind, _read_page)
         name = path.replace("{sale}", self.sale.name)
-        return Asked(self.name, kind, method, name, data, begun(self.name, kind), read)
+        return Asked(self.name, kind, method, name, data, begun(self.name, kind), read, number)
 
 
 def sleep_until(due_ns: int) -> None:
@@ -280,7 +286,10 @@ def sleep_until(due_ns: int) -> None:
 
 
 def value_at(body: bytes, key: str) -> str | None:
-    """The string or integer at dotted `key` of a JSON `body`, as text of at most MAX_TEXT characters; None if there is none."""
+    """The string or integer at dotted `key` of a JSON `body`, as text of at most MAX_TEXT characters; None if there is none.
+
+    A blank string is none.
+    """
     try:
         try:
             value = QUICKLY(body)
@@ -291,7 +300,7 @@ def value_at(body: bytes, key: str) -> str | None:
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None
     if isinstance(value, str):
-        return value[:MAX_TEXT]
+        return value[:MAX_TEXT] if value.strip() else None
     return str(value)[:MAX_TEXT] if isinstance(value, int) and not isinstance(value, bool) else None
 
 

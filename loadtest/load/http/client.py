@@ -5,9 +5,7 @@ seen it. Only a connection that is found closed before a byte was sent is opened
 exchange, so that a server that sends its answer byte by byte cannot hold a buyer. What a browser adds is in session.py.
 """
 
-import _socket
 import contextlib
-import os
 import select
 from collections.abc import Mapping
 from time import monotonic
@@ -201,7 +199,7 @@ class Connection:
         except BlockingIOError:
             sent = 0
         except OSError as error:
-            raise NotSentError(f"send: {_reason(error)}") from None
+            raise NotSentError(f"connect: {_reason(error)}, before anything was sent") from None
         if sent < len(request):
             self._send_rest(request, sent)
 
@@ -306,9 +304,9 @@ class Connection:
             self._set_alarm(left)
             return
         self._expired = True
-        # Wakes the waiting buyer. On a duplicate of the file descriptor: shutdown() on a TLS socket drops its TLS session.
-        with contextlib.closing(_socket.socket(fileno=os.dup(self._sock.fileno()))) as twin, NOT_CONNECTED:
-            twin.shutdown(socket.SHUT_RDWR)
+        # Wakes the waiting buyer. On the plain socket under gevent's, whose own shutdown() would drop the TLS session.
+        with NOT_CONNECTED:
+            getattr(self._sock, "_sock", self._sock).shutdown(socket.SHUT_RDWR)
 
     def _translated(self, error: Exception) -> Exception:
         if self._expired:

@@ -102,3 +102,47 @@ def test_an_error_says_whether_the_order_may_have_left(
     customer.buy()
     customer.sale.recorder.flush()
     assert told in shard.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>won</html>", b"{}", b'{"number": null}', b'{"number": ""}', b'{"number": " "}', b'{"number": 1.5}',
+     b'{"number": true}', b'{"number": ["sale-000001"]}', b'"sale-000001"', b"\xff"],
+)  # fmt: skip
+def test_a_win_without_a_number_is_won_all_the_same_and_a_failure(customer: Customer, body: bytes) -> None:
+    failures: list[Any] = []
+    customer.environment.events.request.add_listener(lambda exception, **_: failures.append(str(exception)))
+    customer.reply = lambda: Response(202, body)
+    answer = customer.buy()
+    text = "HTTP 202 without 'number' in its answer"
+    assert (answer.outcome, answer.number, answer.error, answer.http_status) == ("won", None, text, 202)
+    assert failures == [text]
+    assert not answer.worth_a_retry
+    assert customer.follow(answer) is answer
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (Response(200, b'{"status": "queued"}'), "pending"),
+        (Response(200, b'{"status": "rejected"}'), "rejected"),
+        (Response(200, b"<html>"), "unknown"),
+        (Response(404, b""), "unknown"),
+        (DeadlineError("no answer in 1 s"), "unknown"),
+        (NotSentError("connect: refused"), "refused"),
+    ],
+)
+def test_a_look_at_an_order_has_the_number_that_was_asked_for(
+    customer: Customer, shard: Path, reply: Response | Exception, outcome: str
+) -> None:
+    def give() -> Response:
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    customer.reply = give
+    answer = customer.poll("sale-000042")
+    assert (answer.outcome, answer.number) == (outcome, "sale-000042")
+    customer.sale.recorder.flush()
+    told = f'"a":{{"o":"{outcome}","n":"sale-000042"'.encode()
+    assert told in shard.read_bytes()
