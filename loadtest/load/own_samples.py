@@ -3,9 +3,10 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from time import time_ns
 
 import gevent
+
+from loadtest.load.now import now_ns
 
 
 class Samples:
@@ -15,7 +16,7 @@ class Samples:
     """
 
     def __init__(
-        self, path: Path, hz: float, read: Callable[[], dict[str, float]], now_ns: Callable[[], int] = time_ns
+        self, path: Path, hz: float, read: Callable[[], dict[str, float]], now_ns: Callable[[], int] = now_ns
     ) -> None:
         self._file = path.open("a", encoding="utf-8", buffering=1)
         self._read = read

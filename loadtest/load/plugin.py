@@ -16,6 +16,7 @@ from loadtest.errors import HarnessError, UsageError
 from loadtest.experiment.arrivals import PLAN, plan_arrivals, read_times
 from loadtest.experiment.schema import Experiment
 from loadtest.experiment.traffic import Crowd
+from loadtest.load import now
 from loadtest.load.buyers.gate import COUNT, T0, Gate, Leader
 from loadtest.load.buyers.recorder import Recorder
 from loadtest.load.crew.clock import Clock
@@ -206,6 +207,7 @@ class Plugin:
 
     def _start(self) -> None:
         self._close()
+        now.anchor()
         setup, place = self._begin()
         # Frees what the last sale froze; freezes what stays, such as modules: a full collection that walks it would delay buyers.
         gc.unfreeze()

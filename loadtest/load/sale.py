@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from time import time_ns
 from typing import Any, NamedTuple
 
 from gevent.lock import BoundedSemaphore
@@ -13,6 +12,7 @@ from loadtest.experiment.traffic import Crowd
 from loadtest.load.buyers.gate import Gate, Share
 from loadtest.load.buyers.recorder import Recorder
 from loadtest.load.http.endpoint import Endpoint
+from loadtest.load.now import now_ns
 from loadtest.manifest.shop import Http
 from loadtest.record.generators import own_name
 
@@ -78,7 +78,7 @@ class Sale:
             if not self.experiment.arrivals.open:
                 return Turn(own_name(self.process, turn), ordinal, 0)
             offset_ns = self.offsets_ns[ordinal]
-            if self.gate.t0_ns is None or time_ns() - self.gate.t0_ns - offset_ns <= PATIENCE_NS:
+            if self.gate.t0_ns is None or now_ns() - self.gate.t0_ns - offset_ns <= PATIENCE_NS:
                 return Turn(own_name(self.process, turn), ordinal, offset_ns)
             self.dropped += 1
         return None

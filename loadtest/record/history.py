@@ -7,7 +7,7 @@ An operation with only the first line has outcome `unknown` and no times: nobody
     {"b":"b-000017","k":"buy"}
     {"b":"b-000017","k":"buy","s":<scheduled_ns>,"t":<start_ns>,"e":<end_ns>,"a":{"o":"won","n":"sale-000001","h":202}}
 
-All times are wall-clock nanoseconds since the epoch, by the generator's own clock. `load_history` joins the shards into
+All times are nanoseconds since the epoch, by the generator's own clock, which no step of the wall clock moves. `load_history` joins the shards into
 ``history.parquet``, whose columns are the fields of `Op` and whose times are by the clock of the master; see `record.generators`.
 """
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from time import time_ns
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +13,7 @@ from loadtest.experiment.names import fill
 from loadtest.load.buyers.recorder import BATCH, Answer, Ended, begun
 from loadtest.load.http.client import HttpError, Response
 from loadtest.load.http.line import Line, lines
+from loadtest.load.now import now_ns
 from loadtest.load.sale import Turn, sale_of
 from loadtest.manifest.shop import Request
 from loadtest.record.history import Kind, Outcome
@@ -80,11 +80,11 @@ class Buyer(User):  # type: ignore[misc]
         self._warmed = True
         for connection in self._connections:
             with self.sale.connecting:
-                self._exchange(self._warm, time_ns(), connection)
+                self._exchange(self._warm, now_ns(), connection)
 
     def buy(self) -> Answer:
         """Sends one buy request now, without waiting for T0."""
-        return self._exchange(self._buy, time_ns(), self._connections[0])
+        return self._exchange(self._buy, now_ns(), self._connections[0])
 
     def buy_at_t0(self) -> list[Answer]:
         """Waits for T0, or for this buyer's own time after it, and sends one buy request per click. Returns their answers.
@@ -110,7 +110,7 @@ class Buyer(User):  # type: ignore[misc]
         """
         assert self.sale.http.status is not None
         asked = self._ask("status", self.sale.http.status, {**self._values, "number": quote(number, safe="")}, number)
-        return self._exchange(asked, due_ns or time_ns(), self._connections[0])
+        return self._exchange(asked, due_ns or now_ns(), self._connections[0])
 
     def follow(self, answer: Answer) -> Answer:
         """Polls the order of `answer` every `poll_s` until it is confirmed or rejected, or the drain's deadline has passed.
@@ -123,15 +123,15 @@ class Buyer(User):  # type: ignore[misc]
             return answer
         self.sale.followed.add((self.name, number))
         step_ns = int(self.sale.experiment.arrivals.poll_s * 1e9)
-        due_ns = now_ns = time_ns()
-        end_ns = (self.sale.gate.t0_ns or now_ns) + int(self.sale.experiment.drain.deadline_s * 1e9)
+        due_ns = told_ns = now_ns()
+        end_ns = (self.sale.gate.t0_ns or told_ns) + int(self.sale.experiment.drain.deadline_s * 1e9)
         while answer.outcome not in ("confirmed", "rejected"):
-            due_ns += step_ns * max(1, -((due_ns - now_ns) // step_ns))
+            due_ns += step_ns * max(1, -((due_ns - told_ns) // step_ns))
             if due_ns > end_ns:
                 break
             sleep_until(due_ns)
             answer = self.poll(number, due_ns)
-            now_ns = time_ns()
+            told_ns = now_ns()
         return answer
 
     # What Locust calls.
@@ -193,13 +193,13 @@ class Buyer(User):  # type: ignore[misc]
             sleep_until(due_ns)
             return due_ns
         t0_ns = gate.watch()
-        return t0_ns if arrivals.kind == "herd" else max(t0_ns, time_ns())
+        return t0_ns if arrivals.kind == "herd" else max(t0_ns, now_ns())
 
     def _exchange(self, asked: Asked, due_ns: int, connection: Line) -> Answer:
         sale, recorder = self.sale, self.sale.recorder
         response: Response | None = None
         failure: HttpError | None = None
-        start_ns = time_ns()
+        start_ns = now_ns()
         if recorder:
             try:
                 recorder.write(asked.begun)
@@ -209,11 +209,11 @@ class Buyer(User):  # type: ignore[misc]
         try:
             response = connection.exchange(asked.data)
         except HttpError as error:
-            end_ns = time_ns()
+            end_ns = now_ns()
             failure = error
             answer = Answer("unknown" if error.may_have_left else "refused", asked.number, str(error))
         else:
-            end_ns = time_ns()
+            end_ns = now_ns()
             sale.answered += 1
             answer = asked.read(response)
             answer.http_status = response.status
@@ -281,7 +281,7 @@ class Buyer(User):  # type: ignore[misc]
 
 def sleep_until(due_ns: int) -> None:
     """Sleeps until `due_ns`, never shorter: a timer of the event loop may fire early."""
-    while (left_ns := due_ns - time_ns()) > 0:
+    while (left_ns := due_ns - now_ns()) > 0:
         gevent.sleep(left_ns / 1e9)
 
 

@@ -1,4 +1,4 @@
-"""The gate: buyers wait at a barrier and send at one wall-clock T0, in one process or in many.
+"""The gate: buyers wait at a barrier and send at one T0, in one process or in many.
 
 Each process has a `Gate` that counts its own buyers and reports the counts to the leader (the master, or the only
 process there is) as Locust messages. The `Leader` broadcasts T0 once every buyer has reached a gate; Locust's
@@ -10,13 +10,13 @@ import gc
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from time import time_ns
 from typing import Any, NamedTuple
 
 import gevent
 from gevent.event import Event
 
 from loadtest.load.crew.clock import Clock
+from loadtest.load.now import now_ns
 
 COUNT = "gate_count"
 T0 = "gate_t0"
@@ -116,7 +116,7 @@ class Gate:
 
     def opens_before(self, moment_ns: int) -> bool:
         """Waits until `moment_ns`, or until the gate opens if that is sooner. Returns whether the gate is open."""
-        return bool(self._opened.wait(max(0.0, (moment_ns - time_ns()) / 1e9)))
+        return bool(self._opened.wait(max(0.0, (moment_ns - now_ns()) / 1e9)))
 
     def leave(self) -> None:
         """Counts one more user as done."""
@@ -156,7 +156,7 @@ class Gate:
         self.t0_ns = here_ns = self.clock.here_ns(t0_ns)
         self._announced.set()
         self.report()
-        while (left_ns := here_ns - time_ns()) > 0:
+        while (left_ns := here_ns - now_ns()) > 0:
             gevent.sleep(left_ns / 1e9)
         self._opened.set()
 
@@ -256,7 +256,7 @@ class Leader:
     def _announce(self) -> None:
         slowest_s = max((2 * count.uncertainty_ns for count in self.counts.values()), default=0) / 1e9
         lead_s = LEAD_S + LEAD_S_PER_BUYER * self._sum_arrived() + LEAD_ROUND_TRIPS * slowest_s
-        self.t0_ns = time_ns() + int(lead_s * 1e9)
+        self.t0_ns = now_ns() + int(lead_s * 1e9)
         self._on_t0(self.t0_ns)
         self._runner.send_message(T0, {"t0_ns": self.t0_ns})
         self._timers.append(

@@ -1,6 +1,5 @@
 """Base classes that add to what a `Buyer` can do: reload the page, retry. A scenario's class may inherit from several."""
 
-from time import time_ns
 from typing import Any
 
 import gevent
@@ -9,6 +8,7 @@ from msgspec.structs import replace
 
 from loadtest.load.buyers.buyer import Buyer, sleep_until
 from loadtest.load.buyers.recorder import Answer, begun
+from loadtest.load.now import now_ns
 
 GOLDEN = 0.618_033_988_749_895
 
@@ -58,11 +58,11 @@ class Refresher(Buyer):
         step_s = self.sale.experiment.traffic.refresh_s
         [connection] = self.lines(self.sale.experiment.arrivals.timeout_s, 1)
         # Multiples of the golden ratio modulo 1 are spread evenly for any number of buyers: reloads do not coincide.
-        due_ns = time_ns() + int(self._ordinal * GOLDEN % 1 * step_s * 1e9)
+        due_ns = now_ns() + int(self._ordinal * GOLDEN % 1 * step_s * 1e9)
         try:
             while not self.sale.gate.opens_before(due_ns):
                 self._exchange(self._warm, due_ns, connection)
-                due_ns = max(due_ns + int(step_s * 1e9), time_ns())
+                due_ns = max(due_ns + int(step_s * 1e9), now_ns())
         finally:
             connection.close()
 
@@ -81,7 +81,7 @@ class Stubborn(Buyer):
         for tries in range(1, self.sale.experiment.traffic.retries + 1):
             if not answer.worth_a_retry:
                 break
-            due_ns = time_ns() + int(self.sale.crowd.backoff_s(self._ordinal, tries) * 1e9)
+            due_ns = now_ns() + int(self.sale.crowd.backoff_s(self._ordinal, tries) * 1e9)
             sleep_until(due_ns)
             answer = self._exchange(again, due_ns, self._connections[0])
         return answer

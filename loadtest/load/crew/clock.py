@@ -1,4 +1,4 @@
-"""Clocks: how far the master's clock is ahead of this process's, measured over Locust's own messages.
+"""Clocks: how far the master's clock is ahead of this process's (see `loadtest.load.now`), measured over Locust's own messages.
 
 An exchange is NTP's (RFC 5905, section 8), with one time stamp at the master for both receipt and sending: the process sends its
 time, the master answers with its own, and the offset is the master's time minus the midpoint of the round trip. It is wrong by at
@@ -7,10 +7,11 @@ most half the round trip. Queueing makes a round trip longer, so the exchange wi
 """
 
 from collections import deque
-from time import time_ns
 from typing import Any, NamedTuple
 
 import gevent
+
+from loadtest.load.now import now_ns, stepped_ns
 
 CLOCK = "gate_clock"
 # Exchanges that a process must have made before T0 can be set.
@@ -43,11 +44,11 @@ class Clock:
 
     def now_ns(self) -> int:
         """The time now by the master's clock, in nanoseconds since the epoch."""
-        return time_ns() + self.offset_ns
+        return now_ns() + self.offset_ns
 
     def reading(self) -> dict[str, float]:
-        """Metric → value, for the generator's samples."""
-        return {}
+        """Metric → value, for the generator's samples: how far the machine's wall clock has been stepped, which moves nothing here."""
+        return {"wall_stepped_ms": stepped_ns() / 1e6}
 
     def hurry(self) -> None:
         """Measures more often, every HURRY_S, since T0 is near."""
@@ -91,15 +92,16 @@ class MeasuredClock(Clock):
 
     def answered(self, sent_ns: int, there_ns: int) -> None:
         """Takes in the master's answer: its time `there_ns`, to what was sent at `sent_ns` of this process's time."""
-        now_ns = time_ns()
-        self._kept.append(Exchange(now_ns - sent_ns, there_ns - (sent_ns + now_ns) // 2))
+        here_ns = now_ns()
+        self._kept.append(Exchange(here_ns - sent_ns, there_ns - (sent_ns + here_ns) // 2))
         if self._step_s == HURRY_S and self._frozen is None and len(self._kept) == ENOUGH:
             self._step_s = EVERY_S
 
     def reading(self) -> dict[str, float]:
-        """The offset as measured now (not the frozen one) and its greatest possible error, in milliseconds."""
+        """Also the offset as measured now (not the frozen one) and its greatest possible error, in milliseconds."""
         now = self._measured
-        return {"clock_offset_ms": now.offset_ns / 1e6, "clock_uncertainty_ms": now.round_trip_ns / 2e6}
+        measured = {"clock_offset_ms": now.offset_ns / 1e6, "clock_uncertainty_ms": now.round_trip_ns / 2e6}
+        return {**super().reading(), **measured}
 
     def hurry(self) -> None:
         """Measures more often, every HURRY_S, since T0 is near."""
@@ -123,5 +125,5 @@ class MeasuredClock(Clock):
 
     def _measure(self) -> None:
         while True:
-            self._runner.send_message(CLOCK, {"sent_ns": time_ns()})
+            self._runner.send_message(CLOCK, {"sent_ns": now_ns()})
             gevent.sleep(self._step_s)

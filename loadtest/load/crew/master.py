@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic, time_ns
+from time import monotonic
 from typing import Any
 
 import gevent
@@ -14,6 +14,7 @@ from loadtest.load.buyers.gate import Count
 from loadtest.load.crew.clock import CLOCK
 from loadtest.load.crew.handout import HANDOUT, Place, hand_out
 from loadtest.load.crew.shipping import DELIVERED, PIECE, RECEIVED, Copy
+from loadtest.load.now import now_ns
 from loadtest.load.options import Setup
 from loadtest.record.generators import Generator, write_generators
 
@@ -85,7 +86,7 @@ class Crew:
 
     def on_clock(self, msg: Any, **_: Any) -> None:
         """Answers a worker with the master's time."""
-        answer = {"sent_ns": msg.data["sent_ns"], "there_ns": time_ns()}
+        answer = {"sent_ns": msg.data["sent_ns"], "there_ns": now_ns()}
         self._runner.send_message(CLOCK, answer, client_id=msg.node_id)
 
     def on_piece(self, msg: Any, **_: Any) -> None:

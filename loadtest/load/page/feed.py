@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import time
 
 import gevent
 from gevent.lock import BoundedSemaphore
 
+from loadtest.load.now import now_ns
 from loadtest.record.tail import Tail
 
 # Metrics that are drawn, and their labels.
@@ -99,5 +99,5 @@ class LocustFeed(Feed):
             if at_ns := self._t0_ns():
                 self.t0_ms = at_ns / 1e6
             for metric, value in self._read().items():
-                self.note(metric, time() * 1000, value)
+                self.note(metric, now_ns() / 1e6, value)
             gevent.sleep(STEP_S)

@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from time import time
 from typing import Any
 
+from loadtest.load.now import now_ns
 from loadtest.load.page.feed import SHOWN, Feed, LocustFeed, RunFeed
 from loadtest.load.page.outcomes import Outcomes
 from loadtest.load.page.sales import Sales
@@ -43,7 +43,7 @@ class Show:
         feed.refresh()
         begin = since if sale == name else 0
         return {
-            "sale": name, "now_ms": time() * 1000, "locust": self._runner.state,
+            "sale": name, "now_ms": now_ns() / 1e6, "locust": self._runner.state,
             "state": asdict(state) if state else None, "drawn": self._drawn, "idle": self.sales.idle if self.sales else None,
             "outcomes": self.outcomes.counts(),
             "asked": self.asked, "changes": self._changes(), "t0_ms": feed.t0_ms, "phases": feed.phases, "latest": feed.latest,

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
-from time import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +28,7 @@ from flask import (
 from werkzeug.exceptions import HTTPException
 
 from loadtest.errors import HarnessError
+from loadtest.load.now import now_ns
 from loadtest.load.page.login import PASSWORD, add_login
 from loadtest.load.page.sales import Sales
 from loadtest.load.page.show import Show
@@ -116,7 +116,7 @@ class Views:
         if not asking.parent.is_dir():
             return _refused(409, "the manifest does not name the task that is limited: set task in its [queue]")
         write_text(asking, f"{rate:g}")
-        self._show.asked.append((time() * 1000, rate))
+        self._show.asked.append((now_ns() / 1e6, rate))
         return jsonify({})
 
     def file(self, number: int, name: str) -> Response:

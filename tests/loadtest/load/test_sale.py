@@ -1,7 +1,6 @@
 """Who is next: buyers of a herd without end, buyers of a plan once each, shared by the processes."""
 
 from pathlib import Path
-from time import time_ns
 from typing import Any
 
 from hypothesis import given
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from loadtest.experiment.schema import Experiment, Traffic
 from loadtest.experiment.traffic import Crowd
 from loadtest.load.buyers.gate import Share
+from loadtest.load.now import now_ns
 from loadtest.load.plugin import _plan
 from loadtest.load.sale import Sale, Turn
 from loadtest.record.generators import own_name
@@ -75,7 +75,7 @@ def test_a_herd_has_as_many_as_are_asked_for() -> None:
 
 
 def test_who_is_more_than_a_second_late_is_dropped_and_counted() -> None:
-    late = sale([0, NS, 2 * NS, 9 * NS], t0_ns=time_ns() - 5 * NS // 2)
+    late = sale([0, NS, 2 * NS, 9 * NS], t0_ns=now_ns() - 5 * NS // 2)
     assert [turn.ordinal for turn in turns(late)] == [2, 3]
     assert late.dropped == 2
     assert [turn.ordinal for turn in turns(sale([0, NS, 2 * NS, 9 * NS]))] == [0, 1, 2, 3], "nobody is late before T0"
