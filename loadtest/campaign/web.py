@@ -19,6 +19,7 @@ from loadtest.sale.desk import FORM, Desk, Held, State, Wish, offers_of
 from loadtest.sale.interrupt import interruptible
 from loadtest.sale.progress import Latest, Progress, showing
 from loadtest.sale.run import TICK_S, Load, Plan, Sale, plan
+from loadtest.stack import surroundings
 from loadtest.stack.external import Given
 from loadtest.stack.process import Command, Process
 
@@ -259,4 +260,4 @@ def page_command(planned: Plan, page: Page, desk: Desk) -> Command:
         "--web-host", HOST, "--web-port", str(page.port), "--web-base-path", page.base_path,
         *(["--web-login"] if page.login else []), "--desk", str(desk.directory.resolve()), "--only-summary",
     ]  # fmt: skip
-    return Command("generator", "locust", argv)
+    return Command("generator", "locust", argv, env=surroundings.passed_on(planned.shop.pass_env))

@@ -10,6 +10,7 @@ from loadtest.cli.many_sales import certify_command, sweep_command
 from loadtest.cli.one_sale import limit, report, run_command, verify
 from loadtest.cli.planning import plan_command
 from loadtest.errors import HarnessError, RunInterrupted
+from loadtest.stack.surroundings import leave_outside
 
 
 class Commands(click.Group):
@@ -31,6 +32,7 @@ class Commands(click.Group):
 @click.version_option(__version__)
 def main() -> None:
     """Proves that a flash sale neither oversells, nor loses or leaks an order, nor floods its database."""
+    leave_outside()
 
 
 for command in (run_command, certify_command, verify, report, limit, plan_command, sweep_command, list_command):

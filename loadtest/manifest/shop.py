@@ -7,7 +7,7 @@ address with a password gets there.
 """
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,8 @@ from loadtest.experiment.names import nearest
 from loadtest.experiment.schema import Experiment
 from loadtest.experiment.section import Section, parse, read_toml
 
+# The name of an environment variable.
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 # What an answer to `buy` can mean. The first four are answers of a working shop.
 BuyOutcome = Literal["won", "sold_out", "already_bought", "throttled", "refused", "unknown"]
 
@@ -144,6 +146,9 @@ class Shop(Section):
     name: str
     sale: str = Field("sale", pattern=r"^[A-Za-z0-9_-]+$")
     env: dict[str, str] = Field({}, description="environment of `prepare` and of every process")
+    pass_env: tuple[Variable, ...] = Field(
+        (), strict=False, description="variables of the harness's own environment that they get too, and the buyers"
+    )
     prepare: Prepare | None = None
     process: tuple[Process, ...] = Field((), strict=False)
     http: Http

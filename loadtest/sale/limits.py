@@ -21,6 +21,7 @@ from loadtest.experiment.schema import Experiment
 from loadtest.experiment.section import parse, read_toml
 from loadtest.manifest.shop import Shop
 from loadtest.record.run_dir import RunDir, write_text
+from loadtest.stack.surroundings import leave_outside
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Limits:
         options: dict[str, float] = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
         if self.broker.startswith("redis"):
             options |= {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S}
+        leave_outside()  # Celery prefers CELERY_BROKER_URL to what its application says
         with Celery(broker=self.broker, set_as_current=False) as app:
             app.conf.update(broker_connection_timeout=ANSWER_S, broker_transport_options=options)
             try:

@@ -33,7 +33,7 @@ from loadtest.sale.given_broker import check_broker, told_visibility
 from loadtest.sale.interrupt import interruptible
 from loadtest.sale.limits import Limits, open_limits
 from loadtest.sale.progress import Latest, Progress
-from loadtest.stack import Services
+from loadtest.stack import Services, surroundings
 from loadtest.stack.external import Given, open_services
 from loadtest.stack.open_files import make_room
 from loadtest.stack.process import Command, Process, Supervisor
@@ -301,7 +301,10 @@ Loading = Callable[[Sale, str], Load]
 
 def headless(sale: Sale, base_url: str) -> Load:
     """A Locust process of the sale's own, which ends by itself. It is started here, and waits to be told to begin."""
-    command = Command("generator", "locust", [sys.executable, "-m", "loadtest.load.launch"], told_later=True)
+    passed = surroundings.passed_on(sale.plan.shop.pass_env)
+    command = Command(
+        "generator", "locust", [sys.executable, "-m", "loadtest.load.launch"], env=passed, told_later=True
+    )
     arguments = load_arguments(sale.plan, sale.run_dir, base_url)
     return Locust(sale.supervisor, sale.supervisor.start(command), arguments)
 

@@ -12,7 +12,7 @@ import psycopg2
 import redis
 
 from loadtest.errors import UsageError
-from loadtest.stack import TEST_SALE, Services
+from loadtest.stack import TEST_SALE, Services, surroundings
 from loadtest.stack.embedded import embedded_postgres, embedded_redis
 from loadtest.stack.process import Supervisor
 from loadtest.stack.rabbitmq import controllable
@@ -113,7 +113,7 @@ def _check_postgres(url: str) -> None:
             )
             database, comment = cursor.fetchone() or ("", "")
     except psycopg2.Error as error:
-        raise _unreachable("postgres", url, error) from None
+        raise _unreachable("postgres", url, error, hint=_variables_of_libpq()) from None
     if TEST_SALE not in comment:
         raise UsageError(
             f"--postgres {without_password(url)}: the database is not marked as a test sale, and a run wipes its sale; "
@@ -153,10 +153,16 @@ def _expect_scheme(option: str, url: str, schemes: tuple[str, ...]) -> None:
         )
 
 
-def _unreachable(option: str, url: str, error: Exception) -> UsageError:
+def _unreachable(option: str, url: str, error: Exception, hint: str = "") -> UsageError:
     return UsageError(
         f"--{option} {without_password(url)}: does not answer ({_first_line(error)}); start it, or leave --{option} away for the embedded one"
+        + hint
     )
+
+
+def _variables_of_libpq() -> str:
+    names = surroundings.left_outside("PG")
+    return f"; {', '.join(names)}: not read here, put what they say into the URL" if names else ""
 
 
 def _first_line(error: Exception) -> str:

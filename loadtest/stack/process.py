@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from loadtest.errors import ServiceError
-from loadtest.stack import guard
+from loadtest.stack import guard, surroundings
 
 POLL_S = 0.02
 
@@ -24,6 +24,7 @@ class Command:
     """What to run, and how to end it.
 
     `role` groups processes in samples (``worker``); `name` is this one's own (``worker-1``) and names its log.
+    `env` is laid over what every process gets; see `loadtest.stack.surroundings`.
     `stdin` is what its standard input holds; with `told_later` that stays open for `Process.tell`. `user` is a user id to run under,
     where the harness is root and the program refuses to be.
     """
@@ -150,6 +151,7 @@ class Supervisor:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=surroundings.for_our_own(),
         )
         return self
 
@@ -179,7 +181,7 @@ class Supervisor:
                     stdin=stdin,
                     stdout=out,
                     stderr=subprocess.STDOUT,
-                    env={**os.environ, **command.env},
+                    env={**surroundings.for_our_own(), **command.env},
                     start_new_session=True,
                     user=command.user,
                     extra_groups=None if command.user is None else [],

@@ -15,7 +15,7 @@ from loadtest.experiment.redelivery import visibility_s
 from loadtest.experiment.schema import Experiment
 from loadtest.manifest.shop import Process as ProcessEntry
 from loadtest.manifest.shop import Shop
-from loadtest.stack import Services
+from loadtest.stack import Services, surroundings
 from loadtest.stack.embedded import free_port
 from loadtest.stack.process import Command, Process, Supervisor
 
@@ -99,7 +99,8 @@ class ShopStack:
             )  # fmt: skip
 
     def _env(self) -> dict[str, str]:
-        return {key: self._fill(value, f"env.{key}") for key, value in self.shop.env.items()}
+        told = {key: self._fill(value, f"env.{key}") for key, value in self.shop.env.items()}
+        return {**surroundings.for_the_shop(self.shop.pass_env), **told}
 
     def _fill_all(self, parts: tuple[str, ...], where: str) -> list[str]:
         return [self._fill(part, where) for part in parts]

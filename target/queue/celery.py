@@ -1,5 +1,6 @@
 """Celery's settings for the queue of orders, the same for publishers and workers."""
 
+import os
 from functools import partial
 from typing import Any
 
@@ -12,11 +13,15 @@ QUEUE = "orders"
 # RabbitMQ 4 drops a quorum queue's message after 20 returns to the queue, by default: 100 s without a database would lose orders.
 RETURNS = 1_000_000
 PLACE_ORDER = "target.worker.tasks.place_order"
+# Celery takes these over what its application says, and would empty and fill the queue of another broker.
+CELERYS_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL", "CELERY_RESULT_BACKEND")
 CELERYS_OWN = "celery.worker.consumer:Consumer"
 
 
 def create_celery(config: Config) -> Celery:
     """The shop's Celery application, for publishers and workers. Connects to nothing."""
+    for name in CELERYS_VARIABLES:
+        os.environ.pop(name, None)
     app = Celery("shop", broker=config.broker_url, include=["target.worker.tasks"])
     app.conf.update(
         # JSON only: with pickle, whoever can write to the broker could run code in the workers.
