@@ -5,6 +5,7 @@ name and the reason.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,6 +48,9 @@ CREATE VIEW due AS
     SELECT t0_ns + (time_s * 1e9)::BIGINT AS scheduled_ns FROM plan, sale, range(clicks) WHERE (SELECT max(time_s) > 0 FROM plan)
     UNION ALL SELECT scheduled_ns FROM asks WHERE kind = 'retry' OR NOT coalesce((SELECT max(time_s) > 0 FROM plan), false);
 """
+
+# A folder named `key=value` is no column: a run directory may be called anything.
+OWN_COLUMNS = "hive_partitioning = false"
 
 Column = NDArray[np.float64]
 
@@ -134,7 +138,7 @@ def _view(db: Any, path: Path, table: str) -> str | None:
     columns = [column.split() for column in schema.split(",")]
     why = None
     found: set[str] = set()
-    source = f"read_parquet({_quoted(path / name)})"
+    source = f"read_parquet({_pattern(path / name)}, {OWN_COLUMNS})"
     try:
         found = {row[0] for row in db.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
         if not found & {column for column, _ in columns}:
@@ -151,17 +155,17 @@ def _view(db: Any, path: Path, table: str) -> str | None:
 
 def _plan(db: Any, path: Path) -> None:
     """Makes the table `plan`: when each buyer was due, and how many orders it was to send then. Empty without its file."""
-    source = (
-        f"read_csv({_quoted(path)}, header = true, delim = ',', columns = {{'time_s': 'DOUBLE', 'clicks': 'BIGINT'}})"
-    )
+    columns = "{'time_s': 'DOUBLE', 'clicks': 'BIGINT'}"
+    source = f"read_csv({_pattern(path)}, header = true, delim = ',', columns = {columns}, {OWN_COLUMNS})"
     try:
         db.execute(f"CREATE TABLE plan AS FROM {source}")
     except duckdb.Error:
         db.execute("CREATE TABLE plan (time_s DOUBLE, clicks BIGINT)")
 
 
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+def _pattern(path: Path) -> str:
+    """The pattern that matches the one file `path`, as an SQL string: DuckDB takes a path for a pattern."""
+    return "'" + re.sub(r"[*?\[]", r"[\g<0>]", str(path)).replace("'", "''") + "'"
 
 
 def _experiment(path: Path) -> dict[str, object]:

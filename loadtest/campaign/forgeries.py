@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.record.database import database
+from loadtest.record.database import database, from_parquet
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Forgery:
             target.unlink()
             return
         with database(ordered=True) as connection:
-            connection.execute(f"CREATE TABLE it AS FROM read_parquet('{target}')")
+            connection.execute(f"CREATE TABLE it AS FROM {from_parquet(target)}")
             connection.sql(self.query).write_parquet(str(target))
 
 

@@ -31,7 +31,7 @@ from typing import Any
 
 from loadtest.errors import HarnessError
 from loadtest.judge.spans import BACKLOGS, ROW_SECONDS
-from loadtest.record.database import database
+from loadtest.record.database import database, from_csv, from_lines, from_parquet
 from loadtest.record.generators import BUYERS_EACH, read_generators
 
 Row = tuple[Any, ...]
@@ -63,19 +63,22 @@ COLUMNS = {
     "samples": "time_ns BIGINT, probe VARCHAR, metric VARCHAR, value DOUBLE",
     "sale": "sale VARCHAR, scheme VARCHAR, dispatch VARCHAR, limiter_kind VARCHAR, stock BIGINT, buyers BIGINT, "
     "per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT, drained BOOLEAN, "
-    "drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT, redelivery_s DOUBLE",
-    "faults": "fault VARCHAR, intended_ns BIGINT, observed_ns BIGINT, healed_ns BIGINT, recovered_ns BIGINT",
+    "drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT, redelivery_s DOUBLE, sampler_hz DOUBLE, "
+    "db_offset_ns BIGINT, db_uncertainty_ns BIGINT, read_ns BIGINT",
+    "faults": "fault VARCHAR, intended_ns BIGINT, injected_ns BIGINT, observed_ns BIGINT, healed_ns BIGINT, recovered_ns BIGINT",
     "changes": "time_ns BIGINT, rate_per_s DOUBLE, together_per_s DOUBLE, answered BIGINT",
+    "deaths": "t BIGINT, role VARCHAR, name VARCHAR, exit BIGINT",
 }
-# Written line by line during the run; no file where there was no fault, or no change.
-LINES = {"faults": "faults.jsonl", "changes": "limits.jsonl"}
+# Written line by line during the run; no file where there was no fault, no change, or no death.
+LINES = {"faults": "faults.jsonl", "changes": "limits.jsonl", "deaths": "deaths.jsonl"}
 # The sets of the ledger, each with the key under [final] in the manifest that says where it is read.
 FINAL_READS = {
     "seeded": "seeded", "orders": "rows", "tokens": "tokens", "claims": "claims", "rejected": "rejected", "queue": "queue",
 }  # fmt: skip
 
-# `redelivery_s`, after which the broker redelivers a message, is an optional column.
-SALE = "(FROM read_parquet('{file}') UNION ALL BY NAME SELECT NULL::DOUBLE AS redelivery_s WHERE false)"
+# Columns that the files of older runs lack: after how long the broker redelivers a message, how often the probes were read, the
+# database's clock beside ours, and when the rows were read.
+OPTIONAL = {"sale": ("redelivery_s", "sampler_hz", "db_offset_ns", "db_uncertainty_ns", "read_ns")}
 
 DERIVED = """
 CREATE MACRO op_name(generator, op_id) AS 'op ' || op_id || ' of ' || generator;
@@ -194,7 +197,7 @@ def _open(db: Any, name: str, path: Path, reason: str | None) -> str | None:
     try:
         if reason is None:
             # A Parquet file of another shape must fail here, not in a check.
-            source = (SALE if name == "sale" else "read_parquet('{file}')").format(file=_quoted(path))
+            source = _with_optional(name, from_parquet(path))
             kind = "VIEW" if name in LONG and path.stat().st_size > SHORT_FILE_BYTES else "TABLE"
             db.execute(f"CREATE {kind} {name} AS SELECT {_casts(name)} FROM {source}")
             found = db.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
@@ -208,14 +211,20 @@ def _open(db: Any, name: str, path: Path, reason: str | None) -> str | None:
     return reason
 
 
+def _with_optional(name: str, source: str) -> str:
+    """`source` with NULL in each optional column of `name` that it lacks."""
+    columns = [column.split() for column in COLUMNS[name].split(", ")]
+    absent = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns if column in OPTIONAL.get(name, ()))
+    return f"(FROM {source} UNION ALL BY NAME SELECT {absent} WHERE false)" if absent else source
+
+
 def _open_lines(db: Any, name: str, path: Path) -> str | None:
     import duckdb
 
     columns = dict(column.split() for column in COLUMNS[name].split(", "))
     try:
         if path.is_file() and path.stat().st_size:
-            lines = f"read_json('{_quoted(path)}', format = 'newline_delimited', columns = {columns})"
-            db.execute(f"CREATE TEMP TABLE {name} AS FROM {lines}")
+            db.execute(f"CREATE TEMP TABLE {name} AS FROM {from_lines([path], columns)}")
             return None
     except duckdb.Error as error:
         db.execute(f"CREATE VIEW {name} AS {_empty(name)}")
@@ -232,7 +241,7 @@ def _open_plan(db: Any, path: Path) -> str | None:
     form = "CREATE TEMP TABLE plan AS SELECT (time_s::DECIMAL(38, 9) * 1000000000)::BIGINT AS offset_ns, clicks FROM"
     try:
         if path.is_file():
-            db.execute(f"{form} read_csv('{_quoted(path)}', header = true, delim = ',', columns = {columns})")
+            db.execute(f"{form} {from_csv(path, columns)}")
             return None
     except duckdb.Error as error:
         db.execute(f"{form} (SELECT 0.0 AS time_s, 0 AS clicks WHERE false)")
@@ -264,7 +273,3 @@ def _casts(name: str) -> str:
 def _empty(name: str) -> str:
     nulls = ", ".join(f"CAST(NULL AS {c.split()[1]}) AS {c.split()[0]}" for c in COLUMNS[name].split(", "))
     return f"SELECT {nulls} WHERE false"
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -11,7 +11,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from loadtest.errors import UsageError
-from loadtest.record.database import database
+from loadtest.record.database import database, from_lines
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,7 @@ def write_parquet(path: Path, columns: Mapping[str, str], rows: Iterable[Sequenc
         lines.flush()
         part = path.with_name(f".{path.name}")
         with database(ordered=True) as connection:
-            source = connection.read_json(lines.name, columns=dict(columns), format="newline_delimited")
-            source.write_parquet(str(part))
+            connection.sql(f"FROM {from_lines([Path(lines.name)], columns)}").write_parquet(str(part))
         part.replace(path)
 
 

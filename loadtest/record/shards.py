@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from loadtest.errors import HarnessError
+from loadtest.record.database import from_lines, quoted
 
 BLOCK = 1 << 20
 
-READ = """
-INSERT INTO lines SELECT parse_filename(filename, true), * EXCLUDE (filename)
-FROM read_json(?, format = 'newline_delimited', filename = true, columns = {columns})
-"""
+READ = "INSERT INTO lines SELECT parse_filename(filename, true), * EXCLUDE (filename) FROM {lines}"
 
 
 class ShardError(HarnessError):
@@ -85,7 +83,7 @@ def read_lines(db: Any, shards: list[Shard], form: Form) -> None:
     try:
         with _whole_files(shards) as files:
             if files:
-                db.execute(READ.format(columns=form.columns), [files])
+                db.execute(READ.format(lines=from_lines(files, form.columns, named=True)))
         bad = db.execute(f"SELECT count(*) FROM lines WHERE NOT coalesce({form.good}, false)").fetchone()[0]
         reason = f"{bad} lines are not of the form"
     except duckdb.Error as error:
@@ -97,7 +95,7 @@ def read_lines(db: Any, shards: list[Shard], form: Form) -> None:
 def replace_parquet(db: Any, query: str, target: Path) -> None:
     """Write the rows of `query` to the Parquet file `target`, which appears whole or not at all."""
     part = target.with_suffix(".part")
-    db.execute(f"COPY ({query}) TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT parquet, COMPRESSION zstd)")
+    db.execute(f"COPY ({query}) TO {quoted(part)} (FORMAT parquet, COMPRESSION zstd)")
     part.replace(target)
 
 
@@ -125,10 +123,10 @@ def _fault(line: bytes, fault_of: Callable[[dict[str, Any]], str | None]) -> str
 
 
 @contextmanager
-def _whole_files(shards: list[Shard]) -> Iterator[list[str]]:
+def _whole_files(shards: list[Shard]) -> Iterator[list[Path]]:
     """Files that hold the complete lines of `shards` and nothing else. The shards themselves are not changed."""
     with tempfile.TemporaryDirectory(prefix="loadtest-shards-") as scratch:
-        yield [str(_cut(shard, Path(scratch)) if shard.killed else shard.path) for shard in shards if shard.length]
+        yield [_cut(shard, Path(scratch)) if shard.killed else shard.path for shard in shards if shard.length]
 
 
 def _last_byte(file: BinaryIO, size: int) -> int:

@@ -9,9 +9,9 @@ from typing import Any, Self
 import pytest
 
 from loadtest.judge.checks import CHECKS, Result, find
-from loadtest.judge.tables import COLUMNS, FILES, Tables, open_tables
+from loadtest.judge.tables import COLUMNS, FILES, OPTIONAL, Tables, open_tables
 from loadtest.judge.verdict import Verdict, judge
-from loadtest.record.database import database
+from loadtest.record.database import database, from_lines, quoted
 from loadtest.record.generators import Generator, write_generators
 from loadtest.record.history import load_history
 from loadtest.record.samples import load_samples
@@ -167,10 +167,10 @@ class History:
         with database() as db:
             for name, rows in (self.tables | {"sale": [sale]}).items():
                 if name not in self.absent:
-                    columns = COLUMNS[name]
-                    if name == "sale" and "redelivery_s" not in self.sale:
-                        columns = columns.replace(", redelivery_s DOUBLE", "")
-                    _write_parquet(db, run_dir / FILES[name], columns, rows)
+                    absent = {column for column in OPTIONAL.get(name, ()) if column not in self.sale}
+                    columns = [column.split() for column in COLUMNS[name].split(", ")]
+                    kept = {column: kind for column, kind in columns if column not in absent}
+                    _write_parquet(db, run_dir / FILES[name], kept, rows)
         return run_dir
 
     def _write_where_any(self, run_dir: Path) -> None:
@@ -214,12 +214,10 @@ def _write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
-def _write_parquet(db: Any, path: Path, columns: str, rows: list[dict[str, Any]]) -> None:
+def _write_parquet(db: Any, path: Path, columns: dict[str, str], rows: list[dict[str, Any]]) -> None:
     lines = path.with_suffix(".jsonl")
     _write_lines(lines, rows)
-    form = dict(column.split() for column in columns.split(", "))
-    source = f"read_json('{lines}', format = 'newline_delimited', columns = {form})"
-    db.execute(f"COPY (FROM {source}) TO '{path}' (FORMAT parquet)")
+    db.execute(f"COPY (FROM {from_lines([lines], columns)}) TO {quoted(path)} (FORMAT parquet)")
     lines.unlink()
 
 
