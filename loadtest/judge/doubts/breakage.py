@@ -18,4 +18,4 @@ IDLE_FAULT = Rule(
                AND coalesce(o.end_ns, 9223372036854775807) >= f.observed_ns)""",
 )
 
-RULES = (UNOBSERVED_FAULT, IDLE_FAULT)
+RULES: tuple[Rule, ...] = (UNOBSERVED_FAULT, IDLE_FAULT)

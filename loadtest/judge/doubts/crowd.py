@@ -36,4 +36,4 @@ UNBALANCED = Rule(
        WHERE drained AND NOT r BETWEEN a AND a + i + w""",
 )
 
-RULES = (NO_WIN, NO_SOLD_OUT, LOW_DEMAND, OTHER_STOCK)
+RULES: tuple[Rule, ...] = (NO_WIN, NO_SOLD_OUT, LOW_DEMAND, OTHER_STOCK)
