@@ -2,10 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import redis
 
 from loadtest.stack import Services
@@ -46,3 +50,62 @@ def test_variables_of_other_programs_change_nothing(services: Services, closed_p
     assert json.loads((run_dir / "environment.json").read_text(encoding="utf-8"))["git_sha"], (
         "that of the source, whatever GIT_DIR says"
     )
+
+
+def pids(run_dir: Path) -> dict[str, int]:
+    """The last process of each name."""
+    lines = (run_dir / "processes.jsonl").read_text(encoding="utf-8").splitlines()
+    return {line["name"]: line["pid"] for line in map(json.loads, lines)}
+
+
+def deaths(run_dir: Path) -> set[tuple[str, str, int]]:
+    path = run_dir / "deaths.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {(line["role"], line["name"], line["exit"]) for line in map(json.loads, lines)}
+
+
+@contextmanager
+def selling(out: Path, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
+    """A sale whose herd has just come."""
+    popen = subprocess.Popen(
+        [sys.executable, "-u", "-m", "loadtest", "run", "--no-report", *SMALL, *arguments, "--out", str(out)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=out, encoding="utf-8",
+    )  # fmt: skip
+    try:
+        assert popen.stdout is not None
+        for line in popen.stdout:
+            if line.split()[-1:] == ["herd"]:
+                break
+        yield popen
+        popen.communicate(timeout=120)
+    finally:
+        popen.kill()
+        popen.wait()
+
+
+def test_processes_that_die_unasked_are_told(tmp_path: Path) -> None:
+    slow = ("--set", "limiter.kind=flat", "--set", "limiter.rate_per_s=10", "--set", "workers.count=2")
+    with selling(tmp_path, *slow) as sale:
+        run_dir = (tmp_path / "latest").resolve()
+        for name in ("worker-1", "sampler"):
+            os.kill(pids(run_dir)[name], signal.SIGKILL)
+    assert deaths(run_dir) == {("worker", "worker-1", -9), ("sampler", "sampler", -9)}
+    assert sale.returncode != 70, "the run goes on, and its verdict says what it is worth"
+    assert (run_dir / "verdict.json").exists()
+
+
+def test_what_a_fault_kills_is_no_death_unasked(tmp_path: Path) -> None:
+    fault = 'faults=[{kind = "kill", role = "worker", at_s = 0.3, heal_after_s = 0.3}]'
+    code, text = sell(tmp_path, "--set", "limiter.kind=flat", "--set", "limiter.rate_per_s=20", "--set", fault)
+    assert code != 70, text
+    assert (tmp_path / "latest" / "faults.jsonl").read_text(encoding="utf-8").count("kill worker") == 1
+    assert deaths(tmp_path / "latest") == set()
+
+
+def test_a_killed_guard_ends_no_sale(tmp_path: Path) -> None:
+    with selling(tmp_path) as sale:
+        guards = [child for child in psutil.Process(sale.pid).children() if "guard.py" in " ".join(child.cmdline())]
+        assert len(guards) == 1
+        guards[0].kill()
+    assert sale.returncode == 0
+    assert deaths(tmp_path / "latest") == set()

@@ -47,7 +47,7 @@ class WarmStack:
         shutil.copyfile(self.journal, run_dir.processes)
         with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
             services = with_broker(self.services, planned.given, planned.experiment.broker.kind)
-            return hold_sale(planned, run_dir, supervisor, services, progress, done, loading)
+            return hold_sale(planned, run_dir, supervisor, services, progress, done, loading, [self.supervisor])
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import signal
 
-from loadtest.stack import guard
 from loadtest.stack.process import Process
 from loadtest.stack.shop_stack import ShopProcesses
 
@@ -18,7 +17,8 @@ class Kill:
     def inject(self) -> None:
         """Send SIGKILL to the process group of each."""
         for victim in self._victims:
-            guard.signal_group(victim.pid, signal.SIGKILL)
+            victim.expect_death()
+            victim.signal_group(signal.SIGKILL)
 
     def observed(self) -> bool:
         """Whether every one of them is dead."""

@@ -36,6 +36,11 @@ class RunDir:
         return self.path / "processes.jsonl"
 
     @property
+    def deaths(self) -> Path:
+        """One JSON line for each process that died unasked; absent where none did."""
+        return self.path / "deaths.jsonl"
+
+    @property
     def verdict(self) -> Path:
         """The verdict. A run without it is incomplete."""
         return self.path / "verdict.json"

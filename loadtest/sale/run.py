@@ -28,6 +28,7 @@ from loadtest.probes.sampler import SampleWriter
 from loadtest.record.environment import describe
 from loadtest.record.run_dir import RunDir, create, write_parquet, write_text
 from loadtest.sale.batch import check_batch
+from loadtest.sale.deaths import Deaths
 from loadtest.sale.fleet import Fleet
 from loadtest.sale.given_broker import check_broker, told_visibility
 from loadtest.sale.interrupt import interruptible
@@ -156,12 +157,17 @@ def hold_sale(
     progress: Progress,
     done: Callable[[Path], None],
     loading: "Loading | None" = None,
+    beside: Sequence[Supervisor] = (),
 ) -> Verdict:
-    """Steps 3 to 10, on services that run; the processes of the shop are `supervisor`'s. `loading` brings the buyers."""
+    """Steps 3 to 10, on services that run; the processes of the shop are `supervisor`'s, those of services may be `beside` it.
+
+    `loading` brings the buyers.
+    """
     samples = run_dir.path / "samples"
     with (samples / "run.jsonl").open("a", encoding="utf-8") as phases:
         writer = SampleWriter(phases)
-        sale = Sale(planned, run_dir, supervisor, progress, Latest(samples), writer, loading or headless)
+        deaths = Deaths([supervisor, *beside], run_dir.deaths)
+        sale = Sale(planned, run_dir, supervisor, progress, Latest(samples), writer, loading or headless, deaths)
         with sale.held(services):
             progress.phase("judging")
             verdict = conclude(run_dir.path)
@@ -180,6 +186,7 @@ class Sale:
     latest: Latest
     phases: SampleWriter
     loading: "Loading"
+    deaths: Deaths
     limits: Limits | None = None
 
     @contextmanager
@@ -208,6 +215,7 @@ class Sale:
                 self._begin("reading")
                 ledger.read_final()
                 self._write_sale(drained, ledger.near_misses())
+                self.deaths.look()
             if interruption:
                 raise interruption
             processes.begin_stop()
@@ -236,6 +244,8 @@ class Sale:
             selling = False
             while load.exit_code() is None and time.monotonic() < last_moment:
                 self._tick()
+                if not selling:
+                    self.deaths.refuse()
                 if self.latest.t0_ns and not selling:
                     self._begin("herd")
                     faults.begin(self.latest.t0_ns)
@@ -264,6 +274,7 @@ class Sale:
     def _tick(self) -> None:
         self.latest.refresh()
         self.progress.tick(self.latest)
+        self.deaths.look()
         if self.limits:
             self.limits.tick()
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -17,6 +18,9 @@ from loadtest.errors import ServiceError
 from loadtest.stack import guard, surroundings
 
 POLL_S = 0.02
+CAN_PEEK = hasattr(os, "waitid")  # to see an exit code without taking it; on macOS since Python 3.13
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,11 @@ class Command:
 
 
 class Process:
-    """One running process, leader of a process group of its own, so that its children stop with it."""
+    """One running process, leader of a process group of its own, so that its children stop with it.
+
+    One that has ended is left a zombie until `stop`: as long as it is there, its number is no other process's, so that no signal of ours
+    can hit a stranger.
+    """
 
     def __init__(self, command: Command, popen: subprocess.Popen[bytes], log: Path, log_from: int = 0) -> None:
         self.command = command
@@ -49,6 +57,8 @@ class Process:
         self._log_from = log_from  # what stands before is a predecessor's
         self._popen = popen
         self._stop_by: float | None = None  # on the clock of `time.monotonic`, once the stop signal was sent
+        self._expected_to_die = False
+        self._stopped = False
 
     @property
     def name(self) -> str:
@@ -62,7 +72,26 @@ class Process:
 
     def exit_code(self) -> int | None:
         """Its exit code, None while it runs; negative when a signal ended it."""
-        return self._popen.poll()
+        if self._popen.returncode is not None or not CAN_PEEK:
+            return self._popen.poll()
+        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return None
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+    def expect_death(self) -> None:
+        """A fault takes it down: its end is no news."""
+        self._expected_to_die = True
+
+    @property
+    def died_unasked(self) -> bool:
+        """Whether it ended though no fault took it down and nobody stopped it."""
+        return self._stop_by is None and not self._expected_to_die and self.exit_code() is not None
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send a signal to it and its children. Once it was stopped its number may be another's, and nothing is sent."""
+        if not self._stopped:
+            guard.signal_group(self.pid, number)
 
     def tell(self, line: str) -> None:
         """Write a line to its standard input, and close that. Of a process that has ended, its exit code tells."""
@@ -76,12 +105,9 @@ class Process:
         Raises:
             ServiceError: it still runs after `timeout_s`.
         """
-        try:
-            return self._popen.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            raise ServiceError(
-                f"{self.name}: expected to end within {timeout_s:g} s, still runs; see {self.log}"
-            ) from None
+        if (code := self._ended_by(time.monotonic() + timeout_s)) is None:
+            raise ServiceError(f"{self.name}: expected to end within {timeout_s:g} s, still runs; see {self.log}")
+        return code
 
     def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> None:
         """Wait until `ready()`.
@@ -90,11 +116,14 @@ class Process:
             ServiceError: it ended first, or was not ready in time. The message holds the last lines of its log.
         """
         deadline = time.monotonic() + timeout_s
-        while not ready():
-            if self.exit_code() is not None:
-                raise ServiceError(
-                    f"{self.name}: ended with {self.exit_code()} before it was ready:\n{self.log_tail()}"
-                )
+        # What looks ready may be somebody else's, on a port that this process did not get: whether it lives is asked after each look.
+        while True:
+            is_ready = ready()
+            if (code := self.exit_code()) is not None:
+                when = "while another program answers in its place" if is_ready else "before it was ready"
+                raise ServiceError(f"{self.name}: ended with {code} {when}:\n{self.log_tail()}")
+            if is_ready:
+                return
             if time.monotonic() > deadline:
                 raise ServiceError(f"{self.name}: not ready after {timeout_s:g} s:\n{self.log_tail()}")
             time.sleep(POLL_S)
@@ -113,22 +142,30 @@ class Process:
 
     def begin_stop(self) -> None:
         """Send it the stop signal, once, and do not wait for its end; `stop` does."""
-        if self._stop_by is None and self._popen.poll() is None:
+        if self._stop_by is None and self.exit_code() is None:
             self._stop_by = time.monotonic() + self.command.stop_s
-            with contextlib.suppress(ProcessLookupError):
-                self._popen.send_signal(self.command.stop_signal)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, self.command.stop_signal)
 
     def stop(self) -> None:
         """End it and its children: the stop signal, `stop_s` of time from then on, then kill."""
         self.begin_stop()
         if self._stop_by is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._popen.wait(max(0.0, self._stop_by - time.monotonic()))
-        guard.signal_group(self.pid, signal.SIGKILL)
+            self._ended_by(self._stop_by)
+        self.signal_group(signal.SIGKILL)
+        self._stopped = True
         self._popen.wait()
         if self._popen.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._popen.stdin.close()
+
+    def _ended_by(self, deadline: float) -> int | None:
+        """Its exit code; None if it still runs at `deadline`, on the clock of `time.monotonic`."""
+        pause_s = 0.0005
+        while (code := self.exit_code()) is None and (left_s := deadline - time.monotonic()) > 0:
+            time.sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, POLL_S)
+        return code
 
 
 class Supervisor:
@@ -142,17 +179,11 @@ class Supervisor:
         self._journal = journal
         self._running: list[Process] = []
         self._guard: subprocess.Popen[bytes] | None = None
+        self._remove_at_exit: list[Path] = []
 
     def __enter__(self) -> Self:
         self.log_dir.mkdir(parents=True, exist_ok=True)
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=surroundings.for_our_own(),
-        )
+        self._guard = _start_guard()
         return self
 
     def __exit__(
@@ -160,11 +191,7 @@ class Supervisor:
     ) -> None:
         for process in reversed(self._running.copy()):
             self.stop(process)
-        assert self._guard is not None
-        assert self._guard.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._guard.stdin.close()
-        self._guard.wait()
+        self._close_guard()
 
     def start(self, command: Command) -> Process:
         """Start `command`; its output goes to its log.
@@ -188,9 +215,9 @@ class Supervisor:
                 )
             except OSError as error:
                 raise ServiceError(f"{command.name}: cannot run {command.argv[0]!r}: {error.strerror}") from None
-        self._tell(f"watch {popen.pid} {int(command.stop_signal)}")
         process = Process(command, popen, log, log_from)
         self._running.append(process)
+        self._tell(_watch(process))
         self._note(process)
         return process
 
@@ -218,6 +245,7 @@ class Supervisor:
 
     def remove_at_exit(self, directory: Path) -> None:
         """Have the guard remove `directory` once everything is stopped."""
+        self._remove_at_exit.append(directory)
         self._tell(f"remove {directory}")
 
     def running(self) -> list[Process]:
@@ -228,17 +256,55 @@ class Supervisor:
         """Processes that ended without being asked to."""
         return [process for process in self._running if process.exit_code() is not None]
 
-    def _tell(self, line: str) -> None:
+    def keep_guarded(self) -> None:
+        """Start another guard where somebody has ended ours."""
         assert self._guard is not None, "a Supervisor starts processes inside its context"
+        if self._guard.poll() is not None:
+            log.warning("the guard of this run has ended with %s; another takes its place", self._guard.returncode)
+            self._close_guard()
+            self._guard = _start_guard()
+            for line in (*map(_watch, self._running), *(f"remove {directory}" for directory in self._remove_at_exit)):
+                self._write(line)
+
+    def _tell(self, line: str) -> None:
+        """Tell the guard. One that has ended is followed by another, which is told everything."""
+        self._write(line)
+        self.keep_guarded()
+
+    def _write(self, line: str) -> None:
+        assert self._guard is not None
         assert self._guard.stdin is not None
-        self._guard.stdin.write(f"{line}\n".encode())
-        self._guard.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self._guard.stdin.write(f"{line}\n".encode())
+            self._guard.stdin.flush()
+
+    def _close_guard(self) -> None:
+        assert self._guard is not None
+        assert self._guard.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._guard.stdin.close()
+        self._guard.wait()
 
     def _note(self, process: Process) -> None:
         if self._journal:
             line = {"t": time.time_ns(), "role": process.command.role, "name": process.name, "pid": process.pid}
             with self._journal.open("a", encoding="utf-8") as journal:
                 journal.write(json.dumps(line) + "\n")
+
+
+def _start_guard() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", guard.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env=surroundings.for_our_own(),
+    )
+
+
+def _watch(process: Process) -> str:
+    return f"watch {process.pid} {int(process.command.stop_signal)} {guard.started(process.pid)}"
 
 
 @contextlib.contextmanager

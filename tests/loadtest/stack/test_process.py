@@ -10,7 +10,9 @@ import psutil
 import pytest
 
 from loadtest.errors import ServiceError
+from loadtest.stack import guard
 from loadtest.stack.process import Command, Supervisor
+from tests.waiting import eventually
 
 
 def python(code: str, name: str = "child", **more: object) -> Command:
@@ -187,3 +189,90 @@ def test_after_kill_9_of_the_harness_the_guard_leaves_nothing(tmp_path: Path) ->
     while doomed.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not doomed.exists()
+
+
+SLEEPS = "import time; time.sleep(60)"
+
+
+def test_the_number_of_one_that_ended_stays_its_own_until_it_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        failed, killed, waited = (
+            supervisor.start(python(c, c[-6:-1])) for c in ("exit(7)  # a", SLEEPS, "exit(0)  # c")
+        )
+        killed.signal_group(signal.SIGKILL)
+        assert waited.wait(10) == 0
+        eventually(lambda: (failed.exit_code(), killed.exit_code()) == (7, -signal.SIGKILL), 10)
+        for process in (failed, killed, waited):
+            assert psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE, "its number could be another's by now"
+        supervisor.stop(failed, killed, waited)
+        signalled: list[int] = []
+        monkeypatch.setattr(guard, "signal_group", lambda group, _number: signalled.append(group))
+        for process in (failed, killed, waited):
+            assert not psutil.pid_exists(process.pid)
+            process.signal_group(signal.SIGKILL)
+            process.begin_stop()
+        assert signalled == []
+    assert [process.exit_code() for process in (failed, killed, waited)] == [7, -signal.SIGKILL, 0]
+
+
+def test_the_guard_stops_no_process_that_has_the_number_of_one_of_ours(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        ours, stranger, unknown = (supervisor.start(python(SLEEPS, name)) for name in ("a", "b", "c"))
+        told = f"watch {ours.pid} 15 {guard.started(ours.pid)}\nwatch {stranger.pid} 15 1\nwatch {unknown.pid} 15\n"
+        subprocess.run([sys.executable, "-I", "-S", guard.__file__], input=told.encode(), timeout=20, check=True)
+        assert (ours.exit_code(), stranger.exit_code(), unknown.exit_code()) == (-15, None, -15)
+
+
+@pytest.mark.parametrize("notices", ["a start", "a stop", "a look"])
+def test_a_killed_guard_is_followed_by_another_that_knows_everything(
+    notices: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    doomed = tmp_path / "data"
+    doomed.mkdir()
+    with Supervisor(tmp_path) as supervisor:
+        supervisor.remove_at_exit(doomed)
+        first, second = supervisor.start(python(SLEEPS, "first")), supervisor.start(python(SLEEPS, "second"))
+        before = supervisor._guard
+        assert before is not None
+        before.kill()
+        eventually(lambda: psutil.Process(before.pid).status() == psutil.STATUS_ZOMBIE)
+        if notices == "a start":
+            supervisor.start(python(SLEEPS, "third"))
+        elif notices == "a stop":
+            supervisor.stop(second)
+        else:
+            supervisor.keep_guarded()
+        assert "the guard of this run has ended with -9; another takes its place" in caplog.text
+        after = supervisor._guard
+        assert after is not None
+        assert after.stdin is not None
+        after.stdin.close()  # as when the harness is killed
+        after.wait(20)
+        supervisor.keep_guarded()
+        assert first.exit_code() == -signal.SIGTERM
+        assert not doomed.exists()
+
+
+def test_what_is_ready_while_the_process_is_dead_is_another_programs(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        process = supervisor.start(python("raise SystemExit('address in use')"))
+        process.wait(10)
+        with pytest.raises(
+            ServiceError, match=r"ended with 1 while another program answers in its place:\n  \| address"
+        ):
+            process.wait_ready(lambda: True, 10)
+
+
+def test_a_death_that_somebody_meant_is_none_of_ours(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        murdered, by_itself, by_a_fault, stopped = (supervisor.start(python(c, str(n))) for n, c in enumerate(
+            (SLEEPS, "exit(0)", SLEEPS, SLEEPS)))  # fmt: skip
+        os.kill(murdered.pid, signal.SIGKILL)
+        by_a_fault.expect_death()
+        by_a_fault.signal_group(signal.SIGKILL)
+        stopped.begin_stop()
+        everybody = (murdered, by_itself, by_a_fault, stopped)
+        eventually(lambda: all(process.exit_code() is not None for process in everybody), 10)
+        assert [process.died_unasked for process in everybody] == [True, True, False, False]
