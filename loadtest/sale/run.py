@@ -204,6 +204,7 @@ class Sale:
             ledger = Ledger(final, reader, queue, self.run_dir)
 
             self._begin("preparing")
+            shop_stack.refuse_taken()
             load = self.loading(self, shop_stack.base_url)
             shop_stack.prepare(self.supervisor)
             ledger.read_seeded()

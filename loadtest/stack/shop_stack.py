@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from urllib.parse import urlsplit
 
 from loadtest.errors import ServiceError, UsageError
 from loadtest.experiment.names import fill
@@ -17,6 +18,7 @@ from loadtest.manifest.shop import Process as ProcessEntry
 from loadtest.manifest.shop import Shop
 from loadtest.stack import Services, surroundings
 from loadtest.stack.embedded import free_port
+from loadtest.stack.listeners import expect_own
 from loadtest.stack.process import Command, Process, Supervisor
 
 UNKNOWN_YET = Services(postgres="-", redis="-", broker="-")
@@ -51,6 +53,23 @@ class ShopStack:
         if done.exit_code() != 0:
             raise ServiceError(f"prepare ended with {done.exit_code()}:\n{done.log_tail()}")
 
+    def refuse_taken(self) -> None:
+        """Look whether somebody answers already where a process of the shop is to answer.
+
+        Raises:
+            UsageError: somebody does, and buyers would go there.
+        """
+        for entry in self.shop.process:
+            if entry.ready_url and any(self._commands(entry)) and answers(self.ready_url(entry)):
+                raise UsageError(
+                    f"process {entry.role}: {self.ready_url(entry)} answers before it is started, so another server is there; "
+                    "stop that one, or let the manifest say {port}, which is a free one"
+                )
+
+    def ready_url(self, entry: ProcessEntry) -> str:
+        """Where a process of that role answers when it is ready; empty where it does not."""
+        return self._fill(entry.ready_url, "process.ready_url") if entry.ready_url else ""
+
     @contextmanager
     def processes(self, supervisor: Supervisor) -> Iterator["ShopProcesses"]:
         """Every process of the shop, ready, while the context lasts."""
@@ -66,7 +85,7 @@ class ShopStack:
 
     def ready(self, entry: ProcessEntry, process: Process) -> bool:
         """Whether it is, as far as the manifest says how that is seen."""
-        answering = not entry.ready_url or answers(self._fill(entry.ready_url, "process.ready_url"))
+        answering = not entry.ready_url or answers(self.ready_url(entry))
         return answering and (not entry.ready_log or process.log_contains(entry.ready_log))
 
     def check(self) -> None:
@@ -81,8 +100,7 @@ class ShopStack:
         for entry in self.shop.process:
             for _ in self._commands(entry):
                 pass
-            if entry.ready_url:
-                self._fill(entry.ready_url, "process.ready_url")
+            self.ready_url(entry)
 
     def _commands(self, entry: ProcessEntry) -> Iterator[Command]:
         if entry.when not in ("always", self.experiment.dispatch):
@@ -165,6 +183,10 @@ class ShopProcesses:
         """
         for entry, process in self._running:
             process.wait_ready(partial(self.stack.ready, entry, process), entry.ready_s)
+        ours = self.supervisor.running()
+        for entry, process in self._running:
+            url = self.stack.ready_url(entry)
+            expect_own(url, process, ours, ours_alone=urlsplit(url).port == self.stack.port)
 
     def begin_stop(self) -> None:
         """Send every process its stop signal, and do not wait for their end."""
