@@ -22,9 +22,9 @@ SMALL = (
 
 
 def sell(out: Path, *arguments: str, **variables: str) -> tuple[int, str]:
-    """Exit code, and what was printed."""
+    """Exit code, and what was printed. ``-P``, as the command ``loadtest`` itself has the current folder not on its path."""
     done = subprocess.run(
-        [sys.executable, "-m", "loadtest", "run", "--no-report", *SMALL, *arguments, "--out", str(out)],
+        [sys.executable, "-P", "-m", "loadtest", "run", "--no-report", *SMALL, *arguments, "--out", str(out)],
         capture_output=True, text=True, timeout=180, check=False, cwd=out, env={**os.environ, **variables},
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
@@ -109,3 +109,30 @@ def test_a_killed_guard_ends_no_sale(tmp_path: Path) -> None:
         guards[0].kill()
     assert sale.returncode == 0
     assert deaths(tmp_path / "latest") == set()
+
+
+def test_a_folder_full_of_other_peoples_names_and_a_proxy_change_nothing(tmp_path: Path, closed_port: int) -> None:
+    names = (
+        "json",
+        "redis",
+        "celery",
+        "locust",
+        "uvicorn",
+        "sqlalchemy",
+        "kombu",
+        "psutil",
+        "loadtest",
+        "scenarios",
+        "target",
+        "reports",
+    )
+    for number, name in enumerate(names):
+        module = tmp_path / f"{name}.py" if number % 2 else tmp_path / name / "__init__.py"
+        module.parent.mkdir(exist_ok=True)
+        module.write_text(f"raise SystemExit('the {name} of the user was imported')", encoding="utf-8")
+    (tmp_path / "locust.conf").write_text("run-time = 1s\nno-such-option = 1\n", encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text("[tool.locust]\nusers = 3\n", encoding="utf-8")
+    (tmp_path / "celeryconfig.py").write_text("raise SystemExit('celeryconfig')", encoding="utf-8")
+    nowhere = f"http://127.0.0.1:{closed_port}"
+    code, text = sell(tmp_path, http_proxy=nowhere, HTTP_PROXY=nowhere, all_proxy=nowhere, LOCUST_RUN_TIME="1s")
+    assert code == 0, text

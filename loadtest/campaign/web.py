@@ -256,7 +256,7 @@ def page_command(planned: Plan, page: Page, desk: Desk) -> Command:
     """The command that starts Locust with its web page, reachable from this machine only."""
     buyers = str(planned.experiment.buyers)
     argv = [
-        sys.executable, "-m", "locust", "-f", str(planned.scenario), "-u", buyers, "-r", buyers,
+        sys.executable, "-P", "-m", "loadtest.load.launch", "-f", str(planned.scenario), "-u", buyers, "-r", buyers,
         "--web-host", HOST, "--web-port", str(page.port), "--web-base-path", page.base_path,
         *(["--web-login"] if page.login else []), "--desk", str(desk.directory.resolve()), "--only-summary",
     ]  # fmt: skip

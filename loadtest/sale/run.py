@@ -315,7 +315,7 @@ def headless(sale: Sale, base_url: str) -> Load:
     """A Locust process of the sale's own, which ends by itself. It is started here, and waits to be told to begin."""
     passed = surroundings.passed_on(sale.plan.shop.pass_env)
     command = Command(
-        "generator", "locust", [sys.executable, "-m", "loadtest.load.launch"], env=passed, told_later=True
+        "generator", "locust", [sys.executable, "-P", "-m", "loadtest.load.launch"], env=passed, told_later=True
     )
     arguments = load_arguments(sale.plan, sale.run_dir, base_url)
     return Locust(sale.supervisor, sale.supervisor.start(command), arguments)
@@ -361,7 +361,7 @@ def load_arguments(planned: Plan, run_dir: RunDir, base_url: str) -> list[str]:
 
 def sampler_command(run_dir: RunDir, services: Services) -> Command:
     """The sampler, told the addresses where nobody else can read them."""
-    argv = [sys.executable, "-m", "loadtest.probes.sampler", str(run_dir.path)]
+    argv = [sys.executable, "-P", "-m", "loadtest.probes.sampler", str(run_dir.path)]
     return Command("sampler", "sampler", argv, stdin=json.dumps(asdict(services)))
 
 

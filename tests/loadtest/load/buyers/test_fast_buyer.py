@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from loadtest.stack.embedded import free_port
 from tests.loadtest.load.conftest import Nginx, Serve, Talk, answer
 
@@ -86,3 +88,12 @@ def test_on_nginx(nginx: Nginx) -> None:
     assert six[0][0] == 200
     assert verified[0][1].startswith("localhost TLSv1.")
     assert unverified == wrong_name == [["NotSentError", False]]
+
+
+def test_no_client_goes_through_a_proxy(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, at(free_port()))
+    server = serve(answer(WON))
+    assert in_its_own_process([[at(server.port), 5, None, [["POST", "/"]]]]) == [[[202, "won"]]]
+    connection = serve.connection(answer(WON))
+    assert connection.exchange(connection.request("POST", "/", {}, b"")).status == 202
