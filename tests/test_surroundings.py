@@ -136,3 +136,21 @@ def test_a_folder_full_of_other_peoples_names_and_a_proxy_change_nothing(tmp_pat
     nowhere = f"http://127.0.0.1:{closed_port}"
     code, text = sell(tmp_path, http_proxy=nowhere, HTTP_PROXY=nowhere, all_proxy=nowhere, LOCUST_RUN_TIME="1s")
     assert code == 0, text
+
+
+def test_a_queue_that_prepare_leaves_full_is_refused(services: Services, tmp_path: Path) -> None:
+    """A shop of which `prepare` empties nothing."""
+    manifest = (Path(__file__).parent.parent / "target" / "shop.toml").read_text(encoding="utf-8")
+    command = 'command = ["{python}", "-m", "target", "prepare"]'
+    assert command in manifest
+    lazy = tmp_path / "shop.toml"
+    lazy.write_text(manifest.replace(command, 'command = ["{python}", "-c", ""]'), encoding="utf-8")
+    broker = services.redis.removesuffix("/0") + "/7"
+    with redis.Redis.from_url(broker) as client:
+        client.flushdb()
+        client.rpush("orders", json.dumps({"body": json.dumps([["sale-000003"], {}, {}]), "properties": {}}))
+        code, text = sell(tmp_path, "--set", f"shop={lazy}", "--redis", services.redis, "--broker", broker)
+        client.flushdb()
+    assert code == 2, text
+    assert "found 1 (such as sale-000003)" in text
+    assert not (tmp_path / "latest" / "verdict.json").exists()

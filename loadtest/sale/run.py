@@ -32,6 +32,7 @@ from loadtest.sale.deaths import Deaths
 from loadtest.sale.fleet import Fleet
 from loadtest.sale.given_broker import check_broker, told_visibility
 from loadtest.sale.interrupt import interruptible
+from loadtest.sale.leftovers import refuse_leftovers
 from loadtest.sale.limits import Limits, open_limits
 from loadtest.sale.progress import Latest, Progress
 from loadtest.stack import Services, surroundings
@@ -208,6 +209,8 @@ class Sale:
             load = self.loading(self, shop_stack.base_url)
             shop_stack.prepare(self.supervisor)
             ledger.read_seeded()
+            if queue:
+                refuse_leftovers(experiment, shop, services.broker, queue)
             processes = stack.enter_context(shop_stack.processes(self.supervisor))
             with self._sampling(services), open_limits(self.run_dir, experiment, shop, services.broker) as self.limits:
                 faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")

@@ -8,7 +8,7 @@ from target.queue.celery import QUEUE, create_celery
 
 
 def purge(config: Config) -> None:
-    """Empty the queue of orders, and no other: ready messages, and on Redis also the unacknowledged ones of dead workers.
+    """Empty the queue of orders, and no other: ready messages, and on Redis also the unacknowledged ones of dead workers, and their lock.
 
     On RabbitMQ the queue is deleted and declared anew, because an existing queue keeps its type (classic or quorum) and refuses another.
 
@@ -32,6 +32,8 @@ def purge(config: Config) -> None:
 
 def _purge_unacked(connection: Connection) -> None:
     channel = connection.default_channel
+    # The lock of the sweep that redelivers. Left by a worker of an earlier sale, it would keep this one's from it, for five minutes by default.
+    channel.client.delete(channel.unacked_mutex_key)
     for tag, held in channel.client.hgetall(channel.unacked_key).items():
         _, _, routing_key = loads(held)
         if routing_key == QUEUE:

@@ -73,6 +73,9 @@ def test_purging_empties_the_queue_of_orders_and_no_other(queued: Config, prepar
         assert (client.llen("orders"), client.hlen("unacked")) == (1, 1)
         purge(sale)
         assert (client.llen("orders"), client.hlen("unacked"), client.zcard("unacked_index")) == (0, 0, 0)
+        client.set("unacked_mutex", "of a dead worker")
+        purge(sale)
+        assert not client.exists("unacked_mutex"), "nothing would be redelivered until it lapses"
         assert len(other) == 1
         held.ack()
         other.clear()

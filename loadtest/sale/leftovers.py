@@ -1,0 +1,121 @@
+"""Looks at the queue before the shop starts: what an earlier sale left there, or somebody else's worker takes from it, would be judged as this sale's."""
+
+import logging
+import time
+from contextlib import closing
+from itertools import islice
+from urllib.parse import urlsplit
+
+import kombu
+import redis
+from celery import Celery
+
+from loadtest.errors import UsageError
+from loadtest.experiment.schema import Experiment
+from loadtest.ledger.queue import QueueReader
+from loadtest.ledger.sources import connect_redis
+from loadtest.manifest.shop import Shop
+from loadtest.stack.external import without_password
+from loadtest.stack.surroundings import leave_outside
+
+log = logging.getLogger(__name__)
+
+SHOWN = 3
+# For what goes away by itself: the consumers of workers that have just ended, and what they give back.
+SETTLES_S = 3.0
+ANSWER_S = 1.0
+BLOCKED = ("brpop", "blpop", "brpoplpush", "blmove")
+
+
+def refuse_leftovers(experiment: Experiment, shop: Shop, broker: str, queue: QueueReader) -> None:
+    """Look at the queue after `prepare`, and before the first process of the shop.
+
+    *Warning:* of a worker on Redis that does not answer Celery's remote control, only that somebody waits is seen, and is logged.
+
+    Raises:
+        UsageError: messages wait in it; or somebody takes from it, though the manifest starts the workers.
+    """
+    assert shop.queue is not None
+    place = f"the queue {shop.queue.name!r} on {without_password(broker)}"
+    deadline = time.monotonic() + SETTLES_S
+    while found := _found(experiment, shop, broker, queue):
+        if time.monotonic() > deadline:
+            raise UsageError(f"{place}: {found}")
+        time.sleep(0.1)
+
+
+def _found(experiment: Experiment, shop: Shop, broker: str, queue: QueueReader) -> str:
+    """What is wrong, with its remedy; nothing if all is well."""
+    if (count := _waiting(queue)) > 0:
+        when = "after prepare" if shop.prepare else "before the sale"
+        return (
+            f"expected no messages {when}, found {count}{_numbers(queue)}, which would be placed as orders of this sale; "
+            "empty it, or have [prepare] empty it"
+        )
+    if starts_workers(experiment, shop) and (who := _consumers(broker, shop)):
+        return (
+            f"expected nobody to take from it before the shop's own workers are started, found {who}; "
+            "stop that, or give a broker of this sale's own"
+        )
+    return ""
+
+
+def starts_workers(experiment: Experiment, shop: Shop) -> bool:
+    """Whether the manifest starts the workers: a process that is there for dispatch `queued` alone, or calls itself one."""
+    return any(
+        entry.when == "queued" or "worker" in entry.role
+        for entry in shop.process
+        if entry.when in ("always", experiment.dispatch)
+    )
+
+
+def _waiting(queue: QueueReader) -> int:
+    depth = queue.depth()
+    if not depth.unacked:
+        return depth.ready
+    try:  # workers of other queues hold messages in the same place
+        return depth.ready + sum(state == "unacked" for _, state in queue.entries())
+    except (ValueError, LookupError, TypeError):
+        return depth.total
+
+
+def _numbers(queue: QueueReader) -> str:
+    """Some order numbers, as far as the messages are readable."""
+    try:
+        numbers = [number for number, _ in islice(queue.entries(), SHOWN) if number]
+    except (ValueError, LookupError, TypeError):
+        return ", which the manifest's [queue] cannot read"
+    return f" (such as {', '.join(numbers)})" if numbers else ""
+
+
+def _consumers(broker: str, shop: Shop) -> str:
+    assert shop.queue is not None
+    if urlsplit(broker).scheme.startswith("redis"):
+        return _waiting_on_redis(broker, shop.queue.name)
+    with kombu.Connection(broker, connect_timeout=3) as connection:
+        try:
+            count = connection.default_channel.queue_declare(shop.queue.name, passive=True).consumer_count
+        except connection.channel_errors:
+            return ""
+    return f"{count} consumers" if count else ""
+
+
+def _waiting_on_redis(broker: str, queue: str) -> str:
+    """Redis says who waits for a message, and not on which key; those who are Celery's workers say it themselves."""
+    try:
+        with closing(connect_redis(broker)) as client:
+            database = str(client.connection_pool.connection_kwargs.get("db") or 0)
+            blocked = [c["addr"] for c in client.client_list() if c["db"] == database and c["cmd"] in BLOCKED]
+    except redis.ResponseError:  # this user may not ask
+        return ""
+    if not blocked:
+        return ""
+    leave_outside()  # Celery prefers CELERY_BROKER_URL to what its application says
+    with Celery(broker=broker, set_as_current=False) as app:
+        answers = app.control.inspect(timeout=ANSWER_S).active_queues() or {}
+    workers = [name for name, queues in answers.items() if any(each["name"] == queue for each in queues)]
+    if not answers:
+        log.warning(
+            "%s waits for messages in the broker's database; whether in the queue %r is not known", blocked[0], queue
+        )
+    return f"the worker {', '.join(workers)}" if workers else ""
