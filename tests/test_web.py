@@ -41,6 +41,10 @@ class Web:
         request = urllib.request.Request(f"{self.url}/{what}", json.dumps(values).encode(), headers, method="POST")
         return answer(request)
 
+    def post_text(self, what: str, text: bytes) -> tuple[int, str]:
+        headers = {"Content-Type": "application/json", "Origin": self.own}
+        return answer(urllib.request.Request(f"{self.url}/{what}", text, headers, method="POST"))
+
     def get(self, what: str) -> tuple[int, str]:
         return answer(urllib.request.Request(f"{self.url}/{what}"))
 
@@ -193,6 +197,53 @@ def test_an_oversell_shows_in_red_while_it_goes_on_and_in_the_verdict(shop: Web,
     page.click("#start")
     until(page, "word.textContent === 'Refused'")
     assert page.text_content("#numbers") == before, "a sale that was not held changes no figure"
+
+
+NO_NUMBERS = ["1e999", "-1e999", "NaN", "Infinity", "-Infinity", "9" * 5_000 + ".5"]
+
+
+def test_what_is_no_number_is_400_and_nothing_is_lost(shop: Web) -> None:
+    before = shop.state()
+    wrong = [
+        f'{{"{key}": {text}}}' for key in ("buyers", "stock", "limiter.rate_per_s", "rate_per_s") for text in NO_NUMBERS
+    ]
+    wrong += [
+        *NO_NUMBERS,
+        "[]",
+        "5",
+        "null",
+        '"buyers"',
+        "{",
+        "buyers=5",
+        "[" * 100_000,
+        '{"a": {"b": [1e999]}}',
+        '{"buyers": ' + "9" * 5_000 + "}",
+    ]
+    for text in wrong:
+        for what in ("start", "rate"):
+            code, told = shop.post_text(what, text.encode())
+            assert (code, what) == (400, what), (text[:60], told)
+            assert "expected a" in json.loads(told)["error"]
+            assert len(told) < 400
+    assert shop.post_text("start", b"\xff\xfe{")[0] == 400
+    for buyers in (0, -1, 1.5, True, "5", None, [5], 10**7, 10**30):
+        code, told = shop.post("start", {"buyers": buyers}, shop.own)
+        assert (code, "from 1 to 1,000,000" in told) == (400, True), buyers
+    assert shop.state() == before
+    # What the page lets pass, the experiment refuses in its own words; and the session goes on.
+    number = before["number"]
+    for values in (
+        {"limiter.rate_per_s": 5e-324},
+        {"limiter.rate_per_s": 1e308},
+        {"stock": 10**30},
+        {"workers.count": 1e300},
+        {"scheme": {}},
+    ):
+        assert shop.post("start", values, shop.own)[0] == 200
+        number += 1
+        state = shop.wait(lambda data, number=number: data["idle"] and data["state"]["number"] == number)
+        assert (state["phase"], "expected" in state["error"]) == ("refused", True), state
+    assert [each["number"] for each in state["held"]] == [each["number"] for each in before["held"]]
 
 
 def test_only_the_page_itself_may_ask(shop: Web) -> None:

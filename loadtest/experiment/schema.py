@@ -117,7 +117,7 @@ class Limiter(Section):
     """
 
     kind: Literal["none", "native", "flat", "shared"] = "flat"
-    rate_per_s: float = Field(50, gt=0, description="orders a second, per worker; of all together if shared")
+    rate_per_s: float = Field(50, ge=1e-6, le=1e6, description="orders a second, per worker; of all together if shared")
     burst: int | None = Field(
         None, ge=1, description="orders a late worker may make up at once; default 40 ms of the rate, at least 2"
     )

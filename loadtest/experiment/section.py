@@ -18,7 +18,7 @@ RULE = "rule"
 class Section(BaseModel):
     """A table of a TOML file. Unknown keys are errors; values are frozen once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def rule(sentence: str) -> PydanticCustomError:

@@ -7,7 +7,8 @@ from typing import Any
 
 import gevent
 
-from loadtest.errors import HarnessError
+from loadtest.errors import HarnessError, UsageError
+from loadtest.record.generators import BUYERS_EACH
 from loadtest.sale.desk import LOAD_PHASES, Desk, State, Wish
 
 POLL_S = 0.1
@@ -41,13 +42,14 @@ class Sales:
         """Begins a sale with the values of the last one, replaced by `values` where given.
 
         Raises:
-            HarnessError: a sale is under way, or `buyers` is not a whole number above 0.
+            UsageError: `buyers` is not a whole number from 1 to BUYERS_EACH.
+            HarnessError: a sale is under way.
         """
         if not self.idle:
             raise HarnessError("a sale is under way; wait for its verdict")
         buyers = values.get("buyers", self.values["buyers"])
-        if not isinstance(buyers, int) or buyers < 1:
-            raise HarnessError(f"buyers = {buyers!r}: expected a whole number of them, 1 or more")
+        if type(buyers) is not int or not 1 <= buyers <= BUYERS_EACH:
+            raise UsageError(f"buyers = {buyers!r:.60}: expected a whole number of them, from 1 to {BUYERS_EACH:,}")
         self._wanted = dict(values)
         self._runner.start(buyers, buyers)
 

@@ -27,7 +27,7 @@ from flask import (
 )
 from werkzeug.exceptions import HTTPException
 
-from loadtest.errors import HarnessError
+from loadtest.errors import HarnessError, UsageError
 from loadtest.load.now import now_ns
 from loadtest.load.page.login import PASSWORD, add_login
 from loadtest.load.page.sales import Sales
@@ -42,6 +42,7 @@ OWN = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'sel
 FOREIGN = "sandbox allow-scripts allow-downloads allow-popups"
 RATE_PHASES = (*LOAD_PHASES, "draining")
 MOST_PER_S = 1e6
+SHOWN_CHARACTERS = 60
 
 
 def add_page(web_ui: Any, options: Any, show: Show) -> None:
@@ -91,9 +92,12 @@ class Views:
         return Response(json.dumps(news), mimetype="application/json")
 
     def start(self) -> Response:
-        """Begins a sale with the values of the form; 409 if it cannot."""
+        """Begins a sale with the values of the form; 400 if they cannot be, 409 if there can be no sale now."""
+        sales = self._sales()
         try:
-            self._sales().start(_object())
+            sales.start(posted())
+        except UsageError as error:
+            return _refused(400, str(error))
         except HarnessError as error:
             return _refused(409, str(error))
         return jsonify({})
@@ -106,11 +110,11 @@ class Views:
     def rate(self) -> Response:
         """Asks the harness for another rate during a sale, by writing ``control/limit`` in the run directory."""
         state = self._sales().desk.state()
+        rate = posted().get("rate_per_s")
         if state.run_dir is None or state.phase not in RATE_PHASES or state.limit_per_s is None:
             return _refused(409, "no sale with a limiter is under way")
-        rate = _object().get("rate_per_s")
-        if not isinstance(rate, int | float) or not (math.isfinite(rate) and 0 < rate <= MOST_PER_S):
-            return _refused(400, f"rate {rate!r}: expected orders a second, above 0")
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= MOST_PER_S:
+            return _refused(400, f"rate {shown(rate)}: expected orders a second, above 0, at most {MOST_PER_S:,.0f}")
         # The same as loadtest.sale.limits does; importing that would import Celery into this process.
         asking = Path(state.run_dir) / "control" / "limit"
         if not asking.parent.is_dir():
@@ -189,9 +193,35 @@ def keep_own(response: Response) -> Response:
     return response
 
 
-def _object() -> dict[str, Any]:
-    data = request.get_json(silent=True)
-    return data if isinstance(data, dict) else {}
+def posted() -> dict[str, Any]:
+    """The JSON object in the body of the request; empty where the body is.
+
+    Answers 400 to what is no JSON object, and to a number in it that is none: JSON has no infinity, but Python reads one from ``1e999``.
+    """
+    body = request.get_data()
+    try:
+        data = json.loads(body, parse_float=_finite, parse_constant=_finite) if body else {}
+    except (ValueError, RecursionError) as error:
+        abort(_refused(400, f"expected a JSON object: {error}"))
+    if not isinstance(data, dict):
+        abort(_refused(400, f"expected a JSON object, found {shown(data)}"))
+    return data
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.60}: expected a finite number")
+    return number
+
+
+def shown(value: Any) -> str:
+    """`value` as a message shows it, cut short."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number with more digits than Python writes
+        return "a number with thousands of digits"
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
 
 
 def _refused(status: int, message: str) -> Response:
