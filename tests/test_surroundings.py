@@ -26,7 +26,7 @@ def sell(out: Path, *arguments: str, **variables: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-P", "-m", "loadtest", "run", "--no-report", *SMALL, *arguments, "--out", str(out)],
         capture_output=True, text=True, timeout=180, check=False, cwd=out, env={**os.environ, **variables},
-    )  # fmt: skip
+    encoding="utf-8",)  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.campaign.meanwhile import Meanwhile
+from loadtest.errors import logged
 from loadtest.judge.verdict import Verdict
 from loadtest.record.run_dir import make_parts
 from loadtest.sale.progress import Progress, Silent
@@ -45,7 +46,7 @@ class WarmStack:
         run_dir = make_parts(path)
         write_request(run_dir, planned, self.command)
         shutil.copyfile(self.journal, run_dir.processes)
-        with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
+        with logged(run_dir.logs), Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
             services = with_broker(self.services, planned.given, planned.experiment.broker.kind)
             return hold_sale(planned, run_dir, supervisor, services, progress, done, loading, [self.supervisor])
 

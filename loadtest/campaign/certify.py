@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from loadtest.campaign.cells import WarmStack, warm_stack
 from loadtest.campaign.forgeries import FORGERIES, Forgery
@@ -185,28 +186,26 @@ def _honest(name: str, verdict: Verdict) -> Exhibit:
 
 
 def _show(console: Console, exhibit: Exhibit) -> None:
-    mark = "[green]✓[/green]" if exhibit.caught else "[bold red]✗[/bold red]"
+    mark = ("✓", "green") if exhibit.caught else ("✗", "bold red")
     expected = " or ".join(exhibit.expected) or "nothing"
     tripped = ", ".join(exhibit.tripped) or "nothing"
-    console.print(
-        f"{mark} {exhibit.kind:<8} {exhibit.name:<32} must trip {expected:<16} tripped {tripped:<30} [dim]{exhibit.witness}[/dim]",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+    said = f" {exhibit.kind:<8} {exhibit.name:<32} must trip {expected:<16} tripped {tripped:<30} "
+    console.print(Text.assemble(mark, said, (exhibit.witness, "dim")), soft_wrap=True)
 
 
 def _sum_up(console: Console, exhibits: list[Exhibit], untried: list[str], partial: bool) -> None:
     missed = [exhibit for exhibit in exhibits if not exhibit.caught]
     if not missed and not untried and partial:
         console.print(
-            f"\n[bold]{len(exhibits)} exhibits caught[/bold]; a certificate takes all of them", highlight=False
+            Text.assemble((f"\n{len(exhibits)} exhibits caught", "bold"), "; a certificate takes all of them")
         )
         return
     if not missed and not untried:
         console.print(
-            f"\n[bold green]CERTIFIED[/bold green]: {len(exhibits)} exhibits, checks {fingerprint()}", highlight=False
+            Text.assemble(("\nCERTIFIED", "bold green"), f": {len(exhibits)} exhibits, checks {fingerprint()}")
         )
         return
-    console.print("\n[bold red]NOT CERTIFIED[/bold red]", highlight=False)
+    console.print("\nNOT CERTIFIED", style="bold red")
     for exhibit in missed:
         wanted = " or ".join(exhibit.expected)
         text = (
@@ -214,6 +213,6 @@ def _sum_up(console: Console, exhibits: list[Exhibit], untried: list[str], parti
             if wanted
             else f"{exhibit.name} should be VALID"
         )
-        console.print(f"  {text}", highlight=False)
+        console.print(Text(f"  {text}"))
     for check in untried:
-        console.print(f"  check {check}: nothing here could have tripped it", highlight=False)
+        console.print(Text(f"  check {check}: nothing here could have tripped it"))

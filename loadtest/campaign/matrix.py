@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from loadtest import SCHEMA_VERSION
 from loadtest.campaign.cells import WarmStack, warm_stack
@@ -18,7 +19,8 @@ from loadtest.experiment.files import lay_over, load_experiment
 from loadtest.experiment.schema import Expectation, Experiment
 from loadtest.experiment.section import flatten
 from loadtest.judge.verdict import Verdict, read_verdict
-from loadtest.record.run_dir import create_directory, write_text
+from loadtest.record.run_dir import create_directory
+from loadtest.record.whole import write_text
 from loadtest.sale.interrupt import interruptible
 from loadtest.sale.run import Plan, plan
 from loadtest.stack.external import Given
@@ -82,7 +84,7 @@ def run_matrix(
     if all(cell.skipped for cell in cells):
         raise UsageError(f"matrix: no combination makes sense; the first: {cells[0].skipped}")
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "experiment.toml").write_text(experiment.to_toml(), encoding="utf-8")
+    write_text(directory / "experiment.toml", experiment.to_toml())
     results: list[Result] = []
     began, fresh = time.monotonic(), 0
     kinds = {cell.planned.experiment.broker.kind for cell in cells if cell.planned}
@@ -193,14 +195,17 @@ def _write(experiment: Experiment, repeat: int, results: Sequence[Result], direc
 def _tell(console: Console, n: int, total: int, cell: Cell, result: Result, left_s: float) -> None:
     name = f"{cell.label}" + (f" (repeat {cell.repeat})" if cell.repeat > 1 else "")
     if result.skipped:
-        said = f"[dim]– skipped: {result.skipped}[/dim]"
+        said = (f"– skipped: {result.skipped}", "dim")
     elif result.error:
-        said = f"[red]failed: {result.error.splitlines()[0]}[/red]"
+        said = (f"failed: {result.error.splitlines()[0]}", "red")
     else:
         icon, colour = ICONS[result.verdict or "UNKNOWN"], "green" if result.met else "red"
         found = f" {', '.join(result.failed_checks)}" if result.failed_checks else ""
-        said = f"[{colour}]{icon} {result.verdict}{found}, {'as expected' if result.met else f'expected {cell.expected}'}[/{colour}]"
-    console.print(f"{n:>3}/{total} {name:<34} {said}  [dim]{left_s:,.0f} s left[/dim]", highlight=False, soft_wrap=True)
+        expected = "as expected" if result.met else f"expected {cell.expected}"
+        said = (f"{icon} {result.verdict}{found}, {expected}", colour)
+    console.print(
+        Text.assemble(f"{n:>3}/{total} {name:<34} ", said, (f"  {left_s:,.0f} s left", "dim")), soft_wrap=True
+    )
 
 
 def load_started(directory: Path, given: Given) -> Experiment:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from loadtest.campaign.cells import WarmStack, warm_stack
 from loadtest.errors import HarnessError, RunInterrupted, ServiceError, UsageError
@@ -106,7 +107,7 @@ def serve(
             desk = Desk.open(directory / "desk", offers_of(experiment, first.shop))
             locust = stack.supervisor.start(page_command(first, page, desk))
             locust.wait_ready(page.listening, READY_S)
-            console.print(f"page    {page.url}   (Ctrl-C ends it)", highlight=False)
+            console.print(Text(f"page    {page.url}   (Ctrl-C ends it)"), soft_wrap=True)
             counter = Counter(experiment, given, out, stack, desk, locust, console, done, shown)
             counter.serve(check_interrupted)
     except RunInterrupted:
@@ -166,7 +167,7 @@ class Counter:
             verdict = self._judged(planned, run_dir)
         except HarnessError as error:
             self._end("failed", Held(wish.number, str(run_dir.resolve()), None, str(error), wish.values))
-            self.console.print(f"sale {wish.number}: {error}", style="red", highlight=False)
+            self.console.print(Text(f"sale {wish.number}: {error}", style="red"))
         else:
             held = Held(wish.number, str(run_dir.resolve()), verdict.verdict, verdict.sentence, wish.values)
             self._end("judged", held)

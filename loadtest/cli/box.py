@@ -33,14 +33,18 @@ def show_verdict(console: Console, verdict: Verdict, run_dir: Path) -> None:
     body.append(Text("checks  " + CERTIFIED[verdict.certified], style="dim"))
     body.append(Text(_report(run_dir), style="dim"))
     console.print(
-        Panel(Group(*body), title=f"[bold]{icon} {verdict.verdict}[/bold]", border_style=colour, title_align="left")
+        Panel(
+            Group(*body), title=Text(f"{icon} {verdict.verdict}", style="bold"), border_style=colour, title_align="left"
+        )
     )
 
 
 def show_incomplete(console: Console, run_dir: Path) -> None:
     """Say that a run has no verdict."""
     text = f"This run was not judged: it was cut short, or is still going on.\n{_report(run_dir)}"
-    console.print(Panel(text, title="[bold]? INCOMPLETE[/bold]", border_style="yellow", title_align="left"))
+    console.print(
+        Panel(Text(text), title=Text("? INCOMPLETE", style="bold"), border_style="yellow", title_align="left")
+    )
 
 
 def _report(run_dir: Path) -> str:

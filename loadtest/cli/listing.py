@@ -31,9 +31,9 @@ def list_command(kind: str | None) -> None:
     if kind is not None and kind not in kinds:
         raise UsageError(f"list {kind!r}: no such kind; {nearest(kind, kinds)}")
     for name in [kind] if kind else kinds:
-        console.print(f"[bold]{name}[/bold]")
+        console.print(name, style="bold")
         for member, sentence in kinds[name].items():
-            console.print(f"  {member:<18} {sentence}", highlight=False)
+            console.print(f"  {member:<18} {sentence}", soft_wrap=True)
 
 
 def _first_line(documented: object) -> str:

@@ -9,7 +9,7 @@ import click
 from loadtest.campaign.certify import certify
 from loadtest.campaign.matrix import load_started, run_matrix, start_directory
 from loadtest.cli.flags import existing_directory, given_by, given_services, out_option, report_option
-from loadtest.cli.output import console, repeatable, reporting
+from loadtest.cli.output import console, draw_comparison, repeatable, reporting
 from loadtest.experiment.files import load_experiment
 from loadtest.experiment.schema import Experiment
 from loadtest.sale.given_broker import follow_given
@@ -34,7 +34,7 @@ def certify_command(
     given = given_by(services)
     base = follow_given(load_experiment(experiment, overrides), given)
     directory, good = certify(base, given, out, repeatable(given), console, reporting(report), only)
-    console.print(f"runs    {directory}", style="dim", highlight=False)
+    console.print(f"runs    {directory}", style="dim")
     sys.exit(0 if good else 1)
 
 
@@ -69,12 +69,10 @@ def hold_matrix(
     experiment: Experiment, given: Given, directory: Path, repeat: int, report: bool, *, predicted: bool = False
 ) -> int:
     """Hold every cell; the exit code: 0 when each was as expected, else 1."""
-    from reports.comparison.compare import compare_matrix
-
     results = run_matrix(experiment, given, directory, repeat, repeatable(given), console, reporting(report))
     if predicted:
         write_predictions(directory, results)
     met = sum(bool(result.met) for result in results)
     ran = sum(result.skipped is None for result in results)
-    console.print(f"{met} of {ran} runs as expected · report  {compare_matrix(directory)}", highlight=False)
+    console.print(f"{met} of {ran} runs as expected · report  {draw_comparison(directory)}", soft_wrap=True)
     return 0 if met == ran else 1

@@ -12,7 +12,7 @@ from loadtest.campaign.web import Page, serve
 from loadtest.cli.box import show_incomplete, show_verdict
 from loadtest.cli.flags import existing_directory, given_by, given_services, out_option, report_option
 from loadtest.cli.many_sales import hold_matrix
-from loadtest.cli.output import console, draw_report, repeatable, reporting
+from loadtest.cli.output import console, draw_if_possible, draw_report, repeatable, reporting
 from loadtest.errors import UsageError
 from loadtest.experiment.files import load_experiment
 from loadtest.judge.verdict import conclude, read_verdict
@@ -86,7 +86,7 @@ def run_command(
         if not report:
             raise UsageError("--web: its page leads to the report of each sale; leave --no-report away")
         page = Page(web_port, web_base_path, web_login)
-        serve(chosen, given, out, page, repeatable(given), console, draw_report, partial(show_verdict, console))
+        serve(chosen, given, out, page, repeatable(given), console, draw_if_possible, partial(show_verdict, console))
         return
     if chosen.matrix or chosen.cells:
         if fleet != Fleet():
@@ -127,10 +127,10 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
 
     if len(runs) > 1:
         page = compare_runs([existing(run).path for run in runs], out / "comparison.html")
-        console.print(f"report  {page}", highlight=False)
+        console.print(f"report  {page}")
         return
     if (runs[0] / "matrix.json").is_file():
-        console.print(f"report  {compare_matrix(runs[0])}", highlight=False)
+        console.print(f"report  {compare_matrix(runs[0])}")
         return
     run_dir = existing(runs[0])
     draw_report(run_dir.path)
@@ -141,7 +141,7 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
 
 
 @click.command()
-@click.argument("rate", type=click.FloatRange(min=0, min_open=True))
+@click.argument("rate", type=float)
 @click.argument("run", type=existing_directory, required=False)
 @out_option
 def limit(rate: float, run: Path | None, out: Path) -> None:
@@ -152,7 +152,7 @@ def limit(rate: float, run: Path | None, out: Path) -> None:
     if run is None and not (out / "latest").is_dir():
         raise UsageError(f"--out {out}: no run is there; start one: loadtest run")
     change = ask(run or out / "latest", rate)
-    console.print(f"{change.answered} workers hold {change.together_per_s:g}/s together", highlight=False)
+    console.print(f"{change.answered} workers hold {change.together_per_s:g}/s together")
 
 
 def worst(codes: list[int]) -> int:

@@ -8,8 +8,14 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from loadtest.experiment.section import Section, flatten, rule
 
+# Beyond these nothing is a sale, and arithmetic with them overflows: a million a second, and four months.
+MOST_PER_S = 1e6
+MOST_S = 1e7
+
 # Arrivals a second, and for how many seconds.
-Step = Annotated[tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0)]], Field(strict=False)]
+Step = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=MOST_PER_S)], Annotated[float, Field(gt=0, le=MOST_S)]], Field(strict=False)
+]
 
 
 class Arrivals(Section):
@@ -22,9 +28,14 @@ class Arrivals(Section):
 
     kind: Literal["herd", "spawned", "poisson", "uniform", "stepped", "replay"] = "herd"
     rate_per_s: float | None = Field(
-        None, gt=0, description="arrivals a second, of poisson and uniform; of spawned: Locust's spawn rate"
+        None,
+        gt=0,
+        le=MOST_PER_S,
+        description="arrivals a second, of poisson and uniform; of spawned: Locust's spawn rate",
     )
-    for_s: float | None = Field(None, gt=0, description="seconds for which they come; says how many buyers there are")
+    for_s: float | None = Field(
+        None, gt=0, le=MOST_S, description="seconds for which they come; says how many buyers there are"
+    )
     steps: tuple[Step, ...] = Field(
         (),
         strict=False,
@@ -36,11 +47,14 @@ class Arrivals(Section):
     connections: int | None = Field(
         None,
         ge=1,
+        le=1_000_000,
         description="of open arrivals: connections that stand ready; default: for the stock and two busy seconds",
     )
-    gather_s: float = Field(60, gt=0, description="seconds the buyers may take to reach the barrier")
-    timeout_s: float = Field(10, gt=0, description="seconds a buyer waits for one reply; past it the order is unknown")
-    poll_s: float = Field(1, gt=0, description="seconds between two looks at an order's status")
+    gather_s: float = Field(60, gt=0, le=MOST_S, description="seconds the buyers may take to reach the barrier")
+    timeout_s: float = Field(
+        10, gt=0, le=MOST_S, description="seconds a buyer waits for one reply; past it the order is unknown"
+    )
+    poll_s: float = Field(1, gt=0, le=MOST_S, description="seconds between two looks at an order's status")
 
     @property
     def open(self) -> bool:
@@ -94,19 +108,26 @@ class Traffic(Section):
 
     double_click: float = Field(0, ge=0, le=1, description="share of buyers who click twice, at the same moment")
     scalpers: float = Field(0, ge=0, lt=1, description="share of buyers who share the scalpers' accounts")
-    scalper_accounts: int = Field(10, ge=1, description="accounts that all scalpers together have")
+    scalper_accounts: int = Field(10, ge=1, le=1_000_000, description="accounts that all scalpers together have")
     scalper_clicks: int = Field(
         1, ge=1, le=100, description="connections on which each scalper asks at the same moment"
     )
     refreshers: float = Field(1, ge=0, le=1, description="share of buyers who reload the countdown page before T0")
-    refresh_s: float = Field(1, gt=0, description="seconds between two looks of one of them")
-    presale_s: float = Field(0, ge=0, description="seconds for which they do it; 0: nobody does")
+    refresh_s: float = Field(1, gt=0, le=MOST_S, description="seconds between two looks of one of them")
+    presale_s: float = Field(0, ge=0, le=MOST_S, description="seconds for which they do it; 0: nobody does")
     retries: int = Field(0, ge=0, le=20, description="times a buyer asks again after a time-out, an error or a 429")
-    backoff_s: float = Field(0.5, ge=0, description="seconds before the first retry")
-    backoff_growth: float = Field(2, ge=1, description="each further wait is so many times as long; 1: all alike")
+    backoff_s: float = Field(0.5, ge=0, le=MOST_S, description="seconds before the first retry")
+    backoff_growth: float = Field(
+        2, ge=1, le=100, description="each further wait is so many times as long; 1: all alike"
+    )
     jitter: float = Field(
         0, ge=0, le=1, description="share of each wait that is drawn at random; 1: full jitter, 0: all at once"
     )
+
+
+def default_burst(rate_per_s: float) -> int:
+    """Orders that a late worker may make up at once, where nothing else is set: 40 ms of the rate, at least 2."""
+    return max(2, math.floor(rate_per_s * 0.04))
 
 
 class Limiter(Section):
@@ -117,15 +138,20 @@ class Limiter(Section):
     """
 
     kind: Literal["none", "native", "flat", "shared"] = "flat"
-    rate_per_s: float = Field(50, ge=1e-6, le=1e6, description="orders a second, per worker; of all together if shared")
+    rate_per_s: float = Field(
+        50, ge=1e-6, le=MOST_PER_S, description="orders a second, per worker; of all together if shared"
+    )
     burst: int | None = Field(
-        None, ge=1, description="orders a late worker may make up at once; default 40 ms of the rate, at least 2"
+        None,
+        ge=1,
+        le=1_000_000,
+        description="orders a late worker may make up at once; default 40 ms of the rate, at least 2",
     )
 
     @property
     def allowed_burst(self) -> int:
         """Orders above the rate that any window may hold, if they are placed one by one."""
-        return self.burst or max(2, math.floor(self.rate_per_s * 0.04))
+        return self.burst or default_burst(self.rate_per_s)
 
     @field_validator("burst")
     @classmethod
@@ -169,16 +195,21 @@ class Broker(Section):
         "late", description="an order is acknowledged when its row stands (late), or when a child takes it up (early)"
     )
     visibility_s: float | None = Field(
-        None, gt=0, description="seconds until Redis hands out again what a worker holds; default from the arithmetic"
+        None,
+        gt=0,
+        le=MOST_S,
+        description="seconds until Redis hands out again what a worker holds; default from the arithmetic",
     )
-    consumer_timeout_s: float = Field(1800, gt=0, description="RabbitMQ's consumer_timeout, if yours is another")
+    consumer_timeout_s: float = Field(
+        1800, gt=0, le=MOST_S, description="RabbitMQ's consumer_timeout, if yours is another"
+    )
 
 
 class Drain(Section):
     """When the queue counts as drained, and when the harness stops waiting."""
 
-    deadline_s: float = Field(120, gt=0, description="seconds after T0")
-    settle_s: float = Field(0.5, gt=0, description="one interval; queue and rows must stand still for two")
+    deadline_s: float = Field(120, gt=0, le=MOST_S, description="seconds after T0")
+    settle_s: float = Field(0.5, gt=0, le=MOST_S, description="one interval; queue and rows must stand still for two")
 
 
 class Sampler(Section):
@@ -192,8 +223,8 @@ class FaultPlan(Section):
 
     kind: str = Field(description="such as 'kill'; see loadtest list faults")
     role: str = Field("worker", description="role of the processes it hits, as in the manifest")
-    at_s: float = Field(1, ge=0, description="seconds after T0")
-    heal_after_s: float = Field(1, ge=0, description="seconds until it is undone")
+    at_s: float = Field(1, ge=0, le=MOST_S, description="seconds after T0")
+    heal_after_s: float = Field(1, ge=0, le=MOST_S, description="seconds until it is undone")
 
 
 class Expectation(Section):
@@ -219,8 +250,8 @@ class Experiment(Section):
     buyers: int = Field(
         1000, ge=1, le=1_000_000, description="how many come; open arrivals that say it themselves may leave it out"
     )
-    per_buyer: int = Field(1, ge=1, description="units one buyer may have")
-    seed: int = Field(1, ge=0)
+    per_buyer: int = Field(1, ge=1, le=10_000_000, description="units one buyer may have")
+    seed: int = Field(1, ge=0, le=2**63 - 1)
     mutant: str = Field("", description="a mistake built into the shop on purpose; see docs/adding-a-check.md")
     traffic: Traffic = Traffic()
     arrivals: Arrivals = Arrivals()

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from loadtest.record.whole import write_text
+
 CERTIFICATE = "certificate.json"
 JUDGE = "loadtest.judge.verdict"
 PACKAGE = Path(__file__).parent.parent
@@ -61,7 +63,7 @@ def _sources(package: Path, module: str) -> Iterator[Path]:
 def issue(out: Path, exhibits: Sequence[str]) -> None:
     """Write the certificate into `out`, above its runs. `exhibits` names the runs and forgeries that it rests on."""
     text = json.dumps({"checks": fingerprint(), "exhibits": list(exhibits)}, indent=2)
-    (out / CERTIFICATE).write_text(text, encoding="utf-8")
+    write_text(out / CERTIFICATE, text)
 
 
 def certified(run_dir: Path) -> bool:

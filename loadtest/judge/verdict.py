@@ -22,9 +22,9 @@ from loadtest.judge.tables import Tables, open_tables
 from loadtest.judge.thresholds import ThresholdResult, judge_threshold, parse_threshold
 from loadtest.record.generators import FILE as GENERATORS
 from loadtest.record.history import load_history
-from loadtest.record.run_dir import write_text
 from loadtest.record.samples import load_samples
 from loadtest.record.shards import ShardError
+from loadtest.record.whole import write_text
 
 EXIT_CODE: dict[State, int] = {"VALID": 0, "INVALID": 1, "UNKNOWN": 3}
 BREACHED = 4

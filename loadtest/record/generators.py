@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from loadtest.errors import HarnessError
+from loadtest.record.whole import write_text
 
 FILE = "generators.json"
 # Each process numbers its buyers within a range of this size, so that names from several processes never collide.
@@ -46,10 +47,7 @@ def own_name(process: int, turn: int) -> str:
 def write_generators(run_dir: Path, generators: Iterable[Generator]) -> None:
     """Write or replace ``generators.json``, whole or not at all."""
     lines = ",\n".join(json.dumps(asdict(generator)) for generator in generators)
-    # Not run_dir.write_text: that module imports DuckDB, which no generator needs.
-    part = run_dir / f".{FILE}"
-    part.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    part.replace(run_dir / FILE)
+    write_text(run_dir / FILE, f"[\n{lines}\n]\n")
 
 
 def read_generators(run_dir: Path) -> list[Generator]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from loadtest.errors import UsageError
 from loadtest.record.database import database, from_lines
+from loadtest.record.whole import replacing
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,6 @@ def existing(path: Path) -> RunDir:
     return RunDir(path.resolve())
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: a reader never sees half of it."""
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False, encoding="utf-8") as part:
-        part.write(text)
-    Path(part.name).chmod(0o644)
-    Path(part.name).replace(path)
-
-
 def write_parquet(path: Path, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
     """Write `rows` as a Parquet file whose `columns` map names to DuckDB types. The file appears whole or not at all."""
     with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.stem}-", suffix=".jsonl", encoding="utf-8") as lines:
@@ -108,10 +101,8 @@ def write_parquet(path: Path, columns: Mapping[str, str], rows: Iterable[Sequenc
         for row in rows:
             lines.write(json.dumps(dict(zip(names, row, strict=True))) + "\n")
         lines.flush()
-        part = path.with_name(f".{path.name}")
-        with database(ordered=True) as connection:
+        with replacing(path) as part, database(ordered=True) as connection:
             connection.sql(f"FROM {from_lines([Path(lines.name)], columns)}").write_parquet(str(part))
-        part.replace(path)
 
 
 def _point_latest(out: Path, path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from loadtest.errors import HarnessError
 from loadtest.record.database import from_lines, quoted
+from loadtest.record.whole import replacing
 
 BLOCK = 1 << 20
 
@@ -94,9 +95,8 @@ def read_lines(db: Any, shards: list[Shard], form: Form) -> None:
 
 def replace_parquet(db: Any, query: str, target: Path) -> None:
     """Write the rows of `query` to the Parquet file `target`, which appears whole or not at all."""
-    part = target.with_suffix(".part")
-    db.execute(f"COPY ({query}) TO {quoted(part)} (FORMAT parquet, COMPRESSION zstd)")
-    part.replace(target)
+    with replacing(target) as part:
+        db.execute(f"COPY ({query}) TO {quoted(part)} (FORMAT parquet, COMPRESSION zstd)")
 
 
 def _first_bad_line(shards: list[Shard], fault_of: Callable[[dict[str, Any]], str | None]) -> str | None:

@@ -18,7 +18,7 @@ from typing import Any, get_args
 from loadtest.errors import HarnessError
 from loadtest.experiment.schema import Experiment, Limiter
 from loadtest.manifest.shop import Shop
-from loadtest.record.run_dir import write_text
+from loadtest.record.whole import write_text
 
 # The keys that the page may set. Others name files that are executed, so only the command line may set them.
 FORM = ("scheme", "dispatch", "stock", "buyers", "limiter.kind", "limiter.rate_per_s", "workers.count")

@@ -8,6 +8,7 @@ Only that process knows the broker's address, which may hold a password. It tell
 
 import json
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,10 +18,11 @@ from pathlib import Path
 from celery import Celery
 
 from loadtest.errors import UsageError
-from loadtest.experiment.schema import Experiment
+from loadtest.experiment.schema import MOST_PER_S, Experiment
 from loadtest.experiment.section import parse, read_toml
 from loadtest.manifest.shop import Shop
-from loadtest.record.run_dir import RunDir, write_text
+from loadtest.record.run_dir import RunDir
+from loadtest.record.whole import write_text
 from loadtest.stack.surroundings import leave_outside
 
 log = logging.getLogger(__name__)
@@ -49,17 +51,20 @@ class Limits:
     broker: str
 
     def tick(self) -> None:
-        """If a new limit was asked for, tell the workers and record it. Text that is not a number is logged and ignored."""
+        """If a new limit was asked for, tell the workers and record it. Text that is no rate is logged and ignored."""
         asked = asking(self.run_dir.path)
         try:
-            text = asked.read_text(encoding="utf-8")
+            text = asked.read_text(encoding="utf-8", errors="replace")
+            asked.unlink(missing_ok=True)
         except FileNotFoundError:
             return
-        asked.unlink(missing_ok=True)
+        except OSError as error:  # somebody's folder of that name, or a file that may not be read
+            log.warning("control/limit: expected a file with a number: %s", error.strerror)
+            return
         try:
-            rate_per_s = float(text)
+            rate_per_s = checked(float(text))
         except ValueError:
-            log.warning("control/limit: expected a number, found %r", text[:40])
+            log.warning("control/limit: expected a rate above 0, found %r", text[:40])
             return
         self._record(self._change(rate_per_s))
 
@@ -106,16 +111,21 @@ def open_limits(run_dir: RunDir, experiment: Experiment, shop: Shop, broker: str
     try:
         yield Limits(run_dir, experiment, shop.queue.task, broker)
     finally:
-        asking(run_dir.path).unlink(missing_ok=True)
-        folder.rmdir()
+        shutil.rmtree(folder, ignore_errors=True)  # with what anybody else has put there
 
 
 def ask(path: Path, rate_per_s: float) -> Change:
     """Ask the sale that runs in `path`, or in a cell of the matrix there, for a limit of `rate_per_s`; returns the recorded change.
 
     Raises:
-        UsageError: no sale runs there, it has no limit to change, or it does not answer within `TAKEN_S`.
+        UsageError: the rate is none, no sale runs there, it has no limit to change, or it does not answer within `TAKEN_S`.
     """
+    try:
+        checked(rate_per_s)
+    except ValueError:
+        raise UsageError(
+            f"limit {rate_per_s:g}: expected orders a second, above 0 and at most {MOST_PER_S:g}"
+        ) from None
     run = _running(path)
     before = len(changes(run))
     write_text(asking(run), f"{rate_per_s:g}")
@@ -126,6 +136,13 @@ def ask(path: Path, rate_per_s: float) -> Change:
         time.sleep(0.02)
     asking(run).unlink(missing_ok=True)
     raise UsageError(f"{run}: the run did not answer within {TAKEN_S:g} s; see whether it still goes on")
+
+
+def checked(rate_per_s: float) -> float:
+    """The rate, if a limiter can have it. Raises ValueError for one that is not above 0, is infinite, or is no number."""
+    if not 0 < rate_per_s <= MOST_PER_S:
+        raise ValueError
+    return rate_per_s
 
 
 def changes(run: Path) -> list[Change]:

@@ -82,9 +82,9 @@ class Lines:
     def phase(self, name: str) -> None:
         """Print the last figures of the phase before, then this phase with the seconds since the start."""
         if self._figures:
-            self._console.print(f"        {self._figures}", style="dim", highlight=False, soft_wrap=True)
+            self._console.print(Text(f"        {self._figures}", style="dim"), soft_wrap=True)
             self._figures = ""
-        self._console.print(f"{time.monotonic() - self._began:5.1f} s {name}", highlight=False)
+        self._console.print(Text(f"{time.monotonic() - self._began:5.1f} s {name}"))
 
     def tick(self, latest: Latest) -> None:
         """Keep the figures for the end of the phase."""

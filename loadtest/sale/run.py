@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from loadtest.errors import RunInterrupted, ServiceError, UsageError
+from loadtest.errors import RunInterrupted, ServiceError, UsageError, logged
 from loadtest.experiment.arrivals import PLAN, connections, plan_arrivals, write_plan
 from loadtest.experiment.files import find_file
 from loadtest.experiment.redelivery import redelivery_s
@@ -26,7 +26,8 @@ from loadtest.ledger.standstill import Drain, Drained
 from loadtest.manifest.shop import Shop, load_shop
 from loadtest.probes.sampler import SampleWriter
 from loadtest.record.environment import describe
-from loadtest.record.run_dir import RunDir, create, write_parquet, write_text
+from loadtest.record.run_dir import RunDir, create, write_parquet
+from loadtest.record.whole import write_text
 from loadtest.sale.batch import check_batch
 from loadtest.sale.deaths import Deaths
 from loadtest.sale.fleet import Fleet
@@ -124,14 +125,34 @@ def run(
 
     Raises:
         ServiceError: a service or a process of the shop did not come up.
+        Unexpected: anything else that was raised; the logs have its traceback.
         RunInterrupted: after steps 8 and 10, so that what there is can be looked at. No verdict is written.
     """
-    run_dir = create(out, planned.experiment.name, planned.experiment.seed)
-    write_request(run_dir, planned, command)
-    with interruptible(), Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor:
+    run_dir = begin(out, planned, command)
+    with (
+        logged(run_dir.logs),
+        interruptible(),
+        Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor,
+    ):
         progress.phase("starting")
         with open_services(planned.given, supervisor, [planned.experiment.broker.kind]) as services:
             return run_dir, hold_sale(planned, run_dir, supervisor, services, progress, done)
+
+
+def begin(out: Path, planned: Plan, command: list[str]) -> RunDir:
+    """Create a run directory below `out` that holds what was asked for.
+
+    Raises:
+        UsageError: `out` cannot be written to, or its disk is full.
+    """
+    try:
+        run_dir = create(out, planned.experiment.name, planned.experiment.seed)
+        write_request(run_dir, planned, command)
+    except OSError as error:
+        raise UsageError(
+            f"--out {out}: cannot write there: {error.strerror}; free some space, or give another"
+        ) from None
+    return run_dir
 
 
 class Load(Protocol):
@@ -370,7 +391,7 @@ def sampler_command(run_dir: RunDir, services: Services) -> Command:
 
 def write_request(run_dir: RunDir, planned: Plan, command: list[str]) -> None:
     """What was asked for, and where: the part of a run directory that is there before anything starts."""
-    (run_dir.path / "experiment.toml").write_text(planned.experiment.to_toml(), encoding="utf-8")
+    write_text(run_dir.path / "experiment.toml", planned.experiment.to_toml())
     shutil.copyfile(planned.shop_file, run_dir.path / "shop.toml")
     write_text(run_dir.path / "environment.json", describe(command, planned.given))
     write_plan(run_dir.path / PLAN, planned.offsets_ns, planned.crowd)

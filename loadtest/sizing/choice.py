@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from loadtest.experiment.schema import Broker, Experiment, Limiter, Workers
+from loadtest.experiment.schema import Broker, Experiment, Limiter, Workers, default_burst
 from loadtest.sizing.calibration import Calibration, buckets
 from loadtest.sizing.demand import Demand
 from loadtest.sizing.model import Prediction, bound_1s, predict
@@ -73,7 +73,7 @@ def highest_rate(budget_per_s: float) -> float:
     step = 1.0 if budget_per_s >= 10 else 0.1
     steps = math.floor(budget_per_s / step + 1e-9)
     while steps > 0 and _second(steps * step) > budget_per_s + 1e-9:
-        steps -= max(1, math.floor((_second(steps * step) - budget_per_s) / step / 2))
+        steps = max(0, steps - max(1, math.floor((_second(steps * step) - budget_per_s) / step / 2)))
     return round(steps * step, 6) or budget_per_s / 2
 
 
@@ -83,7 +83,7 @@ def budget_for(rate_per_s: float) -> int:
 
 
 def _second(rate_per_s: float) -> float:
-    return rate_per_s + Limiter(kind="shared", rate_per_s=rate_per_s).allowed_burst
+    return rate_per_s + default_burst(rate_per_s)
 
 
 def _conflicts(demand: Demand, experiment: Experiment, predicted: Prediction, calibration: Calibration) -> list[str]:

@@ -1,6 +1,5 @@
 """The demand: what a sale has to achieve, parsed from options such as ``20000``, ``300/s`` and ``60s``."""
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -16,6 +15,8 @@ SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 PER_SECOND = {"": 1.0, "/s": 1.0, "/min": 1 / 60, "/m": 1 / 60}
 MOST = 10_000_000  # units, as in an experiment
 MOST_BUYERS = 10_000_000_000
+# Rows a second, and seconds: beyond these nothing is a sale.
+LEAST, HIGHEST = 0.001, 1e6
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def demand(stock: str | None, buyers: str | None, budget: str | None, within: st
     return Demand(
         _count("--stock", stock, MOST),
         _count("--buyers", buyers, MOST_BUYERS),
-        amount("--db-budget", budget, PER_SECOND, "rows a second above 0, such as 300/s"),
-        amount("--answer-within", within, SECONDS, "a time above 0, such as 60s or 2min"),
+        amount("--db-budget", budget, PER_SECOND, "rows a second from 0.001 to 1e6, such as 300/s"),
+        amount("--answer-within", within, SECONDS, "a time from 1ms to 1e6 s, such as 60s or 2min"),
         broker,  # type: ignore[arg-type]
     )
 
@@ -51,7 +52,7 @@ def demand(stock: str | None, buyers: str | None, budget: str | None, within: st
 def amount(option: str, text: str | None, units: dict[str, float], expected: str) -> float:
     """`text` as a number times the factor of its unit; `units`: unit → factor. Raises UsageError with `expected` in its message."""
     found = AMOUNT.fullmatch(_given(option, text, expected).strip())
-    if found is None or found[2] not in units or not 0 < float(found[1]) * units[found[2]] < math.inf:
+    if found is None or found[2] not in units or not LEAST <= float(found[1]) * units[found[2]] <= HIGHEST:
         raise UsageError(f"{option} {text!r}: expected {expected}")
     return float(found[1]) * units[found[2]]
 

@@ -1,6 +1,7 @@
 """The sweep: a matrix of rates and workers, with the model's prediction for each cell beside what was measured."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +11,7 @@ from loadtest.errors import UsageError
 from loadtest.experiment.files import lay_over
 from loadtest.experiment.schema import Experiment
 from loadtest.experiment.section import parse, read_toml
-from loadtest.record.run_dir import write_text
+from loadtest.record.whole import write_text
 from loadtest.sizing.calibration import calibrate
 from loadtest.sizing.model import predict
 
@@ -43,7 +44,7 @@ def swept(experiment: Experiment, rates: str | None, workers: str | None, limite
 def numbers(option: str, text: str, *, whole: bool) -> list[float | int]:
     """The numbers in a list such as ``50,100``, without duplicates. Raises UsageError unless all are numbers above 0."""
     try:
-        found: list[float | int] = [int(part) if whole else _short(float(part)) for part in text.split(",")]
+        found: list[float | int] = [int(part) if whole else _short(_finite(part)) for part in text.split(",")]
     except ValueError:
         found = []
     if not found or not all(0 < value < 1e9 for value in found):
@@ -68,6 +69,13 @@ def write_predictions(directory: Path, results: Sequence[Result]) -> Path | None
     path = directory / PREDICTIONS
     write_text(path, json.dumps({"calibrated_on": first, "cells": cells}, indent=1) + "\n")
     return path
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
 
 
 def _short(value: float) -> float | int:

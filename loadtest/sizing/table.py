@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from loadtest.experiment.redelivery import Held, redelivery_s
 from loadtest.sizing.calibration import FIGURES, Calibration, buckets
@@ -35,23 +36,23 @@ def show(console: Console, sizing: Sizing) -> None:
     """Print `sizing` on `console`."""
     asked = sizing.demand
     console.print(
-        f"[bold]{asked.stock:,} units, {asked.buyers:,} buyers at T0, at most {asked.budget_per_s:g} rows in any second, "
-        f"an answer within {asked.within_s:g} s[/bold]", highlight=False,
+        f"{asked.stock:,} units, {asked.buyers:,} buyers at T0, at most {asked.budget_per_s:g} rows in any second, "
+        f"an answer within {asked.within_s:g} s", style="bold", highlight=False,
     )  # fmt: skip
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(min_width=16)
     table.add_column(style="dim")
     for line in lines(sizing):
-        table.add_row(*line)
+        table.add_row(*map(Text, line))
     console.print(table, highlight=False)
     for conflict in sizing.conflicts:
-        console.print(f"[red]✗ does not fit[/red]  {conflict}", highlight=False)
+        console.print(Text.assemble(("✗ does not fit", "red"), f"  {conflict}"))
     if sizing.fits:
-        console.print(f"[green]✓ fits[/green]  try it: {command(sizing)}", highlight=False)
+        console.print(Text.assemble(("✓ fits", "green"), f"  try it: {command(sizing)}"))
     for limit in sizing.limits:
-        console.print(f"[yellow]not tried[/yellow]  {limit}", highlight=False)
-    console.print(_origin(sizing.calibration), style="dim", highlight=False)
+        console.print(Text.assemble(("not tried", "yellow"), f"  {limit}"))
+    console.print(Text(_origin(sizing.calibration), style="dim"))
 
 
 def lines(sizing: Sizing) -> Iterator[Line]:

@@ -13,6 +13,7 @@ from reports.comparison.frontier import frontier
 from reports.comparison.grid import ICONS, finding, grids, look, square, trial_look
 from reports.comparison.multiples import Column, multiples
 from reports.drawing.drawing import Drawing
+from reports.files import write_text
 from reports.html import render
 from reports.verdict import INCOMPLETE
 
@@ -60,7 +61,7 @@ def _write_figure(folder: Path, name: str, svg: str, csv: str) -> None:
     for kind, content in (("svg", svg), ("csv", csv)):
         path = folder / f"compare-{name}.{kind}"
         if content:
-            path.write_text(content, encoding="utf-8")
+            write_text(path, content)
         else:
             path.unlink(missing_ok=True)
 
@@ -92,7 +93,7 @@ def _write(comparison: Comparison, page: Path, frontier_: Drawing | None = None)
         differences=differences(comparison),
         same=same(comparison),
     )
-    page.write_text(text, encoding="utf-8")
+    write_text(page, text)
     return columns
 
 

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import matplotlib as mpl
-
 from reports.comparison.cells import Cell, Trial
 from reports.comparison.panels import KINDS, STEPS, Kind, Scale
 from reports.data import Missing, RunData, open_run
 from reports.drawing.canvas import WIDE, Canvas, Format
-from reports.drawing.style import INK, MUTED, RC, SMALL
+from reports.drawing.style import INK, MUTED, SMALL, styled
 from reports.drawing.svg import inline, standalone
 from reports.drawing.timeline import MAGNIFY_FROM, WIDTHS_S, Timeline, timeline
 from reports.verdict import plain
@@ -77,7 +75,7 @@ def multiples(cells: Sequence[Cell]) -> tuple[list[Strip], list[Column]]:
     for reading in readings:
         _read(reading, common)
     scales = {kind.name: kind.scale([r.found[kind.name] for r in readings if kind.name in r.found]) for kind in KINDS}
-    with mpl.rc_context(RC):
+    with styled():
         strips = [Strip(r.cell, r.trial, tuple(_panel(r, kind, scales[kind.name]) for kind in KINDS)) for r in readings]
         columns = [_column(kind, readings, scales[kind.name]) for kind in KINDS]
     return strips, columns

@@ -4,3 +4,8 @@ Here live the time axis, the queries behind the charts, the canvas, the colours,
 shows, and their captions, belong in `run` and `comparison`. It imports `data` and `verdict` only.
 Read first: `drawing.draw`, then `chart.Chart`.
 """
+
+import os
+
+# Charts look alike wherever they are drawn: a backend that somebody has chosen for windows of their own must not stop Matplotlib's import.
+os.environ["MPLBACKEND"] = "svg"

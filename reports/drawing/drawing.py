@@ -6,12 +6,10 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import matplotlib as mpl
-
 from reports.data import Missing, RunData
 from reports.drawing.canvas import NARROW, WIDE, Canvas, Format
 from reports.drawing.chart import Chart, Figure, Table
-from reports.drawing.style import RC
+from reports.drawing.style import styled
 from reports.drawing.svg import inline, standalone
 from reports.verdict import plain
 
@@ -51,7 +49,7 @@ def draw_chart(name: str, make: Callable[[], Chart]) -> Drawing:
     """The chart that `make` returns, whatever it reads. Never raises; see `draw`."""
     try:
         chart = make()
-        with mpl.rc_context(RC):
+        with styled():
             return _drawing(name, chart)
     except Missing as missing:
         return Drawing(name, name.capitalize(), missing=f"Not drawn: {plain(missing)}.")

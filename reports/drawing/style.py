@@ -4,9 +4,12 @@ Matplotlib writes colours as hex. Each colour here is drawn as a hex value that 
 replacement in the text of a finished SVG makes it follow the page from light to dark.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import matplotlib as mpl
 from matplotlib.typing import RcKeyType
 
 SMALL, SIZE = 11.0, 12.5  # px
@@ -32,6 +35,15 @@ RC: dict[RcKeyType, Any] = {
     "ytick.major.size": 0,
     "ytick.major.pad": 5,
 }
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the style of the figures: Matplotlib's own defaults and `RC`, whatever a ``matplotlibrc`` here says."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
+        yield
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from reports.data import Missing, RunData, open_run
 from reports.drawing.drawing import Drawing, draw
 from reports.drawing.timeline import timeline
+from reports.files import write_text
 from reports.html import render
 from reports.run import appendix
 from reports.run.figures import FIGURES
@@ -34,9 +35,9 @@ def build(run_dir: Path) -> Path:
         drawings = {name: draw(name, figure, run) for name, figure in FIGURES.items()}
         _write_figures(run_dir / "figures", drawings)
         write_junit(run.verdict, run_dir / "junit.xml")
-        (run_dir / "summary.md").write_text(summary(run.verdict), encoding="utf-8")
+        write_text(run_dir / "summary.md", summary(run.verdict))
         report = run_dir / "report.html"
-        report.write_text(_page(run, drawings), encoding="utf-8")
+        write_text(report, _page(run, drawings))
     return report
 
 
@@ -47,7 +48,7 @@ def _write_figures(folder: Path, drawings: dict[str, Drawing]) -> None:
         for kind, text in (("svg", drawing.file), ("csv", drawing.csv)):
             path = folder / f"{name}.{kind}"
             if text:
-                path.write_text(text, encoding="utf-8")
+                write_text(path, text)
             else:
                 path.unlink(missing_ok=True)
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from reports.files import write_text
 from reports.verdict import INCOMPLETE, Check, Threshold, Verdict
 
 
@@ -17,7 +18,7 @@ def write_junit(verdict: Verdict, path: Path) -> None:
     suites = Element("testsuites")
     suites.append(suite)
     indent(suites)
-    ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
+    write_text(path, '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(suites, encoding="unicode") + "\n")
 
 
 def _cases(verdict: Verdict) -> Iterator[Element]:

@@ -60,7 +60,7 @@ def launched(
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "loadtest.load.launch"], cwd=cwd, env={**os.environ, **variables}, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    encoding="utf-8",)  # fmt: skip
     rush.processes.append(process)
     assert process.stdin is not None
     arguments = ["-f", scenario, "--headless", "-u", str(buyers), "-r", str(buyers), "--host", shop.url]
@@ -112,7 +112,7 @@ def test_the_workers_of_several_processes_read_none_either(rush: Rush, shop: Sho
         [sys.executable, "-P", "-m", "loadtest.load.launch", "-f", RUSH, "--headless", "-u", "10", "-r", "10", "--host", shop.url,
          "--run-dir", str(rush.run_dir), "--processes", "2", "--master-bind-port", port, "--master-port", port],
         cwd=tmp_path, env={**os.environ, **VARIABLES}, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    encoding="utf-8",)  # fmt: skip
     rush.processes.append(process)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
@@ -149,7 +149,14 @@ def test_a_scenario_may_have_any_name(rush: Rush, shop: Shop, tmp_path: Path, na
 def test_told_nothing_it_ends(tmp_path: Path) -> None:
     command: list[Any] = [sys.executable, "-P", "-m", "loadtest.load.launch"]
     done = subprocess.run(
-        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False
+        command,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        encoding="utf-8",
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -160,6 +167,13 @@ def test_bare_locust_keeps_its_ways(rush: Rush, shop: Shop, tmp_path: Path) -> N
     )
     command = [sys.executable, "-P", "-m", "locust", "-f", RUSH]
     done = subprocess.run(
-        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        command,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        encoding="utf-8",
     )
     assert len(shop.asked) == 4, done.stderr

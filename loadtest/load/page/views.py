@@ -32,7 +32,7 @@ from loadtest.load.now import now_ns
 from loadtest.load.page.login import PASSWORD, add_login
 from loadtest.load.page.sales import Sales
 from loadtest.load.page.show import Show
-from loadtest.record.run_dir import write_text
+from loadtest.record.whole import write_text
 from loadtest.sale.desk import LOAD_PHASES
 
 TAB = "flash-sale"

@@ -4,7 +4,8 @@ import duckdb
 import pytest
 
 from loadtest.errors import UsageError
-from loadtest.record.run_dir import create, existing, write_parquet, write_text
+from loadtest.record.run_dir import create, existing, write_parquet
+from loadtest.record.whole import write_text
 
 
 def test_two_runs_of_one_second_have_a_directory_each(tmp_path: Path) -> None:

@@ -139,5 +139,6 @@ def test_the_built_in_shop_uses_the_broker_that_it_was_told(name: str) -> None:
         capture_output=True,
         text=True,
         check=True,
+        encoding="utf-8",
     )
     assert "told told <celery.backends.base.DisabledBackend" in done.stdout

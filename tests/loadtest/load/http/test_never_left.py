@@ -21,7 +21,7 @@ def never_left(url: str, ca: str = "-", used_up: str = "nothing", prefix: list[s
     """The text of each client, our own first."""
     command = [*(prefix or []), sys.executable, "-m", "tests.loadtest.load.never_left", url, ca, used_up]
     root = Path(__file__).parents[4]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [(kind, may_have_left) for kind, may_have_left, _ in found] == [("NotSentError", False)] * 2
@@ -92,7 +92,7 @@ def test_a_time_out_needs_no_further_open_file(serve: Serve) -> None:
     )
     root = Path(__file__).parents[4]
     command = [sys.executable, "-c", code, f"http://127.0.0.1:{silent.port}"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=20, check=False, encoding="utf-8")
     assert done.stdout == "DeadlineError\n", done.stderr
 
 
