@@ -21,8 +21,8 @@ class Kill:
             victim.signal_group(signal.SIGKILL)
 
     def observed(self) -> bool:
-        """Whether every one of them is dead."""
-        return all(victim.exit_code() is not None for victim in self._victims)
+        """Whether every one of them is dead; not where there was none to kill."""
+        return bool(self._victims) and all(victim.exit_code() is not None for victim in self._victims)
 
     def heal(self) -> None:
         """Start each again under its old name, the first time it is called."""

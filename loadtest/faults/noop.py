@@ -15,8 +15,8 @@ class Noop:
         self._injected = True
 
     def observed(self) -> bool:
-        """True once `inject` was called."""
-        return self._injected
+        """True once `inject` was called, if there is anything to hit."""
+        return self._injected and bool(self._victims)
 
     def heal(self) -> None:
         """Do nothing."""

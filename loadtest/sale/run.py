@@ -90,7 +90,7 @@ def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan: 
     on_free_port(experiment, shop).check()
     for expression in experiment.thresholds:
         parse_threshold(expression)
-    check_faults(experiment.faults, shop)
+    check_faults(experiment.faults, shop, experiment.dispatch)
     check_batch(experiment, shop)
     check_broker(experiment, shop, given)
     scenario = find_file(experiment.scenario)
