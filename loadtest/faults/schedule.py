@@ -68,7 +68,9 @@ class Course:
         if self.intended_ns is None:
             self.reason = "not injected: T0 never came"
         elif self.injected_ns is None:
-            self.reason = f"not injected: the buyers were done {(self.intended_ns - now_ns) / 1e9:.1f} s before its time"
+            self.reason = (
+                f"not injected: the buyers were done {(self.intended_ns - now_ns) / 1e9:.1f} s before its time"
+            )
         elif self.healed_ns is None:
             lasted_s = (now_ns - self.injected_ns) / 1e9
             early = f"healed after {lasted_s:.1f} s instead of {self.plan.heal_after_s:g} s: the buyers were done"

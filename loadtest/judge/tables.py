@@ -65,7 +65,8 @@ COLUMNS = {
     "per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT, drained BOOLEAN, "
     "drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT, redelivery_s DOUBLE, sampler_hz DOUBLE, "
     "db_offset_ns BIGINT, db_uncertainty_ns BIGINT, read_ns BIGINT",
-    "faults": "fault VARCHAR, intended_ns BIGINT, injected_ns BIGINT, observed_ns BIGINT, healed_ns BIGINT, recovered_ns BIGINT",
+    "faults": "fault VARCHAR, intended_ns BIGINT, injected_ns BIGINT, observed_ns BIGINT, healed_ns BIGINT, recovered_ns BIGINT, "
+    "reason VARCHAR",
     "changes": "time_ns BIGINT, rate_per_s DOUBLE, together_per_s DOUBLE, answered BIGINT",
     "deaths": "t BIGINT, role VARCHAR, name VARCHAR, exit BIGINT",
 }
@@ -193,7 +194,7 @@ def _open(db: Any, name: str, path: Path, reason: str | None) -> str | None:
     """
     import duckdb
 
-    reason = reason or (None if path.is_file() else f"{FILES[name]} is not there")
+    reason = reason or (None if path.is_file() else f"{FILES[name]} is not there{_why(path)}")
     try:
         if reason is None:
             # A Parquet file of another shape must fail here, not in a check.
@@ -216,6 +217,12 @@ def _with_optional(name: str, source: str) -> str:
     columns = [column.split() for column in COLUMNS[name].split(", ")]
     absent = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns if column in OPTIONAL.get(name, ()))
     return f"(FROM {source} UNION ALL BY NAME SELECT {absent} WHERE false)" if absent else source
+
+
+def _why(path: Path) -> str:
+    """What the final read that should have written `path` said when it failed; nothing where it left no word."""
+    failed = path.with_suffix(".failed")
+    return f": {failed.read_text(encoding='utf-8', errors='replace').strip()}" if failed.is_file() else ""
 
 
 def _open_lines(db: Any, name: str, path: Path) -> str | None:

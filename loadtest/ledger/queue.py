@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import kombu
 
-from loadtest.ledger.sources import connect_redis
+from loadtest.ledger.connections import connect_redis
 from loadtest.manifest.shop import Queue
 from loadtest.stack import Services
 from loadtest.stack.rabbitmq import Statistics

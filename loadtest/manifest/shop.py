@@ -6,33 +6,59 @@ Text values may hold placeholders: ``{sale}``, ``{buyer}``, ``{number}`` where t
 address with a password gets there.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from loadtest.errors import UsageError
 from loadtest.experiment.files import find_file
 from loadtest.experiment.names import nearest
 from loadtest.experiment.schema import Experiment
-from loadtest.experiment.section import Section, parse, read_toml
+from loadtest.experiment.section import Section, parse, read_toml, rule
+from loadtest.manifest.placeholders import (
+    OF_A_BUYER,
+    OF_AN_ORDER,
+    check_loosely,
+    check_pattern,
+    check_sql,
+    check_strictly,
+    texts,
+)
 
 # The name of an environment variable.
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 # What an answer to `buy` can mean. The first four are answers of a working shop.
 BuyOutcome = Literal["won", "sold_out", "already_bought", "throttled", "refused", "unknown"]
 
+# What ``redis_<kind>`` reads, as Redis names the type.
+REDIS_KINDS = {"list": "list", "set": "set", "sorted_set": "zset", "hash": "hash", "value": "string"}
+NUMBERS = ("sql", "redis_list", "redis_set", "redis_sorted_set", "redis_hash")
+PAIRS = ("sql", "redis_hash")
+NOT_A_COUNT = "the numbers themselves are needed: a value is only how many, and a pattern is all that there ever were"
+# For each key under [final] what may be read, and why nothing else.
+READABLE: dict[str, tuple[tuple[str, ...], str]] = {
+    "seeded": ((*NUMBERS, "pattern"), "the numbers themselves are needed: a value is only how many"),
+    "rows": (PAIRS, "every number is needed with its buyer"),
+    "tokens": (NUMBERS, NOT_A_COUNT),
+    "claims": (NUMBERS, NOT_A_COUNT),
+    "rejected": (PAIRS, "every number is needed with its buyer"),
+    "near_misses": ((*NUMBERS, "redis_value"), "a pattern counts nothing"),
+}
+
 
 class Source(Section):
     """Where one set of the final reads comes from, such as the rows or the tokens left. Exactly one key.
 
-    `sql` runs on Postgres; ``:sale`` in it is a bound parameter. The redis keys are read whole: a list, set or
+    `sql` runs on Postgres; ``:sale`` and ``:stock`` in it are bound parameters. The redis keys are read whole: a list, set or
     sorted set gives numbers, a hash gives number → buyer, a value gives one integer. `pattern` makes the numbers 1…stock.
     """
 
     sql: str | None = None
     redis_list: str | None = None
     redis_set: str | None = None
+    redis_sorted_set: str | None = None
     redis_hash: str | None = None
     redis_value: str | None = None
     pattern: str | None = None
@@ -40,8 +66,18 @@ class Source(Section):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if len(self.model_fields_set) != 1:
-            raise ValueError("exactly one of sql, redis_list, redis_set, redis_hash, redis_value, pattern")
+            raise ValueError(f"exactly one of {', '.join(type(self).model_fields)}")
         return self
+
+    @property
+    def kind(self) -> str:
+        """Its one key."""
+        return next(iter(self.model_fields_set))
+
+    @property
+    def place(self) -> str:
+        """The value of that key."""
+        return str(getattr(self, self.kind))
 
 
 class Request(Section):
@@ -57,6 +93,22 @@ class Buy(Request):
 
     outcomes: dict[str, BuyOutcome] = Field(description="HTTP status → outcome; a status not named here is 'unknown'")
     number: str | None = Field(None, description="key of the order number in the JSON answer; dots go deeper")
+
+    @field_validator("outcomes", mode="before")
+    @classmethod
+    def _known(cls, outcomes: Any) -> Any:
+        """Every status is one that an answer can have, every outcome has a known name, and somebody can win."""
+        for status, outcome in outcomes.items() if isinstance(outcomes, dict) else ():
+            where = f"http.buy.outcomes: {status} = {outcome!r}"
+            if not (len(status) == 3 and status.isascii() and status.isdecimal() and int(status) >= 200):
+                raise rule(f"{where}: expected the status of an HTTP answer, such as 202, found {status!r}")
+            if outcome not in get_args(BuyOutcome):
+                raise rule(f"{where}: no such outcome; {nearest(str(outcome), get_args(BuyOutcome))}")
+        if isinstance(outcomes, dict) and "won" not in outcomes.values():
+            raise rule(
+                "http.buy.outcomes: no status means 'won', so that nobody can buy; add the one that your shop sells with"
+            )
+        return outcomes
 
 
 class Status(Request):
@@ -104,8 +156,12 @@ class Prepare(Section):
 class Queue(Section):
     """The Celery queue between the claim and the row."""
 
-    name: str
-    number: str = Field("args.0", description="where a task carries the order number: args.N or kwargs.NAME")
+    name: str = Field(pattern=r"^[^{}]+$", description="taken as it is, without placeholders")
+    number: str = Field(
+        "args.0",
+        pattern=r"^(args\.\d+|kwargs\.\w+)$",
+        description="where a task carries the order number: args.N or kwargs.NAME",
+    )
     task: str | None = Field(None, description="name of the task that places an order, for `loadtest limit`")
 
 
@@ -118,6 +174,12 @@ class Final(Section):
     claims: Source | None = None
     rejected: Source | None = None
     near_misses: Source | None = None
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        """Each is read from where it can be."""
+        _check_readable({name: getattr(self, name) for name in self.model_fields_set}, "final")
+        return self
 
 
 class Scheme(Section):
@@ -158,6 +220,13 @@ class Shop(Section):
     controls: dict[str, Proof] = {}
     mutants: dict[str, Proof] = {}
 
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        """What a scheme reads elsewhere is a set that there is, read from where it can be."""
+        for name, scheme in self.schemes.items():
+            _check_readable(scheme.final, f"schemes.{name}.final")
+        return self
+
     def final_for(self, scheme: str) -> Final:
         """The final reads under `scheme`: the general ones, replaced by the scheme's own where it has any."""
         own = self.schemes[scheme].final if scheme in self.schemes else {}
@@ -172,6 +241,7 @@ def load_shop(experiment: Experiment) -> tuple[Shop, Path]:
     """
     path = find_file(experiment.shop)
     shop = parse(Shop, read_toml(path), str(path))
+    _check_names(shop, path.name)
     if experiment.mutant and experiment.mutant not in shop.mutants:
         raise UsageError(
             f"mutant = {experiment.mutant!r}: {path.name} knows no such mutant; {nearest(experiment.mutant, shop.mutants)}"
@@ -190,3 +260,46 @@ def load_shop(experiment: Experiment) -> tuple[Shop, Path]:
             "set dispatch to that"
         )
     return shop, path
+
+
+def _check_readable(sources: Mapping[str, Source | None], where: str) -> None:
+    for name, source in sources.items():
+        if name not in READABLE:
+            raise rule(f"{where}.{name}: no such set; {nearest(name, READABLE)}")
+        kinds, reason = READABLE[name]
+        if source and source.kind not in kinds:
+            raise rule(
+                f"{where}.{name} = {{ {source.kind} = … }}: expected one of {', '.join(kinds)}, because {reason}"
+            )
+
+
+def _check_names(shop: Shop, file: str) -> None:
+    """Raises UsageError for a placeholder that does not exist, wherever buyers or final reads would fill it."""
+    requests = {"http.warm": shop.http.warm, "http.buy": shop.http.buy, "http.status": shop.http.status}
+    for where, request in requests.items():
+        if request:
+            _check_request(request, OF_AN_ORDER if where == "http.status" else OF_A_BUYER, f"{file}: {where}")
+    sets = {"final": {name: getattr(shop.final, name) for name in READABLE}}
+    sets |= {f"schemes.{name}.final": dict(scheme.final) for name, scheme in shop.schemes.items()}
+    for where, sources in sets.items():
+        for name, source in sources.items():
+            if source:
+                _check_source(source, f"{file}: {where}.{name}")
+
+
+def _check_request(request: Request, names: tuple[str, ...], where: str) -> None:
+    check_strictly(request.request, names, f"{where}.request")
+    for header, text in request.headers.items():
+        check_strictly(text, names, f"{where}.headers.{header}")
+    for text in texts(request.body):
+        check_loosely(text, names, f"{where}.body")
+
+
+def _check_source(source: Source, where: str) -> None:
+    where = f"{where}.{source.kind}"
+    if source.kind == "sql":
+        check_sql(source.place, where)
+    elif source.kind == "pattern":
+        check_pattern(source.place, where)
+    else:
+        check_strictly(source.place, ("sale",), where)

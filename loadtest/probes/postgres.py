@@ -2,7 +2,8 @@
 
 from contextlib import closing
 
-from loadtest.ledger.sources import Reader, connect_postgres
+from loadtest.ledger.connections import connect_postgres
+from loadtest.ledger.sources import Reader
 from loadtest.probes import Reading, Subject, seldom
 
 # What pg_stat_database and pg_stat_activity show, from the functions beneath them: planning the views takes longer than reading them.

@@ -2,7 +2,8 @@
 
 import re
 
-from loadtest.ledger.sources import Reader, connect_redis
+from loadtest.ledger.connections import connect_redis
+from loadtest.ledger.sources import Reader
 from loadtest.probes import Reading, Subject, seldom
 
 

@@ -19,7 +19,7 @@ from loadtest.experiment.traffic import Crowd
 from loadtest.faults.schedule import Schedule, check_faults
 from loadtest.judge.thresholds import parse_threshold
 from loadtest.judge.verdict import Verdict, conclude
-from loadtest.ledger.final_reads import Ledger
+from loadtest.ledger.final_reads import Ledger, RowsRead
 from loadtest.ledger.queue import open_queue
 from loadtest.ledger.sources import Reader
 from loadtest.ledger.standstill import Drain, Drained
@@ -50,6 +50,7 @@ SALE = {
     "stock": "BIGINT", "buyers": "BIGINT", "per_buyer": "BIGINT", "configured_per_s": "DOUBLE",
     "workers": "BIGINT", "burst": "BIGINT", "t0_ns": "BIGINT", "drained": "BOOLEAN", "drained_ns": "BIGINT",
     "deadline_s": "DOUBLE", "near_misses": "BIGINT", "planned": "BIGINT", "redelivery_s": "DOUBLE",
+    "sampler_hz": "DOUBLE", "read_ns": "BIGINT", "db_offset_ns": "BIGINT", "db_uncertainty_ns": "BIGINT",
 }  # fmt: skip
 
 
@@ -233,13 +234,14 @@ class Sale:
             if queue:
                 refuse_leftovers(experiment, shop, services.broker, queue)
             processes = stack.enter_context(shop_stack.processes(self.supervisor))
+            ledger.check()
             with self._sampling(services), open_limits(self.run_dir, experiment, shop, services.broker) as self.limits:
                 faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")
                 drain = Drain(reader, queue, final, experiment.drain.settle_s, experiment.stock)
                 drained, interruption = self._sell_and_drain(load, faults, drain)
                 self._begin("reading")
-                ledger.read_final()
-                self._write_sale(drained, ledger.near_misses())
+                rows_read = ledger.read_final()
+                self._write_sale(drained, ledger.near_misses(), rows_read)
                 self.deaths.look()
             if interruption:
                 raise interruption
@@ -306,7 +308,7 @@ class Sale:
     def _deadline_ns(self) -> int:
         return (self.latest.t0_ns or time.time_ns()) + int(self.plan.experiment.drain.deadline_s * 1e9)
 
-    def _write_sale(self, drained: Drained, near_misses: int) -> None:
+    def _write_sale(self, drained: Drained, near_misses: int | None, rows_read: RowsRead) -> None:
         """``sale.parquet``: the one row of facts that checks need beside the sets."""
         experiment = self.plan.experiment
         row = {
@@ -328,6 +330,10 @@ class Sale:
             # Of a shop that is not told the time-out nothing is known; the checks then take Celery's hour.
             "redelivery_s": redelivery_s(experiment) if told_visibility(self.plan.shop, experiment) else None,
             "planned": self.plan.crowd.clicks,
+            "sampler_hz": experiment.sampler.hz,
+            "read_ns": rows_read.at_ns,
+            "db_offset_ns": rows_read.clock and rows_read.clock.offset_ns,
+            "db_uncertainty_ns": rows_read.clock and rows_read.clock.uncertainty_ns,
         }
         write_parquet(self.run_dir.path / "sale.parquet", SALE, [[row[column] for column in SALE]])
 

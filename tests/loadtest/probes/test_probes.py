@@ -11,7 +11,7 @@ import redis
 import sqlalchemy as sa
 from psycopg2.extras import wait_select
 
-from loadtest.ledger.sources import connect_postgres
+from loadtest.ledger.connections import connect_postgres
 from loadtest.manifest.shop import Final, Source
 from loadtest.probes import SELDOM, Probe, Reading, Subject
 from loadtest.probes.postgres import STATE, PostgresProbe
