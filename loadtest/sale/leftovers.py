@@ -12,8 +12,8 @@ from celery import Celery
 
 from loadtest.errors import UsageError
 from loadtest.experiment.schema import Experiment
-from loadtest.ledger.queue import QueueReader
 from loadtest.ledger.connections import connect_redis
+from loadtest.ledger.queue import QueueReader
 from loadtest.manifest.shop import Shop
 from loadtest.stack.external import without_password
 from loadtest.stack.surroundings import leave_outside
