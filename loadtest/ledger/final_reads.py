@@ -12,7 +12,8 @@ from loadtest.ledger.database_clock import DatabaseClock
 from loadtest.ledger.queue import QueueReader
 from loadtest.ledger.sources import Reader
 from loadtest.manifest.shop import Final
-from loadtest.record.run_dir import RunDir, write_parquet, write_text
+from loadtest.record.run_dir import RunDir, write_parquet
+from loadtest.record.whole import write_text
 
 log = logging.getLogger(__name__)
 
