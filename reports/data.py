@@ -42,9 +42,9 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "queue": ("final/queue.parquet", "number VARCHAR, state VARCHAR"),
 }
 
-# asks: the orders that buyers sent. due: when orders were due; with open arrivals by the plan, sent or not, and the retries; else those that were sent.
+# asks: the orders that buyers sent, but for those that never left. due: when orders were due; with open arrivals by the plan, sent or not, and the retries; else those that were sent.
 ASKS = """
-CREATE VIEW asks AS FROM ops WHERE kind IN ('buy', 'retry');
+CREATE VIEW asks AS FROM ops WHERE kind IN ('buy', 'retry') AND NOT coalesce(outcome = 'refused' AND http_status IS NULL, false);
 CREATE VIEW due AS
     SELECT t0_ns + (time_s * 1e9)::BIGINT AS scheduled_ns FROM plan, sale, range(clicks) WHERE (SELECT max(time_s) > 0 FROM plan)
     UNION ALL SELECT scheduled_ns FROM asks WHERE kind = 'retry' OR NOT coalesce((SELECT max(time_s) > 0 FROM plan), false);

@@ -4,7 +4,8 @@ Recorded by the run: ``ops`` (the history), ``seeded``, ``orders``, ``tokens``, 
 reads), ``samples``, ``faults``, ``changes`` (of the limit while the sale ran), ``sale``, ``plan`` (the planned arrivals; empty
 in a run without a plan). Derived from these, and defined only here:
 
-    asks       the orders placed: ops of kind `buy` and `retry`; `demand` has how many `buyers` placed them
+    asks       the orders placed: ops of kind `buy` and `retry` that left; `demand` has how many `buyers` placed them
+    never_left orders that were never sent: no connection, no address, no port
     scheduled  the part of the plan that comes after T0: empty unless arrivals were open
     promises   A: one row for each (buyer, number) that a buyer was told is theirs, and one for each `won` without a number.
                `withdrawn` where it was explicitly rejected, in the final read or in a poll of the buyer's
@@ -12,17 +13,24 @@ in a run without a plan). Derived from these, and defined only here:
                row is explained of a buyer whose generator is not whole, as they may have asked any number of times
     generators a row for each process that buyers ran in, where there were several. One that died before it had delivered its
                history is not `whole`; `missing` is how many of its planned buy requests may or may not have been sent
-    apart      by how many nanoseconds the clocks of two generators may differ
+    moved      by how many nanoseconds the clock of a generator was seen to move during the sale
+    apart      by how many nanoseconds the times of two generators, or of one, may be wrong beside each other
+    ways       the way of each order to its row: when its buyer first asked (NULL: not known), was told, and when it was created
+    undated    why the rows' times of creation cannot be relied on, as (text, remedy); empty where they can
+    asked_for  the faults that the experiment asks for
     held       C: claims whose number is neither a row, nor queued, nor rejected
     limits     the orders a second that all workers together were allowed, from one change to the next; NULL without a limiter
     clock      T0; whether the harness stopped waiting before its own deadline (`cut_short`); whether the sale has not drained
                and workers may hold orders whose numbers the broker does not show (`veiled`)
     row_seconds the one-second windows that begin with a row: (began_ns, n), n rows within it
+    watched    moments from T0 to the last row, and whether a backlog stood then
     backlogs   the spans of two seconds and more in which a backlog stood, and the rate at which rows were written meanwhile
+    unseen     the spans in which one may have stood, and nothing shows whether it did
 
 A table that cannot be read exists, is empty, and is named in `Tables.missing`: a check that needs it is UNKNOWN, not VALID.
 """
 
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +38,8 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.errors import HarnessError
-from loadtest.judge.spans import BACKLOGS, ROW_SECONDS
+from loadtest.judge.dates import UNDATED
+from loadtest.judge.spans import BACKLOGS, ROW_SECONDS, UNSEEN, WATCHED
 from loadtest.record.database import database, from_csv, from_lines, from_parquet
 from loadtest.record.generators import BUYERS_EACH, read_generators
 
@@ -84,7 +93,8 @@ OPTIONAL = {"sale": ("redelivery_s", "sampler_hz", "db_offset_ns", "db_uncertain
 DERIVED = """
 CREATE MACRO op_name(generator, op_id) AS 'op ' || op_id || ' of ' || generator;
 CREATE MACRO since_t0(ns) AS format('T0 {:+.3f} s', (ns - (SELECT t0_ns FROM sale)) / 1e9);
-CREATE VIEW asks AS FROM ops WHERE kind IN ('buy', 'retry');
+CREATE VIEW asks AS FROM ops WHERE kind IN ('buy', 'retry') AND NOT (outcome = 'refused' AND http_status IS NULL);
+CREATE VIEW never_left AS FROM ops WHERE kind IN ('buy', 'retry') AND outcome = 'refused' AND http_status IS NULL;
 CREATE VIEW scheduled AS FROM plan WHERE offset_ns > 0;
 CREATE TEMP TABLE demand AS SELECT count(DISTINCT buyer) AS buyers FROM asks;
 CREATE TEMP TABLE told_rejected AS
@@ -98,11 +108,18 @@ CREATE TEMP TABLE promises AS
         SELECT NULL, buyer, end_ns, op_name(generator, op_id) FROM asks WHERE outcome = 'won' AND number IS NULL
     ) p LEFT JOIN told_rejected r ON r.number = p.number AND r.buyer = p.buyer;
 CREATE TEMP TABLE generators AS
-    SELECT c.*, if(whole, 0, greatest(0, planned - (SELECT count(*) FROM asks a WHERE a.generator = c.generator AND kind = 'buy'))) AS missing
+    SELECT c.*, if(whole, 0, greatest(0, planned - (SELECT count(*) FROM ops o WHERE o.generator = c.generator AND kind = 'buy'))) AS missing
     FROM crew c;
+CREATE TEMP TABLE moved AS
+    SELECT generator, max(abs(o.value * 1e6 - offset_ns))::BIGINT AS moved_ns
+    FROM generators g
+    JOIN samples o ON o.probe = 'generator' AND o.metric = generator || '.clock_offset_ms' AND o.time_ns > (SELECT t0_ns FROM sale)
+    JOIN samples u ON u.probe = 'generator' AND u.metric = generator || '.clock_uncertainty_ms' AND u.time_ns = o.time_ns
+    GROUP BY generator HAVING max(abs(o.value * 1e6 - offset_ns) - u.value * 1e6 - coalesce(uncertainty_ns, 0)) > 5e6;
 CREATE VIEW apart AS
     SELECT a.generator AS one, b.generator AS other, if(one = other, 0,
-        coalesce((SELECT sum(uncertainty_ns) FROM crew WHERE crew.generator IN (a.generator, b.generator)), 0)) AS apart_ns
+        coalesce((SELECT sum(uncertainty_ns) FROM crew WHERE crew.generator IN (a.generator, b.generator)), 0))
+        + coalesce((SELECT sum(moved_ns) FROM moved WHERE moved.generator IN (a.generator, b.generator)), 0) AS apart_ns
     FROM (SELECT DISTINCT generator FROM asks) a, (SELECT DISTINCT generator FROM asks) b;
 CREATE TEMP TABLE explained AS
     SELECT buyer, sum(rows)::BIGINT AS rows FROM (
@@ -112,6 +129,13 @@ CREATE TEMP TABLE explained AS
         SELECT DISTINCT buyer, 1000000 FROM orders, crew WHERE NOT whole AND (starts_with(buyer, 's-')
             OR try_cast(ltrim(buyer, 'b-') AS BIGINT) BETWEEN first_buyer AND last_buyer)
     ) GROUP BY buyer;
+CREATE TEMP TABLE ways AS
+    SELECT o.number, o.buyer, started_ns, coalesce(p.told_ns, w.told_ns) AS told_ns, created_ns FROM orders o
+    LEFT JOIN (SELECT number, buyer, min(told_ns) AS told_ns FROM promises WHERE number IS NOT NULL GROUP BY ALL) p
+        ON p.number = o.number AND p.buyer = o.buyer
+    LEFT JOIN (SELECT buyer, min(told_ns) AS told_ns FROM promises WHERE number IS NULL GROUP BY buyer) w ON w.buyer = o.buyer
+    LEFT JOIN (SELECT buyer, min(start_ns) AS started_ns FROM asks SEMI JOIN orders USING (buyer) GROUP BY buyer) a ON a.buyer = o.buyer
+    WHERE created_ns IS NOT NULL;
 CREATE VIEW held AS
     SELECT DISTINCT c.number, c.buyer FROM claims c
     ANTI JOIN orders USING (number) ANTI JOIN queue USING (number) ANTI JOIN rejected USING (number, buyer);
@@ -127,7 +151,7 @@ CREATE VIEW clock AS
     FROM sale;
 """
 # Expensive queries that several checks and figures use: computed once, as tables.
-ASKED_OFTEN = {"row_seconds": ROW_SECONDS, "backlogs": BACKLOGS}
+ASKED_OFTEN = {"row_seconds": ROW_SECONDS, "watched": WATCHED, "backlogs": BACKLOGS, "unseen": UNSEEN}
 
 
 @dataclass(frozen=True)
@@ -168,10 +192,11 @@ def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> I
         reason = _open_plan(db, run_dir / "arrivals.csv")
         if reason:
             missing["plan"] = reason
+        _open_asked_for(db, run_dir / "experiment.toml")
         reason = _open_crew(db, run_dir)
         if reason:
             missing["ops"] = reason
-        db.execute(DERIVED)
+        db.execute(DERIVED + UNDATED)
         for name, query in ASKED_OFTEN.items():
             _work_out(db, name, query)
         yield Tables(db, missing)
@@ -255,6 +280,14 @@ def _open_plan(db: Any, path: Path) -> str | None:
         return f"arrivals.csv does not parse: {str(error).splitlines()[0]}"
     db.execute(f"{form} (SELECT 0.0 AS time_s, 0 AS clicks WHERE false)")
     return None
+
+
+def _open_asked_for(db: Any, path: Path) -> None:
+    """Create ``asked_for``: a row for each fault of the experiment, named as in the log of faults. Empty without the file `path`."""
+    db.execute("CREATE TEMP TABLE asked_for (fault VARCHAR)")
+    plans = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("faults", []) if path.is_file() else []
+    for plan in plans:
+        db.execute("INSERT INTO asked_for VALUES (?)", [f"{plan.get('kind')} {plan.get('role')}"])
 
 
 def _open_crew(db: Any, run_dir: Path) -> str | None:

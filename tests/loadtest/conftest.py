@@ -29,6 +29,8 @@ class History:
         }
         self.samples: list[dict[str, Any]] = []
         self.faults: list[dict[str, Any]] = []
+        self.asked_for: list[tuple[str, str]] = []
+        self.deaths: list[dict[str, Any]] = []
         self.generators: list[Generator] = []
         self.changes: list[dict[str, Any]] = []
         self.thresholds: list[str] = []
@@ -45,16 +47,19 @@ class History:
     def buys(
         self, buyer: str, outcome: str | None = None, *, won: str | None = None, again: str | None = None, at: float = 0.0,
         took: float | None = 0.01, late: float = 0.0, error: str | None = None, kind: str = "buy", number: str | None = None,
-        generator: str = "g1",
+        generator: str = "g1", http: int | None = 200,
     ) -> Self:  # fmt: skip
-        """An order: won a number, told `again` that it has one, or any `outcome` (sold_out). Never answered if `took` is None."""
+        """An order: won a number, told `again` that it has one, or any `outcome` (sold_out). Never answered if `took` is None.
+
+        `http` is the status of the answer; None: no answer came.
+        """
         told = outcome or ("won" if won else "already_bought" if again else "sold_out")
         start_ns = _ns(at + late)
         while any((op["b"], op["k"], op["t"]) == (buyer, kind, start_ns) for op in self.ops):
             start_ns += 1  # nobody sends twice in one nanosecond
         self.ops.append({
             "b": buyer, "k": kind, "s": _ns(at), "t": start_ns, "e": None if took is None else _ns(at + late + took),
-            "o": told, "n": won or again or number, "x": error, "generator": generator,
+            "o": told, "n": won or again or number, "x": error, "generator": generator, "h": http,
         })  # fmt: skip
         return self
 
@@ -97,16 +102,35 @@ class History:
 
     def backlog(self, begins: float, ends: float, ready: int = 100) -> Self:
         """A queue that is never empty in between, read ten times a second."""
-        for tick in range(round(begins * 10), round(ends * 10) + 1):
-            self.sample("broker", "ready", ready, tick / 10).sample("broker", "unacked", 4, tick / 10)
+        self.queue_reads(begins, ends, ready, unacked=4)
         return self.sample("broker", "ready", 0, ends + 0.1).sample("broker", "unacked", 0, ends + 0.1)
 
-    def fault(self, name: str, observed: float | None, recovered: float | None = None) -> Self:
-        """A fault, with what was seen of it."""
-        times = {"observed_ns": observed, "recovered_ns": recovered}
-        self.faults.append(
-            {"fault": name, "intended_ns": T0_NS} | {k: None if v is None else _ns(v) for k, v in times.items()}
-        )
+    def queue_reads(self, begins: float, ends: float, ready: int = 0, unacked: int = 0, hz: float = 10) -> Self:
+        """The depth of the queue, `hz` times a second."""
+        for tick in range(round((ends - begins) * hz) + 1):
+            at = begins + tick / hz
+            self.sample("broker", "ready", ready, at).sample("broker", "unacked", unacked, at)
+        return self
+
+    def fault(self, name: str, observed: float | None, recovered: float | None = None, **others: float) -> Self:
+        """A fault, with what was seen of it; `others`: intended, injected, healed. Healed when it had recovered."""
+        times = {
+            "intended": observed or 0.0,
+            "observed": observed,
+            "healed": recovered,
+            "recovered": recovered,
+        } | others
+        self.faults.append({"fault": name} | {f"{k}_ns": None if v is None else _ns(v) for k, v in times.items()})
+        return self
+
+    def asks_for(self, kind: str, role: str) -> Self:
+        """A fault of the experiment."""
+        self.asked_for.append((kind, role))
+        return self
+
+    def dies(self, name: str, code: int, at: float) -> Self:
+        """A process of the shop that ended though nobody asked it to."""
+        self.deaths.append({"t": _ns(at), "role": name.partition("-")[0], "name": name, "exit": code})
         return self
 
     def generator(
@@ -151,8 +175,12 @@ class History:
         """The run directory, as a run leaves it before it is judged."""
         for part in ("history", "samples", "final"):
             (run_dir / part).mkdir(parents=True, exist_ok=True)
+        faults = "".join(
+            f'[[faults]]\nkind = "{kind}"\nrole = "{role}"\nat_s = 1\nheal_after_s = 1\n'
+            for kind, role in self.asked_for
+        )
         (run_dir / "experiment.toml").write_text(
-            f'name = "rush"\nthresholds = {json.dumps(self.thresholds)}\n', encoding="utf-8"
+            f'name = "rush"\nthresholds = {json.dumps(self.thresholds)}\n{faults}', encoding="utf-8"
         )
         if "ops" not in self.absent:
             for generator in {"g1", *(op["generator"] for op in self.ops)}:
@@ -177,7 +205,7 @@ class History:
         if self.plan:
             lines = [f"{at:.9f},1\n" for at in self.plan]
             (run_dir / "arrivals.csv").write_text("".join(["time_s,clicks\n", *lines]), encoding="utf-8")
-        for name, lines_of in (("faults", self.faults), ("limits", self.changes)):
+        for name, lines_of in (("faults", self.faults), ("limits", self.changes), ("deaths", self.deaths)):
             if lines_of:
                 _write_lines(run_dir / f"{name}.jsonl", lines_of)
 
@@ -191,7 +219,7 @@ class History:
                 continue
             yield {key: op[key] for key in "bk"}
             if op["e"] is not None:
-                answer = {"o": op["o"], "n": op["n"], "h": 200, "x": op["x"]}
+                answer = {"o": op["o"], "n": op["n"], "h": op["h"], "x": op["x"]}
                 yield {key: op[key] for key in "bkste"} | {"a": answer}
 
 

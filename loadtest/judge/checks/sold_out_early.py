@@ -2,7 +2,8 @@
 
 A win is later when it was *invoked* after the sold-out had *completed*; orders that overlap prove nothing. Between two
 generators it must be later by more than their clocks may differ (table `apart`). A win that repeats an earlier answer, or
-follows an order of the same buyer that was never answered, counts from the start of that earlier order. A number that was
+follows an order of the same buyer that was never answered, counts from the start of that earlier order; where that is not
+known, as of an order that a killed generator had begun, from T0, the earliest it can be. A number that was
 rejected for another buyer was returned to the sale, and may be won late.
 """
 
@@ -17,7 +18,8 @@ CHECK = Check(
             SELECT end_ns, buyer, op_name(generator, op_id) AS op, generator FROM asks
             WHERE outcome = 'sold_out' QUALIFY row_number() OVER (PARTITION BY generator ORDER BY end_ns, op_id) = 1
         ), begun AS (
-            SELECT p.number, p.buyer, p.op, min(a.start_ns) AS start_ns, arg_min(a.generator, a.start_ns) AS generator FROM promises p JOIN asks a ON a.buyer = p.buyer
+            SELECT p.number, p.buyer, p.op, min(coalesce(a.start_ns, t0_ns)) AS start_ns,
+                arg_min(a.generator, coalesce(a.start_ns, t0_ns)) AS generator FROM sale, promises p JOIN asks a ON a.buyer = p.buyer
                 AND (a.outcome = 'unknown' OR (a.outcome IN ('won', 'already_bought') AND a.number IS NOT DISTINCT FROM p.number))
             GROUP BY ALL
         )

@@ -69,4 +69,4 @@ def killed_generators(run_dir: Path) -> list[Doubt]:
 # The members import `Rule` from this module, so it must be defined before they are imported.
 from loadtest.judge.doubts import breakage, crowd, pace, tester  # noqa: E402
 
-RULES: tuple[Rule, ...] = (*crowd.RULES, *tester.RULES, *breakage.RULES, *pace.RULES)
+RULES: tuple[Rule, ...] = (*breakage.RULES, *tester.RULES, *crowd.RULES, *pace.RULES)

@@ -1,4 +1,4 @@
-"""Doubts about the crowd: whether enough buyers came, somebody won, and the counts add up."""
+"""Doubts about the crowd: whether they were answered, enough came, somebody won, and the counts add up."""
 
 from loadtest.judge.doubts import Rule
 
@@ -36,4 +36,26 @@ UNBALANCED = Rule(
        WHERE drained AND NOT r BETWEEN a AND a + i + w""",
 )
 
-RULES: tuple[Rule, ...] = (NO_WIN, NO_SOLD_OUT, LOW_DEMAND, OTHER_STOCK)
+# A buyer without a unit whose every order stayed without an answer may have wanted one that was left.
+SILENCE = Rule(
+    ("ops", "orders"),
+    """WITH silent AS (
+           SELECT DISTINCT buyer FROM asks WHERE outcome = 'unknown' EXCEPT SELECT buyer FROM asks WHERE outcome <> 'unknown'
+       ), winners AS (SELECT buyer FROM promises UNION SELECT buyer FROM orders)
+       SELECT format('{:,} of {:,} buyers without a unit had no answer', n, losers),
+              'let buyers retry, or raise arrivals.timeout_s; see logs/ for why the shop did not answer'
+       FROM (SELECT (SELECT count(*) FROM silent ANTI JOIN winners USING (buyer)) AS n,
+           (SELECT buyers FROM demand) - (SELECT count(*) FROM winners) AS losers) WHERE n > 0 AND 2 * n > losers""",
+)
+# What a manifest does not name is unknown. A 5xx is an error of the shop, and unknown whether it is named or not.
+UNNAMED = Rule(
+    ("ops",),
+    """SELECT format('{:,} of {:,} buys were answered {}, which http.buy.outcomes does not name', unnamed, answers, codes),
+              'say in [http.buy.outcomes] of the manifest what it means'
+       FROM (SELECT count(*) AS answers, count(*) FILTER (WHERE odd) AS unnamed,
+               array_to_string(list_sort(list(DISTINCT http_status) FILTER (WHERE odd))[:5], ', ') AS codes
+           FROM (SELECT *, outcome = 'unknown' AND http_status NOT BETWEEN 500 AND 599 AS odd FROM asks WHERE http_status IS NOT NULL))
+       WHERE 2 * unnamed > answers""",
+)
+
+RULES: tuple[Rule, ...] = (UNNAMED, SILENCE, NO_WIN, NO_SOLD_OUT, LOW_DEMAND, OTHER_STOCK)

@@ -11,7 +11,7 @@ SLOW_DRAIN = Rule(
                greatest(n / any_value(configured_per_s),
                    (SELECT max(told_ns) - any_value(t0_ns) FROM promises, sale) / 1e9) AS expected_s
            FROM orders, sale
-       ) WHERE configured_per_s IS NOT NULL AND took_s > 1.2 * expected_s AND took_s > expected_s + 1 AND NOT EXISTS (FROM changes)""",
+       ) WHERE configured_per_s IS NOT NULL AND took_s > 1.2 * expected_s AND took_s > expected_s + 1 AND NOT EXISTS (FROM changes) AND NOT EXISTS (FROM undated)""",
     decides=False,
 )
 
@@ -26,15 +26,29 @@ UNTESTED_LIMITER = Rule(
     ("orders", "sale"),
     """SELECT 'no backlog stood for 2 s: whether the limiter holds its rate was not tested',
               format('raise stock above {:g}, or lower limiter.rate_per_s', 3 * configured_per_s)
-       FROM sale WHERE configured_per_s IS NOT NULL AND NOT EXISTS (FROM backlogs)""",
+       FROM sale WHERE configured_per_s IS NOT NULL AND NOT EXISTS (FROM backlogs) AND NOT EXISTS (FROM unseen) AND NOT EXISTS (FROM undated)""",
     decides=False,
 )
 
-NO_SAMPLES = Rule(
-    (),
-    """SELECT 'there are no samples: backlog, commits and the generator''s CPU were not seen', 'see logs/ for why the sampler failed'
-       WHERE NOT EXISTS (FROM samples)""",
-    decides=False,
-)
+# A limiter's lower bound is held only against a backlog, which samples show.
+NO_SAMPLES = """SELECT 'there are no samples: backlog, commits and the generator''s CPU were not seen', 'see logs/ for why the sampler failed'
+    WHERE NOT EXISTS (FROM samples) AND coalesce((SELECT configured_per_s FROM sale), 0) """
+UNSAMPLED_LIMITER = Rule((), NO_SAMPLES + "> 0")
+UNSAMPLED = Rule((), NO_SAMPLES + "= 0", decides=False)
+# The rows' times are compared with ours: with T0, with promises, with what the probes read.
+LOOSE_DATABASE_CLOCK = """SELECT format('the database''s clock is known within {:,.0f} ms only', db_uncertainty_ns / 1e6),
+    'use a database that is nearer, in round-trip time, and see logs/ for why its clock was not read better' FROM sale WHERE db_uncertainty_ns """
+UNKNOWN_DATABASE_CLOCK = Rule(("sale",), LOOSE_DATABASE_CLOCK + "> 1000000000")
+VAGUE_DATABASE_CLOCK = Rule(("sale",), LOOSE_DATABASE_CLOCK + "BETWEEN 50000001 AND 1000000000", decides=False)
+UNDATED_ROWS = Rule(("orders", "sale"), "FROM undated")
 
-RULES: tuple[Rule, ...] = (SLOW_DRAIN, UNANSWERED_LIMIT, UNTESTED_LIMITER, NO_SAMPLES)
+RULES: tuple[Rule, ...] = (
+    UNDATED_ROWS,
+    UNKNOWN_DATABASE_CLOCK,
+    VAGUE_DATABASE_CLOCK,
+    SLOW_DRAIN,
+    UNANSWERED_LIMIT,
+    UNTESTED_LIMITER,
+    UNSAMPLED_LIMITER,
+    UNSAMPLED,
+)

@@ -5,14 +5,22 @@ from dataclasses import dataclass
 from loadtest.judge.spans import busiest
 from loadtest.judge.tables import Tables
 
-SENT = busiest("SELECT start_ns AS t FROM ops, sale WHERE start_ns >= t0_ns")
-# Every planned order at its due time, sent or not, and every retry, which no plan contains. Without a plan: every order that was
-# sent, at its due time.
-SCHEDULED_BUYS = busiest("""
-    SELECT t0_ns + offset_ns AS t FROM plan, sale, range(clicks) WHERE EXISTS (FROM scheduled)
-    UNION ALL SELECT scheduled_ns FROM asks, sale
-        WHERE scheduled_ns >= t0_ns AND (kind = 'retry' OR NOT EXISTS (FROM scheduled))
+# Requests of every kind, but for those that never left.
+SENT = busiest("""
+    SELECT start_ns AS t FROM ops, sale WHERE start_ns >= t0_ns AND NOT (outcome = 'refused' AND http_status IS NULL)
 """)
+# Every planned order at its due time, sent or not, and every retry, which no plan contains. Without a plan: every order that was
+# sent, at its due time. What never left was offered to nobody, and is taken off.
+SCHEDULED_BUYS = busiest(
+    """
+    SELECT t0_ns + offset_ns AS t, clicks AS orders FROM plan, sale WHERE EXISTS (FROM scheduled)
+    UNION ALL SELECT scheduled_ns, 1 FROM asks, sale
+        WHERE scheduled_ns >= t0_ns AND (kind = 'retry' OR NOT EXISTS (FROM scheduled))
+    UNION ALL SELECT scheduled_ns, -1 FROM never_left, sale
+        WHERE scheduled_ns >= t0_ns AND kind = 'buy' AND EXISTS (FROM scheduled)
+    """,
+    "sum(orders)",
+)
 SENT_BUYS = busiest("SELECT start_ns AS t FROM asks, sale WHERE start_ns >= t0_ns")
 
 # Cores that each generator process used in the second before each sample. A generator reports its own CPU time, as it may run on
@@ -37,10 +45,10 @@ FIRE_SPREAD_MS = """
 """
 # An order of an open plan is on time when it was sent at most this late.
 ON_TIME_MS = 20
-# Orders of an open plan: how many it has, how many were sent, and how many of those on time.
+# Orders of an open plan: how many it has, how many the generator sent or tried to send, and how many of those on time.
 FIRED = f"""
-    SELECT planned, count(asks.op_id) AS sent, count(*) FILTER (WHERE start_ns - scheduled_ns <= {ON_TIME_MS * 1_000_000}) AS on_time
-    FROM (SELECT sum(clicks)::BIGINT AS planned FROM plan) LEFT JOIN asks ON kind = 'buy'
+    SELECT planned, count(ops.op_id) AS sent, count(*) FILTER (WHERE start_ns - scheduled_ns <= {ON_TIME_MS * 1_000_000}) AS on_time
+    FROM (SELECT sum(clicks)::BIGINT AS planned FROM plan) LEFT JOIN ops ON kind = 'buy'
     WHERE EXISTS (FROM scheduled) GROUP BY planned
 """
 

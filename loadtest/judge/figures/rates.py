@@ -37,7 +37,11 @@ def measure_rate(tables: Tables) -> Rate:
 
 
 def measure_drain_s(tables: Tables) -> float | None:
-    """Seconds from T0 to the last row; without rows, to the moment at which the sale was seen to have drained."""
+    """Seconds from T0 to the last row; to the moment at which the sale was seen to have drained, without rows or where one has no time.
+
+    None where the rows' times cannot be relied on (table `undated`).
+    """
     return tables.figure(
-        "SELECT (coalesce((SELECT max(created_ns) FROM orders), drained_ns) - t0_ns) / 1e9 FROM sale UNION ALL SELECT NULL LIMIT 1"
+        """SELECT (coalesce((SELECT max(created_ns) FROM orders HAVING count(*) = count(created_ns)), drained_ns) - t0_ns) / 1e9
+           FROM sale WHERE NOT EXISTS (FROM undated) UNION ALL SELECT NULL LIMIT 1"""
     )

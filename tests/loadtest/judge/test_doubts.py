@@ -72,7 +72,7 @@ def test_a_fault_with_nothing_in_flight(fair, judged):
     verdict = judged(fair().fault("kill_worker", observed=30, recovered=31))
     assert ("UNKNOWN", True) == (
         verdict.verdict,
-        "no operation was in flight under fault kill_worker" in texts(verdict),
+        "no order was under way under fault kill_worker" in texts(verdict),
     )
     assert judged(fair().fault("kill_worker", observed=0.005, recovered=31)).verdict == "VALID"
 
@@ -87,7 +87,7 @@ def test_faults_that_do_not_parse(fair, tmp_path):
 
 
 def limited(fair, last_row):
-    told = fair(stock=3, buyers=6, limiter_kind="flat", configured_per_s=2.0).sample("broker", "ready", 0, 0)
+    told = fair(stock=3, buyers=6, limiter_kind="flat", configured_per_s=2.0).queue_reads(0, last_row)
     told.tables["orders"][-1]["created_ns"] = told.sale["t0_ns"] + round(last_row * 1e9)
     return told
 

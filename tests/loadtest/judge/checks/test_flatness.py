@@ -67,16 +67,20 @@ def test_a_backlog_of_which_nothing_is_worked_off(history, found):
 
 
 def test_a_slow_rate_without_a_backlog_is_only_low_demand(history, found, judged):
-    told = rows(history(**LIMITED).backlog(0, 1.5), steps(0, 5, 2))
+    told = rows(history(**LIMITED).backlog(0, 1.5).queue_reads(1.7, 5), steps(0, 5, 2))
     assert ("VALID", "busiest second 2; no backlog of 2 s") == (
         found("flatness", told).finding.verdict, found("flatness", told).finding.observed,
     )  # fmt: skip
     assert any("was not tested" in doubt.text for doubt in judged(told).doubts)
 
 
-def test_a_gap_in_the_samples_is_no_backlog(history, found):
+def test_a_gap_in_the_samples_is_no_backlog_and_may_have_hidden_one(history, found):
     told = history(**LIMITED).sample("broker", "ready", 5, at=0).sample("broker", "ready", 5, at=5)
-    assert found("flatness", rows(told, [1, 4])).finding.verdict == "VALID"
+    result = found("flatness", rows(told, [1, 4]))
+    assert ("UNKNOWN", ()) == (result.finding.verdict, result.finding.witnesses)
+    assert (
+        "a backlog may have stood unseen for 3.9 s from T0 +0.000 s: the broker was not read" in result.doubts[0].text
+    )
 
 
 def test_without_a_broker_probe_the_backlog_is_what_was_promised_and_not_stored(history, found):
@@ -172,3 +176,110 @@ def test_changes_that_do_not_parse_leave_the_limit_unknown(history, found, tmp_p
     result = found("flatness", told)
     assert result.finding.verdict == "UNKNOWN"
     assert "limits.jsonl does not parse" in result.doubts[0].text
+
+
+def promised(history, times, at=0.01, **limited):
+    """Everything is promised within 10 ms of T0, and written at `times`."""
+    told = history(stock=len(times), **LIMITED | limited)
+    for n, each in enumerate(times, 1):
+        told.buys(f"b-{n}", won=f"s-{n}", at=0, took=at).row(f"s-{n}", f"b-{n}", at=each)
+    return told
+
+
+COLLAPSED = [n / 2 for n in range(1, 31)]  # 2/s, where 10/s are allowed
+
+
+def test_promises_without_rows_are_a_backlog_where_the_broker_was_read_too_seldom(history, found):
+    result = found("flatness", promised(history, COLLAPSED).queue_reads(0, 15, ready=1, hz=0.5))
+    assert ("INVALID", True) == (result.finding.verdict, "2.0/s during the backlog of" in result.finding.witnesses[0])
+    steady = promised(history, [n / 10 for n in range(1, 61)]).queue_reads(0, 6, ready=1, hz=0.5)
+    assert "VALID" == found("flatness", steady).finding.verdict
+
+
+@pytest.mark.parametrize(
+    ("hz", "remedy"),
+    [(0.5, "raise sampler.hz, which was 0.5"), (10.0, "log of the sampler"), (None, "raise sampler.hz to 2")],
+)
+def test_less_than_a_seconds_work_is_not_seen_between_readings_and_the_remedy_fits(history, found, hz, remedy):
+    few = promised(history, COLLAPSED[:9]).queue_reads(0, 5, ready=1, hz=0.5)
+    result = found("flatness", few.with_sale(sampler_hz=hz) if hz else few)
+    assert ("UNKNOWN", True) == (result.finding.verdict, remedy in result.doubts[0].remedy), result
+
+
+def test_a_sampler_that_died_during_the_drain(history, found, judged):
+    died = promised(history, COLLAPSED[:9]).queue_reads(0, 0.5, ready=9)
+    assert "UNKNOWN" == found("flatness", died).finding.verdict
+    assert "was not tested" not in " ".join(doubt.text for doubt in judged(died).doubts)
+
+
+def test_a_sampler_that_began_late(history, found):
+    late = promised(history, COLLAPSED[:9]).queue_reads(3, 5)
+    assert "from T0 +0.000 s" in found("flatness", late).doubts[0].text
+
+
+def test_a_gap_in_which_nothing_was_on_its_way_hides_no_backlog(history, found):
+    told = (
+        promised(history, [0.1, 0.2])
+        .queue_reads(0, 0.3)
+        .queue_reads(5, 6)
+        .buys("b-9", won="s-9", at=5.5)
+        .row("s-9", "b-9", at=5.6)
+    )
+    assert "VALID" == found("flatness", told).finding.verdict
+
+
+def test_a_gap_at_the_end_of_a_backlog_that_was_judged_is_no_doubt(history, found):
+    told = promised(history, [n / 10 for n in range(1, 61)]).queue_reads(0, 3, ready=1)
+    assert ("VALID", True) == (
+        found("flatness", told).finding.verdict,
+        "steady 10.0/s" in found("flatness", told).finding.observed,
+    )
+
+
+def test_a_gap_under_a_fault_is_no_doubt(history, found):
+    told = promised(history, COLLAPSED[:9]).fault("kill worker", observed=0.1, recovered=6)
+    assert "VALID" == found("flatness", told.queue_reads(0, 0.1)).finding.verdict
+
+
+def test_where_nothing_at_all_was_sampled_a_limiter_is_not_proven(fair, judged):
+    limited = {"limiter_kind": "flat", "configured_per_s": 100.0}
+    verdict = judged(fair(**limited))
+    assert ("UNKNOWN", True) == (verdict.verdict, "there are no samples" in verdict.sentence)
+    assert "VALID" == judged(fair()).verdict
+
+
+def test_a_seconds_silence_at_the_end_of_a_backlog_counts(history, found):
+    told = rows(history(**LIMITED).backlog(0, 3), steps(0.1, 2, 10))
+    assert ("INVALID", "6.9/s") == (
+        found("flatness", told).finding.verdict,
+        found("flatness", told).finding.witnesses[0][:5],
+    )
+    assert "VALID" == found("flatness", rows(history(**LIMITED).backlog(0, 3), steps(0.1, 2.9, 10))).finding.verdict
+
+
+def test_orders_that_the_database_refused_are_no_rows(history, judged):
+    told = rows(history(stock=72, **LIMITED | {"configured_per_s": 50.0}).backlog(0, 4), steps(0.02, 3, 35)).with_sale(
+        near_misses=100
+    )
+    verdict = judged(told)
+    assert 25 < verdict.rate.steady_per_s < 27
+
+
+def test_a_pause_no_longer_than_those_before_is_no_silence(history, found):
+    bunches = [second + n / 1000 for second in range(1, 8) for n in range(10)]
+    assert (
+        "VALID" == found("flatness", rows(history(**LIMITED | {"burst": 12}).backlog(0, 7.95), bunches)).finding.verdict
+    )
+
+
+@pytest.mark.parametrize("per_s", [0.5, 1.0])
+def test_a_slow_limit_that_is_kept(history, found, per_s):
+    slow = LIMITED | {"configured_per_s": per_s}
+    for ends in (4.4, 7.9, 12.9):
+        told = rows(history(**slow).backlog(0, ends), steps(0.9, ends, per_s))
+        assert "VALID" == found("flatness", told).finding.verdict, (per_s, ends)
+
+
+def test_rows_without_a_time_are_not_missing_from_a_rate(history, found):
+    told = rows(history(**LIMITED).backlog(0, 5), [*steps(0.1, 5, 5), *[None] * 25])
+    assert "UNKNOWN" == found("flatness", told).finding.verdict
