@@ -56,3 +56,4 @@ def test_an_order_that_nobody_answers_is_unknown_on_it_too(rush: Rush, shop: Sho
     rush.run(2, shop.url)
     assert {(op["o"], op["x"]) for op in rush.ops("buy")} == {("unknown", "no answer in 1 s")}
     assert sorted(shop.asked) == ["b-000001", "b-000002"]
+    assert all(0.9e9 < op["e"] - op["t"] < 3e9 for op in rush.ops("buy"))

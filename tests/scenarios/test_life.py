@@ -53,6 +53,24 @@ def test_sigterm_stops_at_once_and_leaves_whole_files(rush: Rush, shop: Shop) ->
     assert (rush.run_dir / "locust/locust.html").stat().st_size > 10_000
 
 
+def test_who_has_no_answer_when_it_stops_has_waited_so_far(rush: Rush, shop: Shop) -> None:
+    shop.answer = lambda _: time.sleep(5)  # type: ignore[func-returns-value]
+    experiment = rush.run_dir / "experiment.toml"
+    experiment.write_text(
+        experiment.read_text(encoding="utf-8").replace("timeout_s = 1", "timeout_s = 60"), encoding="utf-8"
+    )
+    process = rush.headless(20, shop.url)
+    rush.wait_for(lambda: len(shop.asked) == 20)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, output
+    buys = rush.ops("buy")
+    assert {op["o"] for op in buys} == {"unknown"}
+    assert len(buys) == 20
+    assert all(0.2e9 < op["e"] - op["t"] for op in buys)
+
+
 def test_kill_leaves_all_that_was_begun(rush: Rush, shop: Shop) -> None:
     shop.answer = lambda _: time.sleep(5)
     process = rush.headless(20, shop.url)

@@ -21,6 +21,7 @@ from loadtest.record.history import Kind, Outcome
 YEAR_S = 365 * 86_400.0
 FAILED = ("unknown", "refused")
 WITH_NUMBER = ("won", "already_bought")
+SENT_HOME = "the sale ended before an answer came"
 # Texts from the shop's answers are cut to this many characters.
 MAX_TEXT = 300
 # msgspec is several times as fast; json accepts what msgspec rejects, such as NaN.
@@ -212,6 +213,9 @@ class Buyer(User):  # type: ignore[misc]
             end_ns = now_ns()
             failure = error
             answer = Answer("unknown" if error.may_have_left else "refused", asked.number, str(error))
+        except BaseException:
+            self._sent_home(asked, due_ns, start_ns)
+            raise
         else:
             end_ns = now_ns()
             sale.answered += 1
@@ -237,6 +241,12 @@ class Buyer(User):  # type: ignore[misc]
             url=asked.name,
         )
         return answer
+
+    def _sent_home(self, asked: Asked, due_ns: int, start_ns: int) -> None:
+        """Records that the buyer was stopped while they waited for an answer, and how long they had waited."""
+        if self.sale.recorder:
+            lost = Answer("unknown", asked.number, SENT_HOME)
+            self.sale.recorder.ended.append(Ended(asked.buyer, asked.kind, due_ns, start_ns, now_ns(), lost))
 
     def _read_buy(self, response: Response) -> Answer:
         outcome = self._outcomes.get(response.status, "unknown")

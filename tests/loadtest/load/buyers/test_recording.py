@@ -1,9 +1,11 @@
 """What a buyer's exchanges leave in the history, beside a line that answers at once."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 from locust.env import Environment
 
@@ -102,6 +104,39 @@ def test_an_error_says_whether_the_order_may_have_left(
     customer.buy()
     customer.sale.recorder.flush()
     assert told in shard.read_bytes()
+
+
+@pytest.mark.parametrize("error", [DeadlineError("no answer in 1 s"), NotSentError("connect: no connection in 1 s")])
+def test_who_got_no_answer_has_waited_as_long_as_they_waited(customer: Customer, shard: Path, error: Exception) -> None:
+    def hold() -> Response:
+        gevent.sleep(0.2)
+        raise error
+
+    customer.reply = hold
+    customer.buy()
+    customer.sale.recorder.flush()
+    assert 0.2e9 <= waited_ns(shard) < 2e9
+
+
+def test_who_is_sent_home_has_waited_so_far(customer: Customer, shard: Path) -> None:
+    def hold() -> Response:
+        gevent.sleep(60)
+        raise AssertionError
+
+    customer.reply = hold
+    buyer = gevent.spawn(customer.buy)
+    gevent.sleep(0.2)
+    buyer.kill()
+    customer.sale.recorder.close()
+    assert 0.1e9 <= waited_ns(shard) < 2e9
+    assert b'"a":{"o":"unknown","x":"the sale ended before an answer came"}}' in shard.read_bytes()
+
+
+def waited_ns(shard: Path) -> int:
+    """From the send of the one order to its end."""
+    begun, ended = map(json.loads, shard.read_bytes().rstrip(b"\0").splitlines())
+    assert begun == {"b": "b-000001", "k": "buy"}
+    return int(ended["e"] - ended["t"])
 
 
 @pytest.mark.parametrize(
