@@ -4,7 +4,6 @@ A run writes its plan to ``arrivals.csv`` before anything starts, in the format 
 can be replayed in another.
 """
 
-import math
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -13,11 +12,11 @@ from random import Random
 from loadtest.errors import UsageError
 from loadtest.experiment.files import find_file
 from loadtest.experiment.schema import Arrivals, Experiment, Step
+from loadtest.experiment.times import NS, read_times
 from loadtest.experiment.traffic import Crowd
 
 PLAN = "arrivals.csv"
 HEADER = "time_s"
-NS = 1_000_000_000
 # Locust raises its limit of open files to 10,000, and needs some of them for itself.
 MOST_CONNECTIONS = 9_000
 
@@ -90,41 +89,6 @@ def write_plan(path: Path, offsets: Sequence[int], crowd: Crowd) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write(f"{HEADER},clicks\n")
         file.writelines(lines)
-
-
-def read_times(path: Path) -> list[int]:
-    """The first column of a CSV file, with or without a header, as nanoseconds.
-
-    Raises:
-        UsageError: the file cannot be read, or a time is not a number, negative, or before the one above it.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as CSV: {getattr(error, 'strerror', None) or error}") from None
-    times: list[int] = []
-    for number, line in enumerate(lines, 1):
-        text = line.partition(",")[0].strip()
-        if not text or (number == 1 and text == HEADER):
-            continue
-        times.append(_time_ns(text, f"{path}, line {number}", times[-1] if times else 0))
-    return times
-
-
-def _time_ns(text: str, where: str, before_ns: int) -> int:
-    try:
-        at_s = float(text)
-    except ValueError:
-        at_s = math.nan
-    if not math.isfinite(at_s):
-        raise UsageError(f"{where}: {text!r} is no time; expected seconds after T0, such as 1.25")
-    if at_s < 0:
-        raise UsageError(
-            f"{where}: {text} is before T0; expected seconds from 0 on: take the first time off all of them"
-        )
-    if round(at_s * NS) < before_ns:
-        raise UsageError(f"{where}: {text} comes after a later time; expected ascending times: sort the file")
-    return round(at_s * NS)
 
 
 def _replayed(file: str, buyers: int) -> list[int]:

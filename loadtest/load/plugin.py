@@ -13,8 +13,9 @@ import locust.log
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadtest.errors import HarnessError, UsageError
-from loadtest.experiment.arrivals import PLAN, plan_arrivals, read_times
+from loadtest.experiment.arrivals import PLAN, plan_arrivals
 from loadtest.experiment.schema import Experiment
+from loadtest.experiment.times import read_times
 from loadtest.experiment.traffic import Crowd
 from loadtest.load import now
 from loadtest.load.buyers.gate import COUNT, T0, Gate, Leader

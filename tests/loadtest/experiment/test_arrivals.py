@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.errors import UsageError
-from loadtest.experiment.arrivals import busiest, connections, offsets_ns, plan_arrivals, read_times, write_plan
+from loadtest.experiment.arrivals import busiest, connections, offsets_ns, plan_arrivals, write_plan
 from loadtest.experiment.schema import Arrivals, Experiment, Step
 from loadtest.experiment.traffic import Crowd
 
@@ -152,11 +152,6 @@ def test_a_bad_file_is_told_with_its_line(tmp_path: Path, text: str, said: str) 
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(UsageError, match=r"arrivals.file: 'no/such.csv': no such file"):
         replay(Path("no/such.csv"), 3)
-
-
-def test_times_of_a_directory(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read as CSV: Is a directory"):
-        read_times(tmp_path)
 
 
 # The experiment around it.
