@@ -169,7 +169,14 @@ class Scale:
         """Nanoseconds after T0 of the time `text`."""
         # What a run writes itself, up to a million times: 12.000000345.
         whole, _, part = text.partition(".")
-        if self.unit_ns == NS and not self.iso and text.isascii() and whole.isdigit() and part.isdigit() and len(part) == 9:
+        if (
+            self.unit_ns == NS
+            and not self.iso
+            and text.isascii()
+            and whole.isdigit()
+            and part.isdigit()
+            and len(part) == 9
+        ):
             return int(whole + part) - self.t0_ns
         return self.moment_ns(text, where) - self.t0_ns
 
