@@ -1,20 +1,22 @@
 """The Celery queue: how many messages wait in it or are held by workers, and with which order numbers."""
 
-import base64
 import itertools
-import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 import kombu
 
-from loadtest.ledger.connections import connect_redis
+from loadtest.ledger.connections import TIMEOUT_S, connect_redis
+from loadtest.ledger.messages import number_in_body, number_in_message, parsed
 from loadtest.manifest.shop import Queue
 from loadtest.stack import Services
 from loadtest.stack.rabbitmq import Statistics
 
+# Between the parts of a key of kombu's.
+SEPARATOR = "\x06\x16"
 # One entry `unknown` stands for all messages that workers may hold, where the broker does not say how many.
 State = Literal["ready", "unacked", "scheduled", "unknown"]
 
@@ -60,10 +62,11 @@ def open_queue(services: Services, queue: Queue) -> QueueReader:
 
 
 class RedisQueue:
-    """A queue of kombu's Redis transport: one list for each of four priorities, and a hash of what workers hold."""
+    """A queue of kombu's Redis transport: one list for each priority that messages have, and a hash of what workers hold."""
 
     late_s = 0.0
-    PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
+    # A message's priority is rounded down to a step: by default 0, 3, 6, 9; `priority_steps` of a shop may be any of 0 to 9.
+    PRIORITIES = ("", *(f"{SEPARATOR}{step}" for step in range(1, 10)))
 
     def __init__(self, broker: str, queue: Queue) -> None:
         self._redis = connect_redis(broker)
@@ -84,18 +87,32 @@ class RedisQueue:
         return self.depth().unacked
 
     def entries(self) -> Iterator[tuple[str | None, State]]:
-        """Order numbers from the messages themselves."""
+        """Order numbers from the messages themselves; None for one that cannot be read."""
         for name in self._lists:
             for text in self._redis.lrange(name, 0, -1):
-                yield order_number(json.loads(text), self._queue.number), "ready"
+                yield number_in_message(parsed(text), self._queue.number), "ready"
+        bindings: dict[str, list[tuple[str, str]]] = {}
         for text in self._redis.hvals("unacked"):
-            message, _, routing_key = json.loads(text)
-            if routing_key == self._queue.name:
-                yield order_number(message, self._queue.number), "unacked"
+            message, exchange, routing_key = (parsed(text) or (None, None, None))[:3]
+            if exchange and exchange not in bindings:
+                bindings[exchange] = self._bound(exchange)
+            if self._is_ours(bindings.get(exchange, []) if exchange else [], str(routing_key)):
+                yield number_in_message(message, self._queue.number), "unacked"
 
     def close(self) -> None:
         """Give the connection back."""
         self._redis.close()
+
+    def _bound(self, exchange: str) -> list[tuple[str, str]]:
+        """How the queue is bound to `exchange`, as kombu keeps it: (routing key, pattern); a topic exchange has patterns, a direct one keys."""
+        members = (str(member).split(SEPARATOR) for member in self._redis.smembers(f"_kombu.binding.{exchange}"))
+        return [(key, pattern) for key, pattern, queue in members if queue == self._queue.name]
+
+    def _is_ours(self, bound: list[tuple[str, str]], routing_key: str) -> bool:
+        """Whether a message with `routing_key` came through this queue. Without a binding it came by the queue's own name."""
+        if not bound:
+            return routing_key == self._queue.name
+        return any(re.match(pattern, routing_key) if pattern else key == routing_key for key, pattern in bound)
 
 
 class AmqpQueue:
@@ -105,7 +122,11 @@ class AmqpQueue:
     late_s = 12.0
 
     def __init__(self, services: Services, queue: Queue) -> None:
-        self._connection = kombu.Connection(services.broker, connect_timeout=3)
+        patience = {
+            "read_timeout": TIMEOUT_S,
+            "write_timeout": TIMEOUT_S,
+        }  # else a broker that is frozen is waited for for ever
+        self._connection = kombu.Connection(services.broker, connect_timeout=3, transport_options=patience)
         self._statistics = Statistics.of(services, queue.name)
         self._queue = queue
 
@@ -134,11 +155,12 @@ class AmqpQueue:
         else:
             yield None, "unknown"
 
-    def _ready(self) -> Iterator[tuple[str, State]]:
+    def _ready(self) -> Iterator[tuple[str | None, State]]:
         channel = self._connection.channel()
         try:
             while (message := channel.basic_get(self._queue.name)) is not None:
-                yield _number_in(json.loads(message.body), self._queue.number), "ready"
+                compression = (message.headers or {}).get("compression")
+                yield number_in_body(message.body, compression, self._queue.number), "ready"
         except self._connection.channel_errors:
             return
         finally:
@@ -147,17 +169,3 @@ class AmqpQueue:
     def close(self) -> None:
         """Give the connection back."""
         self._connection.release()
-
-
-def order_number(message: dict[str, Any], place: str) -> str:
-    """The order number in a message as kombu keeps it on Redis; `place` is ``args.N`` or ``kwargs.NAME``."""
-    body = message["body"]
-    if message.get("properties", {}).get("body_encoding") == "base64":
-        body = base64.b64decode(body)
-    return _number_in(json.loads(body), place)
-
-
-def _number_in(body: Any, place: str) -> str:
-    args, kwargs = body[0], body[1]
-    kind, _, key = place.partition(".")
-    return str(args[int(key)] if kind == "args" else kwargs[key])

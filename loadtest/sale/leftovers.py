@@ -73,18 +73,16 @@ def _waiting(queue: QueueReader) -> int:
     depth = queue.depth()
     if not depth.unacked:
         return depth.ready
-    try:  # workers of other queues hold messages in the same place
-        return depth.ready + sum(state == "unacked" for _, state in queue.entries())
-    except (ValueError, LookupError, TypeError):
-        return depth.total
+    # Workers of other queues hold messages in the same place.
+    return depth.ready + sum(state == "unacked" for _, state in queue.entries())
 
 
 def _numbers(queue: QueueReader) -> str:
     """Some order numbers, as far as the messages are readable."""
-    try:
-        numbers = [number for number, _ in islice(queue.entries(), SHOWN) if number]
-    except (ValueError, LookupError, TypeError):
+    shown = [number for number, _ in islice(queue.entries(), SHOWN)]
+    if shown and not any(shown):
         return ", which the manifest's [queue] cannot read"
+    numbers = [number for number in shown if number]
     return f" (such as {', '.join(numbers)})" if numbers else ""
 
 

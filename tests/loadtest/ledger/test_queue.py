@@ -8,6 +8,7 @@ import celery
 import kombu
 import pytest
 
+from loadtest.ledger.connections import connect_redis
 from loadtest.ledger.queue import Depth, QueueReader, open_queue
 from loadtest.manifest.shop import Queue
 from loadtest.stack import Services
@@ -120,3 +121,88 @@ def test_what_cannot_be_learned_is_an_entry_that_says_so(
 def test_that_nothing_is_held_is_told_too_late_to_count(rabbitmq: str) -> None:
     with contextlib.closing(open_queue(Services("", "", rabbitmq), Queue(name="nobody-made-it"))) as queue:
         assert list(queue.entries()) == [(None, "unknown")]
+
+
+@pytest.fixture
+def redis_app(services: Services) -> Iterator[celery.Celery]:
+    """A Celery app on Redis, whose tasks go where the test declares."""
+    app = celery.Celery(broker=services.broker)
+    app.conf.task_ignore_result = True
+    app.conf.broker_transport_options = {"priority_steps": list(range(10))}
+    yield app
+    with connect_redis(services.broker) as client:
+        client.flushdb()
+    app.close()
+
+
+def routed(exchange: str, kind: str, key: str, name: str) -> kombu.Queue:
+    return kombu.Queue(name, kombu.Exchange(exchange, type=kind) if exchange else None, routing_key=key)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "kind", "bound", "sent"),
+    [
+        ("", "direct", "q-1", "q-1"),
+        ("shop", "direct", "place-an-order", "place-an-order"),
+        ("shop", "direct", "q-2", "q-2"),
+        ("events", "topic", "order.*.placed", "order.eu.placed"),
+        ("events", "topic", "order.#", "order.eu.placed"),
+        ("q-1", "direct", "q-1", "q-1"),
+    ],
+)
+def test_an_order_that_a_worker_holds_is_named_by_whichever_way_it_came(
+    redis_app: celery.Celery, exchange: str, kind: str, bound: str, sent: str
+) -> None:
+    """The other queue, which shares the broker's `unacked`, is bound beside it."""
+    ours, other = routed(exchange, kind, bound, "q-1"), routed(exchange, kind, "elsewhere", "q-other")
+    with redis_app.connection_for_write() as connection, connection.channel() as channel:
+        for queue, key, number in ((ours, sent, "s-1"), (other, "elsewhere" if exchange else "q-other", "s-9")):
+            queue(channel).declare()
+            kombu.Producer(channel).publish([[number, "b"], {}, {}], exchange=exchange, routing_key=key)
+            message = queue(channel).get(no_ack=False)
+            assert message is not None
+        with contextlib.closing(open_queue(Services("", "", redis_app.conf.broker_url), Queue(name="q-1"))) as reading:
+            assert reading.depth() == Depth(0, 2)
+            assert list(reading.entries()) == [("s-1", "unacked")]
+
+
+def test_orders_of_every_priority_are_counted_and_named(redis_app: celery.Celery) -> None:
+    for priority in range(10):
+        redis_app.send_task("place_order", args=(f"s-{priority}", "b"), queue="q-1", priority=priority)
+    with contextlib.closing(open_queue(Services("", "", redis_app.conf.broker_url), Queue(name="q-1"))) as reading:
+        assert reading.depth() == Depth(10, 0)
+        assert sorted(reading.entries()) == [(f"s-{priority}", "ready") for priority in range(10)]
+
+
+@pytest.mark.parametrize("how", [{"task_protocol": 1}, {"task_compression": "gzip"}, {"task_compression": "bzip2"}])
+def test_the_number_is_found_in_either_protocol_and_compressed(app: celery.Celery, how: dict[str, object]) -> None:
+    app.conf.update(how)
+    app.send_task("place_order", args=("s-1", "b"))
+    eventually(lambda: look(app)[0].ready == 1)
+    assert look(app)[1] == [("s-1", "ready")]
+
+
+def test_a_message_that_is_no_order_hides_no_order(app: celery.Celery) -> None:
+    with app.connection_for_write() as connection, connection.channel() as channel:
+        producer = kombu.Producer(channel)
+        name = app.conf.task_default_queue
+        queue = app.amqp.queues[name].bind(channel)
+        queue.declare()
+        for body, form in (
+            ("not JSON", "text/plain"),
+            (b"\x80\x04N.", "application/x-python-serialize"),
+            ("7", "application/json"),
+        ):
+            producer.publish(
+                body,
+                exchange=queue.exchange,
+                routing_key=queue.routing_key,
+                content_type=form,
+                content_encoding="utf-8",
+            )
+    app.send_task("another_task")
+    app.send_task("place_order", args=("s-1", "b"))
+    eventually(lambda: look(app)[0].ready == 5)
+    with contextlib.closing(reader(app)) as reading:
+        entries = [number for number, state in reading.entries() if state == "ready"]
+    assert sorted(entries, key=str) == [None, None, None, None, "s-1"]
