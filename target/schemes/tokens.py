@@ -16,6 +16,10 @@ class Tokens:
     *Warning:* after the claim the process can die before the order is queued (or its row written), or the broker may not
     confirm that the order arrived. The unit is then claimed and perhaps never sold, and its buyer is told *already bought* from
     then on: nothing here looks for claims without orders.
+
+    *Warning:* a second click is told the number as soon as it is claimed. If the broker then refuses the order, the unit is given back, and the number
+    that the buyer was told is sold to another (`target.mutants.refused_after_the_click` shows it). Knowing which orders are safe takes the
+    outbox of `tokens_reconciled`.
     """
 
     def __init__(self, config: Config, dispatch: Dispatch | None = None, pipeline: ClaimPipeline | None = None) -> None:

@@ -1,22 +1,25 @@
-"""Sends all claims and reads that arrive within one turn (one iteration) of the event loop to Redis together.
+"""Sends all that requests ask of the claims within one turn (one iteration) of the event loop to Redis together.
 
 They share one pipeline on one connection: one call of the script for all claims, three reads for all look-ups of orders. One turn is
 in flight at a time, and the next is collected meanwhile. One request to Redis for each claim would cost 2.5 times as much (docs/decisions).
+
+A command is sent again only if Redis said that it did not carry it out (NOSCRIPT). Where the answers are lost nothing is sent again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
+from uuid import uuid4
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from target.config import Config
 from target.errors import AlreadyBought, SoldOut, Unavailable
-from target.stores.claims import CLAIM, GIVE_BACK, IN_DOUBT, Claim, Keys, Script, State
+from target.stores.claims import CLAIM, CONFIRM, GIVE_BACK, TAKE_OVER, Call, Claim, Keys, Script, State, unknown
 
 T = TypeVar("T")
 
@@ -30,13 +33,15 @@ Waiter = asyncio.Future[Any]
 class Turn:
     """What the requests of one turn of the event loop asked, each with the future that waits for its answer.
 
-    `claims` holds buyers, `looks` order numbers, `counts` asks for the units left, `returns` holds units to give back.
+    `claims` holds buyers, `looks` order numbers, `counts` asks for the units left; `confirmed`, `taken_over` and `returned` hold claims.
     """
 
     claims: list[tuple[str, Waiter]] = field(default_factory=list)
     looks: list[tuple[str, Waiter]] = field(default_factory=list)
-    counts: list[Waiter] = field(default_factory=list)
-    returns: list[tuple[Claim, Waiter]] = field(default_factory=list)
+    counts: list[tuple[None, Waiter]] = field(default_factory=list)
+    confirmed: list[tuple[Claim, Waiter]] = field(default_factory=list)
+    taken_over: list[tuple[Claim, Waiter]] = field(default_factory=list)
+    returned: list[tuple[Claim, Waiter]] = field(default_factory=list)
 
     def split(self) -> "Turn":
         """Keep at most MOST_A_TURN claims; returns the rest as the next turn."""
@@ -44,11 +49,53 @@ class Turn:
         return Turn(claims=later)
 
     def __bool__(self) -> bool:
-        return bool(self.claims or self.looks or self.counts or self.returns)
+        return any((self.claims, self.looks, self.counts, self.confirmed, self.taken_over, self.returned))
 
     def waiters(self) -> list[Waiter]:
         """Every future."""
-        return [waiter for _, waiter in (*self.claims, *self.looks, *self.returns)] + self.counts
+        asked = (self.claims, self.looks, self.counts, self.confirmed, self.taken_over, self.returned)
+        return [waiter for line in asked for _, waiter in line]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A command without a script; reading twice does no harm."""
+
+    words: tuple[object, ...]
+
+    def by_hash(self) -> tuple[object, ...]:
+        """The command, which has no hash."""
+        return self.words
+
+    by_source = by_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Commands of one turn whose replies together answer the same waiters. `answers` makes an answer for each waiter of the replies."""
+
+    asked: Sequence[tuple[Any, Waiter]]
+    commands: Sequence[Call | Read]
+    answers: Callable[[list[Any]], Sequence[Any]]
+
+    def tell(self, replies: list[Any]) -> None:
+        """Give each waiter its answer, or all of them the error if Redis refused a command."""
+        waiters = [waiter for _, waiter in self.asked]
+        for reply in replies:
+            if isinstance(reply, Exception):
+                _fail(waiters, f"Redis refused: {reply}")
+                return
+        for waiter, answer in zip(waiters, self.answers(replies), strict=True):
+            if not waiter.done():  # otherwise its request was cancelled
+                waiter.set_result(answer)
+
+
+class OnItsWay(Unavailable):
+    """The buyer is at the cap, and nobody can say yet that the buyer's last order is safe. `claim` is that order's, with the stamp in force."""
+
+    def __init__(self, claim: Claim) -> None:
+        super().__init__(f"{claim.number} has not reached the queue yet; ask again")
+        self.claim = claim
 
 
 class ClaimPipeline:
@@ -57,15 +104,22 @@ class ClaimPipeline:
     Args:
         config: the sale, and its Redis.
         script: the Lua script that claims; `CLAIM` if None.
-        outbox: whether each claim is also entered in the outbox, until `confirm`.
+        outbox: whether each claim is also entered in the outbox with a stamp, until `confirm`, `give_back`, or its row stands.
+        returning: the Lua script that gives units back; `GIVE_BACK` if None.
     """
 
-    def __init__(self, config: Config, script: Script | None = None, *, outbox: bool = False) -> None:
+    def __init__(
+        self, config: Config, script: Script | None = None, *, outbox: bool = False, returning: Script | None = None
+    ) -> None:
         self._script = script or CLAIM
+        self._returning = returning or GIVE_BACK
         self._outbox = outbox
         self._redis = _connect(config)
         self._keys = Keys.of(config.sale)
         self._per_buyer = config.per_buyer
+        self._incarnation = uuid4().hex[
+            :12
+        ]  # of this process: what another has stamped, or this one before it was restarted, differs
         self._next = Turn()
         self._serving: asyncio.Task[None] | None = None
 
@@ -76,12 +130,15 @@ class ClaimPipeline:
 
         Raises:
             SoldOut: no unit is left.
-            AlreadyBought: the buyer is at the cap; names the buyer's last unit.
+            AlreadyBought: the buyer is at the cap; names the buyer's last unit. With an outbox, the order of that unit is safe.
+            OnItsWay: the same, but the outbox still has that order. Only with an outbox.
             Unavailable: Redis did not answer; a unit may have been claimed.
         """
         outcome, *rest = await self._ask(self._next.claims, buyer)
         if outcome == "won":
-            return Claim(rest[0], buyer, rest[1])
+            return Claim(rest[0], buyer, *rest[1:])
+        if outcome == "on_its_way":
+            raise OnItsWay(Claim(rest[0], buyer, *rest[1:]))
         if outcome == "already_bought":
             raise AlreadyBought(rest[0], rest[1])
         raise SoldOut("sold out")
@@ -103,55 +160,42 @@ class ClaimPipeline:
 
     async def left(self) -> int:
         """How many units are still for sale. Raises Unavailable."""
-        waiter = asyncio.get_running_loop().create_future()
-        self._next.counts.append(waiter)
-        self._wake()
-        return int(await waiter)
+        return int(await self._ask(self._next.counts, None))
 
-    async def give_back(self, claim: Claim) -> None:
-        """Put the unit of `claim`, which must certainly have become no order, up for sale again. Raises Unavailable."""
-        await self._ask(self._next.returns, claim)
+    async def give_back(self, claim: Claim) -> bool:
+        """Put the unit of `claim`, which must certainly have become no order, up for sale again. Raises Unavailable.
 
-    async def confirm(self, claim: Claim) -> None:
-        """Remove the order from the outbox: the queue has it, or its row is committed. Raises Unavailable."""
-        await self._now("HDEL", self._keys.outbox, claim.number)
-
-    async def doubt(self, claim: Claim) -> None:
-        """Mark the order in the outbox as in doubt from now on, however short ago it was sent. Raises Unavailable."""
-        await self._now("HSET", self._keys.outbox, claim.number, 0)
-
-    async def in_doubt(self, claim: Claim, patience_s: float) -> bool:
-        """Whether the caller is to send the order again: the claim is held, and was last sent at least `patience_s` seconds ago.
-
-        Raises Unavailable.
+        Returns whether it did: False if the unit is not this buyer's any more, or, with an outbox, if the claim's stamp is not in force any more.
         """
-        keys = self._keys
-        arguments = (claim.number, claim.buyer, round(patience_s * 1000))
-        names = (keys.tokens, keys.claims, keys.buyers, keys.outbox)
-        return bool(await self._now(*IN_DOUBT.call(names, arguments, by_hash=False)))
+        return bool(await self._ask(self._next.returned, claim))
+
+    async def confirm(self, claim: Claim) -> bool:
+        """Remove an order that the queue has from the outbox. Raises Unavailable. Returns whether it did: False if the stamp is not in force any more."""
+        return bool(await self._ask(self._next.confirmed, claim))
+
+    async def take_over(self, claim: Claim) -> Claim | None:
+        """Stamp the claim anew, so that the caller may send its order again. Raises Unavailable.
+
+        None if the claim's stamp is not in force any more: the order has become safe, or another has taken it over, or given the unit back.
+        """
+        stamp = await self._ask(self._next.taken_over, claim)
+        return Claim(claim.number, claim.buyer, claim.nth, stamp) if stamp else None
+
+    def stamped(self, claim: Claim) -> bool:
+        """Whether the claim's stamp is one of this process, since it started."""
+        return claim.stamp.split(":")[1:2] == [self._incarnation]
 
     async def close(self) -> None:
         """Close the connection."""
         await self._redis.aclose()
 
-    async def _now(self, *command: object) -> Any:
-        """Send one command at once, outside the turns. Only winners and buyers in doubt need it, and they are few."""
-        ask: Any = self._redis.execute_command  # which redis-py leaves untyped
-        try:
-            return await ask(*command)
-        except RedisError as error:
-            raise Unavailable(f"Redis did not answer: {error}") from error
-
     def _ask(self, line: list[tuple[T, Waiter]], question: T) -> Waiter:
         waiter = asyncio.get_running_loop().create_future()
         line.append((question, waiter))
-        self._wake()
-        return waiter
-
-    def _wake(self) -> None:
         # The task first runs in the next iteration of the loop; by then every request of this one has asked.
         if self._serving is None:
             self._serving = asyncio.get_running_loop().create_task(self._serve())
+        return waiter
 
     async def _serve(self) -> None:
         """Send turn after turn, until nobody waits."""
@@ -167,59 +211,73 @@ class ClaimPipeline:
             self._serving = None
 
     async def _exchange(self, turn: Turn) -> None:
-        replies = await self._send(turn, by_hash=True)
-        if any(isinstance(reply, NoScriptError) for reply in replies):
-            # Redis ran no script, so no unit was claimed; the reads are harmless to repeat.
-            replies = await self._send(turn, by_hash=False)
-        answers = iter(replies)
-        if turn.claims:
-            _answer([waiter for _, waiter in turn.claims], next(answers))
-        if turn.looks:
-            columns = [next(answers) for _ in range(3)]
-            failed = next((column for column in columns if isinstance(column, Exception)), None)
-            _answer([waiter for _, waiter in turn.looks], failed or list(zip(*columns, strict=True)))
-        if turn.counts:
-            count = next(answers)
-            _answer(turn.counts, count if isinstance(count, Exception) else [count] * len(turn.counts))
-        for (_, waiter), reply in zip(turn.returns, answers, strict=True):
-            _answer([waiter], reply if isinstance(reply, Exception) else [reply])
+        parts = self._parts(turn)
+        replies = iter(await self._replies([command for part in parts for command in part.commands]))
+        for part in parts:
+            part.tell([next(replies) for _ in part.commands])
 
-    async def _send(self, turn: Turn, *, by_hash: bool) -> list[Any]:
-        keys = self._keys
-        pipeline = self._redis.pipeline(transaction=False)
-        if turn.claims:
-            arguments = [self._per_buyer, *[buyer for buyer, _ in turn.claims]]
-            names = (keys.tokens, keys.claims, keys.buyers, *([keys.outbox] if self._outbox else []))
-            pipeline.execute_command(*self._script.call(names, arguments, by_hash=by_hash))
-        if turn.looks:
-            numbers = [number for number, _ in turn.looks]
-            for name in (keys.claims, keys.confirmed, keys.rejected):
-                pipeline.hmget(name, numbers)
-        if turn.counts:
-            pipeline.llen(keys.tokens)
-        for claim, _ in turn.returns:
-            pipeline.execute_command(
-                *GIVE_BACK.call(
-                    (keys.tokens, keys.claims, keys.buyers), (claim.number, claim.buyer, claim.nth), by_hash=False
-                )
-            )
+    async def _replies(self, commands: Sequence[Call | Read]) -> list[Any]:
+        """Redis's reply to each command. What it refused because it has forgotten a script is sent again, and only that: the rest was carried out."""
+        replies = await self._send([command.by_hash() for command in commands])
+        again = unknown(replies)
+        if again:
+            for n, reply in zip(again, await self._repeat([commands[n] for n in again]), strict=True):
+                replies[n] = reply
+        return replies
+
+    async def _repeat(self, commands: Sequence[Call | Read]) -> list[Any]:
+        """The replies to commands sent with their sources. If the connection is lost, that is the reply to each, and the others keep theirs."""
+        try:
+            return await self._send([command.by_source() for command in commands])
+        except RedisError as error:
+            return [error] * len(commands)
+
+    async def _send(self, commands: Sequence[tuple[object, ...]]) -> list[Any]:
+        """The reply to each command, in one round trip; an error that Redis answered stands for its reply. Raises RedisError without an answer."""
+        pipeline: Any = self._redis.pipeline(transaction=False)  # whose commands redis-py leaves untyped
+        for command in commands:
+            pipeline.execute_command(*command)
         return await cast("Awaitable[list[Any]]", pipeline.execute(raise_on_error=False))
+
+    def _parts(self, turn: Turn) -> list[Part]:
+        keys = self._keys
+        stock = [keys.tokens, keys.claims, keys.buyers]
+        outbox, fenced = ([keys.outbox], [keys.outbox, keys.fence]) if self._outbox else ([], [])
+        claiming = [self._per_buyer, self._incarnation, *[buyer for buyer, _ in turn.claims]]
+        numbers = [number for number, _ in turn.looks]
+        held = [word for claim, _ in turn.returned for word in (claim.number, claim.buyer, claim.nth, claim.stamp)]
+        parts = [
+            Part(turn.claims, [self._script.call([*stock, *fenced], claiming)], _one_list),
+            Part(
+                turn.looks,
+                [Read(("HMGET", name, *numbers)) for name in (keys.claims, keys.confirmed, keys.rejected)],
+                lambda columns: list(zip(*columns, strict=True)),
+            ),
+            Part(turn.counts, [Read(("LLEN", keys.tokens))], lambda replies: replies * len(turn.counts)),
+            Part(turn.confirmed, [CONFIRM.call([keys.outbox], _stamps(turn.confirmed))], _one_list),
+            Part(
+                turn.taken_over,
+                [TAKE_OVER.call([keys.outbox, keys.fence], [self._incarnation, *_stamps(turn.taken_over)])],
+                _one_list,
+            ),
+            Part(turn.returned, [self._returning.call([*stock, *outbox], held)], _one_list),
+        ]
+        return [part for part in parts if part.asked]
+
+
+def _stamps(asked: Sequence[tuple[Claim, Waiter]]) -> list[str]:
+    return [word for claim, _ in asked for word in (claim.number, claim.stamp)]
+
+
+def _one_list(replies: list[Any]) -> Sequence[Any]:
+    """The answers of a script that returns one for each waiter."""
+    return cast("Sequence[Any]", replies[0])
 
 
 def _fail(waiters: Sequence[Waiter], reason: str) -> None:
     for waiter in waiters:
         if not waiter.done():  # otherwise its request was cancelled
             waiter.set_exception(Unavailable(reason))
-
-
-def _answer(waiters: Sequence[Waiter], answers: Sequence[Any] | Exception) -> None:
-    """Give each waiter its answer, or all of them the error if Redis refused the command."""
-    if isinstance(answers, Exception):
-        _fail(waiters, f"Redis refused: {answers}")
-        return
-    for waiter, answer in zip(waiters, answers, strict=True):
-        if not waiter.done():
-            waiter.set_result(answer)
 
 
 def _connect(config: Config) -> redis.asyncio.Redis:

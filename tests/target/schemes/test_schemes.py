@@ -187,11 +187,14 @@ def test_in_a_race_of_four_shops_a_buyer_gets_one_unit(
 ) -> None:
     sale = prepare(replace(sale, stock=100))
     said = race(sale, lambda _, n: f"b-{n % 30}")
-    sold = [each for each in said if each.startswith(sale.sale)]
+    told = [each for each in said if each.startswith(sale.sale)]
+    # An order that another shop sends too slowly is sent by two: both then tell its buyer the same number.
+    sold = set(told) if sale.scheme == "tokens_reconciled" else told
     if sale.dispatch == "queued":
         place(sale, store)
     buyers = [buyer for _, buyer in rows.all()]
-    assert len(sold) == len(buyers) == len(set(buyers))
+    assert sorted(sold) == [number for number, _ in rows.all()]
+    assert len(buyers) == len(set(buyers))
     if sale.scheme != "optimistic":
         assert len(buyers) == 30
         assert at(sale, lambda shop: shop.left()) == 70

@@ -7,10 +7,11 @@ from dataclasses import replace
 from threading import Barrier
 from typing import Any
 
+import pytest
 import redis
 
 from target.config import Config
-from target.errors import AlreadyBought, SoldOut
+from target.errors import AlreadyBought, NotSent, SoldOut
 from target.queue.backlog import purge
 from target.queue.celery import create_celery
 from target.queue.dispatch import Queued
@@ -23,7 +24,7 @@ Prepare = Callable[[Config], Config]
 async def outcome(shop: Tokens, buyer: str) -> str:
     try:
         return await shop.buy(buyer)
-    except (SoldOut, AlreadyBought) as error:
+    except (SoldOut, AlreadyBought, NotSent) as error:
         return type(error).__name__
 
 
@@ -54,6 +55,39 @@ def test_a_herd_at_four_shops_buys_every_unit_once(
     assert len({buyer for _, buyer in rows.all()}) == 100
     keys = Keys.of(sale.sale)
     assert (store.llen(keys.tokens), store.hlen(keys.claims), store.get(keys.near_misses)) == (0, 0, None)
+
+
+def test_a_second_click_is_told_a_number_that_is_given_back_and_sold_to_another(
+    config: Config, prepare: Prepare
+) -> None:
+    """The hole that the docstring warns of. `tokens_reconciled` does not have it."""
+    sale = prepare(config)
+
+    class Refusing:
+        def __init__(self) -> None:
+            self.reached, self.end = asyncio.Event(), asyncio.Event()
+
+        async def send(self, claim: Claim) -> None:
+            if claim.buyer == "b-1":
+                self.reached.set()
+                await self.end.wait()
+                raise NotSent("the broker refused the connection")
+
+        async def close(self) -> None: ...
+
+    async def run() -> list[str]:
+        line = Refusing()
+        shop = Tokens(sale, line)
+        first = asyncio.ensure_future(outcome(shop, "b-1"))
+        await line.reached.wait()
+        with pytest.raises(AlreadyBought) as caught:
+            await shop.buy("b-1")
+        line.end.set()
+        said = [await first, caught.value.number, await outcome(shop, "b-2")]
+        await shop.close()
+        return said
+
+    assert asyncio.run(run()) == ["NotSent", sale.number(1), sale.number(1)]
 
 
 def test_purging_empties_the_queue_of_orders_and_no_other(queued: Config, prepare: Prepare) -> None:

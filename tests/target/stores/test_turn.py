@@ -191,6 +191,79 @@ def test_a_redis_that_forgot_the_script_is_told_it_again(sale: Config, monkeypat
     assert at(sale, lambda pipeline: outcome(pipeline, "b-1")) == sale.number(1)
 
 
+# A pipeline of which only a part was carried out: what was, is not sent again.
+
+
+def forgotten(script: Script, sale: Config) -> Script:
+    """The same script, which Redis has never seen."""
+    return Script(f"{script.source}-- {sale.sale}")
+
+
+def test_units_are_given_back_once_though_redis_forgot_how_to_claim(sale: Config, store: redis.Redis) -> None:
+    async def work(pipeline: ClaimPipeline) -> list[str]:
+        held = await pipeline.claim("b-1")
+        pipeline._script = forgotten(claims.CLAIM, sale)
+        _, again = await asyncio.gather(pipeline.give_back(held), pipeline.claim("b-1"))
+        return [again.number, await outcome(pipeline, "b-2")]
+
+    assert at(sale, work) == [sale.number(1), sale.number(2)]
+    assert store.hgetall(Keys.of(sale.sale).claims) == {sale.number(1): "b-1", sale.number(2): "b-2"}
+
+
+def test_a_unit_is_claimed_once_though_redis_forgot_how_to_give_back(sale: Config, store: redis.Redis) -> None:
+    async def work(pipeline: ClaimPipeline) -> tuple[bool, str]:
+        held = await pipeline.claim("b-1")
+        pipeline._returning = forgotten(claims.GIVE_BACK, sale)
+        back, other = await asyncio.gather(pipeline.give_back(held), outcome(pipeline, "b-2"))
+        return back, other
+
+    assert at(replace(sale, per_buyer=2), work) == (True, sale.number(2))
+    assert store.llen(Keys.of(sale.sale).tokens) == sale.stock - 1
+
+
+def test_a_batch_is_settled_once_though_redis_forgot_the_script_in_the_middle(
+    sale: Config, store: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, settling = Keys.of(sale.sale), claims._settling
+
+    def half_forgotten(keys: Keys, claim: Claim, placement: Any) -> claims.Call:
+        call = settling(keys, claim, placement)
+        return replace(call, script=forgotten(call.script, sale)) if claim.buyer == "b-2" else call
+
+    claims.settle(store, keys, Claim(sale.number(9), "b-9"), "placed")
+    monkeypatch.setattr(claims, "_settling", half_forgotten)
+    orders = [Claim(sale.number(n), f"b-{n}") for n in (1, 2, 3)]
+    claims.settle_all(store, keys, [(claim, "redelivered") for claim in orders])
+    assert store.get(keys.near_misses) == "3"
+    assert store.hlen(keys.confirmed) == 4
+
+
+def test_a_wire_that_breaks_while_the_rest_is_sent_again_takes_no_answer_from_the_others(
+    sale: Config, store: redis.Redis, wire: Callable[[str], Any]
+) -> None:
+    line = wire(sale.redis_url)
+
+    class Breaking(ClaimPipeline):
+        async def _repeat(self, commands: Any) -> list[Any]:
+            line.muted = True
+            return await super()._repeat(commands)
+
+    async def run() -> list[Any]:
+        pipeline = Breaking(replace(sale, redis_url=line.url, timeout_s=0.3))
+        held = await pipeline.claim("b-1")
+        pipeline._script = forgotten(claims.CLAIM, sale)
+        said = await asyncio.gather(
+            pipeline.give_back(held), pipeline.left(), pipeline.claim("b-2"), return_exceptions=True
+        )
+        await pipeline.close()
+        return said
+
+    back, count, claim = asyncio.run(run())
+    assert (back, count) == (True, sale.stock - 1)
+    assert isinstance(claim, Unavailable)
+    assert store.hgetall(Keys.of(sale.sale).claims) == {sale.number(1): "b-2"}, "once, whatever was answered"
+
+
 def test_giving_back_puts_the_unit_and_the_buyer_back_once(sale: Config, store: redis.Redis) -> None:
     keys = Keys.of(sale.sale)
 
