@@ -8,8 +8,10 @@ that late timers do not lower the rate.
 A pace (`target.limiter.pace`) limits how fast tasks start; `target.limiter.felt` limits how many can write in one second.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
+from functools import cached_property
 from threading import RLock
 from time import monotonic
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 from celery.concurrency.solo import TaskPool as Solo
 from celery.utils.time import rate
 from celery.worker.consumer import Consumer as CeleryConsumer
-from celery.worker.state import task_reserved
+from celery.worker.state import active_requests, reserved_requests, task_reserved
 
 from target.limiter.batch import Batch, Together
 from target.limiter.felt import Felt
@@ -28,13 +30,16 @@ GATHER_S = 0.02  # seconds that a task waits for others to fill its batch
 
 
 class Bucket:
-    """The tasks of one type that the limit holds back, their pace, and the one timer armed for the next start. Up to `batch` start together."""
+    """The tasks of one type that the limit holds back, their pace, and the one timer armed for the next start. Up to `batch` start together.
 
-    def __init__(self, pace: Pace, batch: int = 1, together: Together | None = None) -> None:
+    `felt` outlives the bucket: the next one of the same task counts on with it.
+    """
+
+    def __init__(self, pace: Pace, batch: int = 1, together: Together | None = None, felt: Felt | None = None) -> None:
         self.pace = pace
         self.batch = batch
         self.together = together
-        self.felt = Felt(pace.most)
+        self.felt = felt or Felt(pace.most)
         self.contents: deque[tuple[Any, int]] = deque()
         self.gathered_s = 0.0  # on `monotonic`: until then an incomplete batch waits for more tasks
         self.timer: Any = None
@@ -71,8 +76,9 @@ class Bucket:
         return due_s if together == self.batch else max(due_s, self.gathered_s)
 
     def clear_pending(self) -> None:
-        """Drop the held tasks. Called by Celery when the connection is lost: the broker delivers them again."""
+        """Drop the held tasks. Called by Celery when the connection is lost: the broker delivers them again. Tasks that run, run on."""
         with self.lock:
+            self.felt.drift()
             self.contents.clear()
             self.disarm()
 
@@ -100,8 +106,14 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         together = getattr(type, "together", None)
         if not rate_per_s:
             return Bucket(Unlimited(), batch, together) if batch > 1 else None
-        pace: Callable[[float, int], Pace] = getattr(type, "pace", Gcra)
-        return Bucket(pace(rate_per_s, getattr(type, "burst", 1)), batch, together)
+        make: Callable[[float, int], Pace] = getattr(type, "pace", Gcra)
+        pace = make(rate_per_s, getattr(type, "burst", 1))
+        return Bucket(pace, batch, together, self._felt.setdefault(type.name, Felt(math.inf)))
+
+    @cached_property
+    def _felt(self) -> dict[str, Felt]:
+        """What the database has felt of each limited task, by name: it outlives buckets, which a change of the limit makes anew."""
+        return {}
 
     def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
         """Call `p`, which acknowledges a message, *soon*; with the solo pool at once.
@@ -163,12 +175,16 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
 
         Celery calls this at the start, and for every remote-control command ``rate_limit``, whichever task it names.
         """
-        old = {name: bucket for name, bucket in self.task_buckets.items() if bucket}
+        old = dict(self.task_buckets)
         super().reset_rate_limits()
-        for name, bucket in old.items():
-            new = self.task_buckets[name]
-            if new and new.pace.rate_per_s == bucket.pace.rate_per_s:
+        for name, new in self.task_buckets.items():
+            bucket = old.get(name)
+            if new and bucket and new.pace.rate_per_s == bucket.pace.rate_per_s:
                 self.task_buckets[name] = bucket
+                continue
+            if new:
+                new.felt.change(new.pace.most, self._running(name))
+            if bucket is None:
                 continue
             with bucket.lock:
                 if new:
@@ -176,6 +192,9 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
                 bucket.disarm()
                 bucket.replaced = True
                 self._hand_over(bucket, name)
+
+    def _running(self, name: str) -> list[Any]:
+        return [request for request in {*reserved_requests, *active_requests} if request.name == name]
 
     def _hand_over(self, bucket: Bucket, name: str | None = None) -> None:
         while bucket.contents:

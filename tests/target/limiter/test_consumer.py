@@ -8,11 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from celery.worker.state import task_reserved
 from hypothesis import given
 from hypothesis import strategies as st
 
 from target.limiter.consumer import GATHER_S, Consumer
-from target.limiter.felt import Felt
+from target.limiter.felt import ADRIFT_S, Felt
 from target.limiter.pace import Gcra
 
 
@@ -171,7 +172,10 @@ def consumer(clock: Clock) -> Any:
     made.task_buckets = {}
     made.pool = SimpleNamespace(info={})
     made.app = SimpleNamespace(
-        tasks={"place": SimpleNamespace(rate_limit="50/s", burst=2), "other": SimpleNamespace(rate_limit=None)}
+        tasks={
+            "place": SimpleNamespace(name="place", rate_limit="50/s", burst=2),
+            "other": SimpleNamespace(name="other", rate_limit=None),
+        }
     )
     made.started = []
     made._limit_move_to_pool = lambda request: made.started.append((request, clock.now))
@@ -241,7 +245,9 @@ def batching(consumer: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Ca
     monkeypatch.setattr("target.limiter.consumer.task_reserved", lambda _: None)
 
     def made(rate_limit: str | None = "50/s", burst: int = 6) -> Any:
-        consumer.app.tasks["place"] = SimpleNamespace(rate_limit=rate_limit, burst=burst, batch=5, together=len)
+        consumer.app.tasks["place"] = SimpleNamespace(
+            name="place", rate_limit=rate_limit, burst=burst, batch=5, together=len
+        )
         consumer.task_buckets.clear()
         consumer.on_task_request = lambda batch: consumer.started.append((batch.requests, clock.now))
         consumer.reset_rate_limits()
@@ -327,6 +333,97 @@ def test_a_change_of_the_limit_gives_no_unit_away(spans: list[tuple[float, float
             clock.now += 0.002
     highest = max(rate for rate, _ in spans)
     assert most_in(taken, 0.5) <= highest * 0.5 + 2
+
+
+# What the database has felt outlives the bucket.
+
+
+def slow(consumer: Any, clock: Clock, lasts_s: float) -> list[float]:
+    """From now on orders take so long. Returns the list of when their rows are written, which grows."""
+    rows: list[float] = []
+
+    def begin(request: str) -> None:
+        clock.running[request] = clock.now + lasts_s
+        rows.append(clock.now + lasts_s)
+
+    consumer._limit_move_to_pool = begin
+    return rows
+
+
+def limit(consumer: Any, rate_limit: str | None, burst: int = 3) -> None:
+    consumer.app.tasks["place"].rate_limit, consumer.app.tasks["place"].burst = rate_limit, burst
+    consumer.reset_rate_limits()
+
+
+def test_a_change_of_the_limit_does_not_forget_what_runs(consumer: Any, clock: Clock) -> None:
+    limit(consumer, "10/s")
+    rows = slow(consumer, clock, 60.0)
+    hold(consumer, *(f"r{n}" for n in range(100)))
+    consumer.timer.advance(clock.now + 1.15)
+    assert len(rows) == 12
+    limit(consumer, "10.5/s")
+    consumer.timer.advance(clock.now + 5)
+    assert len(rows) == 13, "a second may hold so many rows, and all of these may be written in one"
+
+
+def test_a_change_of_the_limit_does_not_forget_what_has_just_ended(consumer: Any, clock: Clock) -> None:
+    limit(consumer, "10/s")
+    rows, until_s = slow(consumer, clock, 0.9), clock.now + 0.95
+    hold(consumer, *(f"r{n}" for n in range(100)))
+    consumer.timer.advance(until_s)
+    later = slow(consumer, clock, 0.0)
+    limit(consumer, "12/s")
+    consumer.timer.advance(until_s + 3)
+    assert most_in(sorted(rows + later), 1.0) <= 12 + 3
+
+
+def test_a_lower_limit_holds_from_its_next_second_on_and_stops_nobody_before(consumer: Any, clock: Clock) -> None:
+    limit(consumer, "50/s")
+    rows = slow(consumer, clock, 0.0)
+    hold(consumer, *(f"r{n}" for n in range(300)))
+    consumer.timer.advance(clock.now + 2)
+    changed_s, before = clock.now, len(rows)
+    limit(consumer, "10/s")
+    consumer.timer.advance(changed_s + 4)
+    assert 0.95 * 40 <= len(rows) - before <= 40 + 3
+    assert most_in([row for row in rows if row > changed_s], 1.0) <= 10 + 3
+
+
+class Request:
+    """As Celery's own: hashable, by identity."""
+
+    name = "place"
+
+    def __init__(self, id_: str) -> None:
+        self.id = id_
+
+
+def test_a_limit_that_is_set_again_counts_what_started_without_one(consumer: Any, clock: Clock) -> None:
+    limit(consumer, None)
+    begun = [Request(f"u{n}") for n in range(12)]
+    for request in begun:
+        task_reserved(request)
+    rows = slow(consumer, clock, 60.0)
+    clock.running.update(dict.fromkeys(begun, clock.now + 60))
+    limit(consumer, "10/s")
+    hold(consumer, *(f"r{n}" for n in range(100)))
+    consumer.timer.advance(clock.now + 5)
+    assert len(rows) == 1
+
+
+def test_a_lost_connection_does_not_forget_what_waits_in_the_pool(consumer: Any, clock: Clock) -> None:
+    limit(consumer, "10/s")
+    rows = slow(consumer, clock, 60.0)
+    hold(consumer, *(f"r{n}" for n in range(100)))
+    consumer.timer.advance(clock.now + 2)
+    assert len(rows) == 13
+    consumer.task_buckets["place"].clear_pending()
+    clock.running.clear()  # Celery forgets what its pool has not begun
+    hold(consumer, *(f"s{n}" for n in range(100)))
+    consumer.timer.advance(clock.now + ADRIFT_S)
+    assert len(rows) == 13
+    consumer.timer.advance(clock.now + 1.5)
+    assert len(rows) > 13
 
 
 def test_a_change_of_another_tasks_limit_leaves_the_bucket_alone(consumer: Any) -> None:
