@@ -103,21 +103,20 @@ BACKLOGS = """
     FROM counted ASOF JOIN limits ON began_ns >= from_ns WHERE allowed_per_s IS NOT NULL AND NOT EXISTS (FROM undated)
 """
 
-# Where a backlog of two seconds may have stood unseen: no reading of the broker and no promise shows whether it did. What a backlog
-# that was seen borders on needs not be seen for less than that.
+# Where a backlog of two seconds may have stood unseen: for a second of that or more, no reading of the broker and no promise shows
+# whether it did. Next to a backlog that was seen, and judged, two seconds on end must be unseen.
 UNSEEN = """
     WITH stretches AS (
-        SELECT run, min(time_ns) AS began_ns, max(time_ns) AS ended_ns, bool_or(open) AS open, max(time_ns) FILTER (WHERE open) AS open_ns,
-            min(time_ns) FILTER (WHERE open) AS open_from_ns
+        SELECT run, min(time_ns) AS began_ns, max(time_ns) AS ended_ns, count(*) FILTER (WHERE open) * 100000000 AS open_ns
         FROM (
             SELECT *, count(*) FILTER (WHERE NOT may) OVER (ORDER BY time_ns) AS run, count(*) FILTER (WHERE NOT open) OVER (ORDER BY time_ns) AS stretch
             FROM (SELECT *, unread AND may AND NOT stands AS open FROM watched)
         ) WHERE may GROUP BY run, stretch
     ), runs AS (
-        SELECT min(began_ns) AS began_ns, max(ended_ns) AS ended_ns, coalesce(max(open_ns - open_from_ns), 0) AS open_ns
-        FROM stretches GROUP BY run HAVING bool_or(open)
+        SELECT min(began_ns) AS began_ns, max(ended_ns) AS ended_ns, sum(open_ns) AS open_ns, max(open_ns) AS on_end_ns
+        FROM stretches GROUP BY run HAVING sum(open_ns) >= 1e9
     )
     SELECT began_ns, ended_ns FROM runs r, sale
-    WHERE ended_ns - began_ns >= 2e9 AND configured_per_s IS NOT NULL AND (open_ns >= 2e9 OR NOT EXISTS (
+    WHERE ended_ns - began_ns >= 2e9 AND configured_per_s IS NOT NULL AND (on_end_ns >= 2e9 OR NOT EXISTS (
         FROM backlogs b WHERE b.began_ns <= r.ended_ns AND b.ended_ns >= r.began_ns))
 """

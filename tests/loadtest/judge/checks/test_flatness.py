@@ -283,3 +283,14 @@ def test_a_slow_limit_that_is_kept(history, found, per_s):
 def test_rows_without_a_time_are_not_missing_from_a_rate(history, found):
     told = rows(history(**LIMITED).backlog(0, 5), [*steps(0.1, 5, 5), *[None] * 25])
     assert "UNKNOWN" == found("flatness", told).finding.verdict
+
+
+@pytest.mark.parametrize(("hz", "state"), [(1.05, "INVALID"), (0.95, "UNKNOWN"), (0.7, "UNKNOWN"), (0.3, "UNKNOWN")])
+def test_readings_more_than_a_second_apart_are_too_few(history, found, hz, state):
+    few = promised(history, COLLAPSED[:9]).queue_reads(0, 4.5, ready=1, hz=hz)
+    assert state == found("flatness", few).finding.verdict
+
+
+def test_a_sampler_that_began_a_second_late_is_no_doubt(history, found):
+    told = promised(history, [n / 5 for n in range(1, 9)]).queue_reads(1.05, 1.6, ready=1).queue_reads(1.7, 3)
+    assert "VALID" == found("flatness", told).finding.verdict
