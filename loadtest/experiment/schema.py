@@ -267,7 +267,9 @@ class Experiment(Section):
     )
     expect: tuple[Expectation, ...] = Field((), strict=False)
     thresholds: tuple[str, ...] = Field(
-        (), strict=False, description='such as "p99_ms < 200" or "db_commits_per_s.max <= 60"'
+        (),
+        strict=False,
+        description='such as "p99_ms < 200" (of all orders; "answered.p99_ms": of those with an answer) or "db_commits_per_s.max <= 60"',
     )
 
     @model_validator(mode="before")

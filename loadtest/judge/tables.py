@@ -18,6 +18,7 @@ in a run without a plan). Derived from these, and defined only here:
     ways       the way of each order to its row: when its buyer first asked (NULL: not known), was told, and when it was created
     undated    why the rows' times of creation cannot be relied on, as (text, remedy); empty where they can
     asked_for  the faults that the experiment asks for
+    patience   how long a buyer waits for an answer; empty where the experiment does not say
     held       C: claims whose number is neither a row, nor queued, nor rejected
     limits     the orders a second that all workers together were allowed, from one change to the next; NULL without a limiter
     clock      T0; whether the harness stopped waiting before its own deadline (`cut_short`); whether the sale has not drained
@@ -192,7 +193,7 @@ def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> I
         reason = _open_plan(db, run_dir / "arrivals.csv")
         if reason:
             missing["plan"] = reason
-        _open_asked_for(db, run_dir / "experiment.toml")
+        _open_experiment(db, run_dir / "experiment.toml")
         reason = _open_crew(db, run_dir)
         if reason:
             missing["ops"] = reason
@@ -282,12 +283,14 @@ def _open_plan(db: Any, path: Path) -> str | None:
     return None
 
 
-def _open_asked_for(db: Any, path: Path) -> None:
-    """Create ``asked_for``: a row for each fault of the experiment, named as in the log of faults. Empty without the file `path`."""
-    db.execute("CREATE TEMP TABLE asked_for (fault VARCHAR)")
-    plans = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("faults", []) if path.is_file() else []
-    for plan in plans:
+def _open_experiment(db: Any, path: Path) -> None:
+    """Create ``asked_for``, whose faults are named as in the log of faults, and ``patience``. Both are empty without the file `path`."""
+    db.execute("CREATE TEMP TABLE asked_for (fault VARCHAR); CREATE TEMP TABLE patience (timeout_ns BIGINT)")
+    data = tomllib.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
+    for plan in data.get("faults", []):
         db.execute("INSERT INTO asked_for VALUES (?)", [f"{plan.get('kind')} {plan.get('role')}"])
+    if timeout_s := data.get("arrivals", {}).get("timeout_s"):
+        db.execute("INSERT INTO patience VALUES (?)", [int(timeout_s * 1e9)])
 
 
 def _open_crew(db: Any, run_dir: Path) -> str | None:

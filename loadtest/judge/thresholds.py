@@ -8,16 +8,18 @@ from dataclasses import asdict, dataclass
 from loadtest.errors import UsageError
 from loadtest.experiment.names import nearest
 from loadtest.judge.figures.counts import COUNTS, Counts
-from loadtest.judge.figures.latency import QUANTILES, answered_ms
+from loadtest.judge.figures.latency import QUANTILES, answered_ms, waited_ms
 from loadtest.judge.figures.shaving import COMMITS_MAX_PER_S, REQUESTS_MAX_PER_S
 from loadtest.judge.tables import Tables
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le, ">=": operator.ge, "==": operator.eq, "<": operator.lt, ">": operator.gt,
 }  # fmt: skip
+# How long the buyers of all orders waited; and those alone that were answered.
 LATENCIES = tuple(f"{point}_ms" for point in (*QUANTILES, "max"))
+ANSWERED = "answered."
 PEAKS = {"requests_per_s.max": REQUESTS_MAX_PER_S, "db_commits_per_s.max": COMMITS_MAX_PER_S}
-METRICS = (*LATENCIES, "drain_s", *PEAKS, *COUNTS)
+METRICS = (*LATENCIES, *(ANSWERED + latency for latency in LATENCIES), "drain_s", *PEAKS, *COUNTS)
 EXPRESSION = re.compile(r"\s*(\S+?)\s*(<=|>=|==|<|>)\s*(\S+)\s*")
 
 
@@ -79,7 +81,9 @@ def _observe(metric: str, tables: Tables, counts: Counts, drain_s: float | None)
         count: int | None = asdict(counts)[metric]
         return count
     if metric in LATENCIES:
-        return answered_ms(tables, metric.removesuffix("_ms"))
+        return waited_ms(tables, metric.removesuffix("_ms"))
+    if metric.startswith(ANSWERED):
+        return answered_ms(tables, metric.removeprefix(ANSWERED).removesuffix("_ms"))
     if metric == "drain_s":
         return drain_s
     return tables.figure(PEAKS[metric])

@@ -30,6 +30,7 @@ class History:
         self.samples: list[dict[str, Any]] = []
         self.faults: list[dict[str, Any]] = []
         self.asked_for: list[tuple[str, str]] = []
+        self.timeout_s: float | None = None
         self.deaths: list[dict[str, Any]] = []
         self.generators: list[Generator] = []
         self.changes: list[dict[str, Any]] = []
@@ -128,6 +129,11 @@ class History:
         self.asked_for.append((kind, role))
         return self
 
+    def times_out(self, after_s: float) -> Self:
+        """How long buyers wait for an answer."""
+        self.timeout_s = after_s
+        return self
+
     def dies(self, name: str, code: int, at: float) -> Self:
         """A process of the shop that ended though nobody asked it to."""
         self.deaths.append({"t": _ns(at), "role": name.partition("-")[0], "name": name, "exit": code})
@@ -179,8 +185,9 @@ class History:
             f'[[faults]]\nkind = "{kind}"\nrole = "{role}"\nat_s = 1\nheal_after_s = 1\n'
             for kind, role in self.asked_for
         )
+        arrivals = f"[arrivals]\ntimeout_s = {self.timeout_s}\n" if self.timeout_s else ""
         (run_dir / "experiment.toml").write_text(
-            f'name = "rush"\nthresholds = {json.dumps(self.thresholds)}\n{faults}', encoding="utf-8"
+            f'name = "rush"\nthresholds = {json.dumps(self.thresholds)}\n{faults}{arrivals}', encoding="utf-8"
         )
         if "ops" not in self.absent:
             for generator in {"g1", *(op["generator"] for op in self.ops)}:

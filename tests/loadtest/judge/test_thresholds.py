@@ -13,6 +13,7 @@ from loadtest.judge.thresholds import METRICS, parse_threshold
         ("db_commits_per_s.max<=60", ("db_commits_per_s.max", "<=", 60.0)),
         ("  sold == 1000 ", ("sold", "==", 1000.0)),
         ("drain_s>0.5", ("drain_s", ">", 0.5)),
+        ("answered.p99_ms < 200", ("answered.p99_ms", "<", 200.0)),
         ("requests_per_s.max >= 1e3", ("requests_per_s.max", ">=", 1000.0)),
     ],
 )
@@ -25,6 +26,7 @@ def test_an_expression_is_metric_operator_number(expression, parts):
     ("expression", "hint"),
     [
         ("p99 < 200", "no metric 'p99'; nearest valid: 'p99_ms'"),
+        ("answered.p9_ms < 200", "no metric 'answered.p9_ms'; nearest valid: 'answered.p99_ms'"),
         ("db_commits.max < 200", "no metric 'db_commits.max'; nearest valid: 'db_commits_per_s.max'"),
         ("leeked == 0", "nearest valid: 'leaked'"),
         ("p99_ms", "expected metric, one of <= >= == < >, number"),
@@ -50,13 +52,50 @@ def observed(verdict):
     return {result.expression: (result.observed, result.passed) for result in verdict.thresholds}
 
 
-def test_latencies_are_those_of_answered_orders_from_their_schedule(history, judged):
-    told = history().holds("p50_ms < 30", "p95_ms < 30", "max_ms <= 120")
+def test_latencies_of_answers_are_those_of_answered_orders_from_their_schedule(history, judged):
+    told = history().holds("answered.p50_ms < 30", "answered.p95_ms < 30", "answered.max_ms <= 120")
     told.buys("b-1", won="s-1", took=0.02, late=0.1).buys("b-2", took=0.02).buys("b-3", took=0.01)
     told.buys("b-4", "unknown", took=9).buys("b-5", "pending", kind="status", took=9)
-    assert {"p50_ms < 30": (20, True), "p95_ms < 30": (120, False), "max_ms <= 120": (120, True)} == observed(
-        judged(told)
-    )
+    assert {
+        "answered.p50_ms < 30": (20, True), "answered.p95_ms < 30": (120, False), "answered.max_ms <= 120": (120, True)
+    } == observed(judged(told))  # fmt: skip
+
+
+def timed_out(history, answered, unanswered, **how):
+    """Orders answered after 20 ms, and orders that were not."""
+    told = history()
+    for n in range(answered):
+        told.buys(f"b-{n}", at=n / 1000, took=0.02)
+    for n in range(unanswered):
+        told.buys(f"c-{n}", "unknown", **{"took": 10, "http": None} | how)
+    return told
+
+
+def test_an_order_that_timed_out_counts_with_its_wait(history, judged):
+    told = timed_out(history, 72, 30).holds("p50_ms < 200", "p99_ms < 200", "answered.p99_ms < 200", "max_ms < 200")
+    assert {
+        "p50_ms < 200": (20, True), "p99_ms < 200": (10_000, False), "answered.p99_ms < 200": (20, True), "max_ms < 200": (10_000, False)
+    } == observed(judged(told))  # fmt: skip
+
+
+def test_an_order_cut_short_counts_with_the_wait_until_then_and_its_lateness(history, judged):
+    told = timed_out(history, 1, 3, took=0.5, late=0.25).holds("p99_ms < 200")
+    assert {"p99_ms < 200": (750, False)} == observed(judged(told))
+
+
+@pytest.mark.parametrize(("timeout_s", "expected_ms"), [(None, 30_000), (4.0, 4_000)])
+def test_an_order_without_any_recorded_end_counts_until_the_last_moment_or_its_time_out(
+    history, judged, timeout_s, expected_ms
+):
+    told = timed_out(history, 5, 3, took=None).holds("p99_ms < 200").asks_status("b-1", "s-1", "pending", at=29.99)
+    if timeout_s:
+        told.times_out(timeout_s)
+    assert {"p99_ms < 200": (expected_ms, False)} == observed(judged(told))
+
+
+def test_an_order_that_never_left_waited_for_no_answer(history, judged):
+    told = timed_out(history, 5, 0).buys("c-1", "refused", took=9, http=None).holds("max_ms < 200")
+    assert {"max_ms < 200": (20, True)} == observed(judged(told))
 
 
 def test_commits_are_the_busiest_second_of_transaction_ids(history, judged):
