@@ -279,8 +279,11 @@ class Plugin:
 
 
 def _readings(sale: Sale, place: Place) -> dict[str, float]:
+    """What the samples tell; nothing before the clock is measured: until then nobody knows when it is, by the master's."""
     if sale.recorder:
         sale.recorder.flush()
+    if not sale.gate.clock.ready:
+        return {}
     used = getrusage(RUSAGE_SELF)
     own = {"cpu_s": used.ru_utime + used.ru_stime, **sale.gate.clock.reading()}
     return {

@@ -183,6 +183,7 @@ def test_a_machine_that_dies_at_t0_leaves_unknown_orders_and_no_false_alarm(tmp_
         assert unheard[0][0] > 0
         said = " | ".join(doubt["text"] for doubt in verdict["doubts"])
         assert "generator g1 died before it had delivered its history: 1,000 of its 1,000 orders" in said
+        assert "moved by" not in said  # clocks that differ have not moved
         assert "1,000 unknown replies" in verdict["sentence"]
         # The other one is heard to its end, and nobody waits for the dead until the deadline.
         assert held.generators["g0"]["whole"]

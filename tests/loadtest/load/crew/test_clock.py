@@ -6,6 +6,8 @@ import pytest
 
 from loadtest.load.crew import clock as module
 from loadtest.load.crew.clock import ENOUGH, MeasuredClock
+from loadtest.load.crew.handout import Place
+from loadtest.load.plugin import _readings
 
 AHEAD_NS = 7_200_000_000_000
 
@@ -71,6 +73,20 @@ def test_once_frozen_the_offset_stays_and_a_moved_clock_shows(measured: Any) -> 
     assert clock.offset_ns == AHEAD_NS
     reading = clock.reading()
     assert (reading["clock_offset_ms"], reading["clock_uncertainty_ms"]) == (AHEAD_NS / 1e6 + 30, 1)
+
+
+def test_nothing_is_sampled_before_the_clock_is_measured(measured: Any) -> None:
+    """By a clock that is hours ahead, what was read before T0 would seem to be of long after it."""
+
+    def sampled(exchanges: int) -> set[str]:
+        clock = measured(Wire((1, 1)), exchanges)
+        sale: Any = SimpleNamespace(
+            recorder=None, gate=SimpleNamespace(clock=clock, waiting=0), sent=0, answered=0, dropped=0
+        )
+        return set(_readings(sale, Place(1, 2)))
+
+    assert sampled(ENOUGH - 1) == set()
+    assert sampled(ENOUGH) >= {"sent", "g1.cpu_s", "g1.clock_offset_ms", "g1.wall_stepped_ms"}
 
 
 def test_it_measures_by_itself() -> None:
