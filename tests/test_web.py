@@ -1,5 +1,6 @@
 """Sales held from the web page, in a real browser; and what is left when it is ended."""
 
+import http.client
 import json
 import signal
 import socket
@@ -246,6 +247,43 @@ def test_what_is_no_number_is_400_and_nothing_is_lost(shop: Web) -> None:
     assert [each["number"] for each in state["held"]] == [each["number"] for each in before["held"]]
 
 
+def test_nobody_asks_by_another_name_or_from_another_site_not_even_locusts_own_views(shop: Web) -> None:
+    own = f"127.0.0.1:{shop.port}"
+    for host in ("evil.example", f"evil.example:{shop.port}", "127.0.0.1", "127.0.0.1:80", ""):
+        for path in ("/flash-sale", "/flash-sale/data", "/", "/stats/requests"):
+            assert raw(shop.port, "GET", path, Host=host)[0] in (400, 403), (host, path)
+    for name in (own, f"localhost:{shop.port}", f"LOCALHOST:{shop.port}", f"[::1]:{shop.port}"):
+        assert raw(shop.port, "GET", "/flash-sale/data", Host=name)[0] == 200, name
+    foreign = (
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {},
+        {"Referer": "http://evil.example/"},
+        {"Origin": "http://[::1"},
+    )
+    for headers in foreign:
+        for path in ("/swarm", "/stop", "/stats/reset", "/user", "/flash-sale/start"):
+            assert raw(shop.port, "POST", path, Host=own, **headers)[0] == 403, (path, headers)
+    assert raw(shop.port, "POST", "/stats/reset", Host=own, Referer=f"http://{own}/")[0] == 200
+    code, headers = raw(shop.port, "GET", "/stats/requests", Host=own, Origin="http://evil.example")
+    assert (code, headers["Access-Control-Allow-Origin"]) == (200, f"http://{own}")
+
+
+def raw(port: int, method: str, path: str, **headers: str) -> tuple[int, Any]:
+    """Status and headers of the answer to a request with exactly these headers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.putrequest(method, path, skip_host=True)
+        for name, value in {**headers, "Content-Length": "0"}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer.headers
+    finally:
+        connection.close()
+
+
 def test_only_the_page_itself_may_ask(shop: Web) -> None:
     before = shop.state()["number"]
     for origin in (None, "http://evil.example", "null", f"http://127.0.0.1:{shop.port + 1}"):
@@ -265,7 +303,7 @@ def test_buyers_sent_home_leave_a_drain_that_can_be_interrupted(tmp_path: Path) 
     """The sale is begun in Locust's own form, whose number of users is the number of buyers."""
     with web(tmp_path, "--web-base-path", "/shop", "--set", "limiter.rate_per_s=10") as running:
         form = urllib.request.Request(
-            f"{running.own}/shop/swarm", b"user_count=200&spawn_rate=200&host=", method="POST"
+            f"{running.own}/shop/swarm", b"user_count=200&spawn_rate=200&host=", {"Origin": running.own}, method="POST"
         )
         assert answer(form)[0] == 200
         state = running.wait_for("herd")

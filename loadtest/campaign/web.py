@@ -1,5 +1,6 @@
 """``loadtest run --web``: sales started from Locust's web page, each prepared, run and judged like any other."""
 
+import re
 import socket
 import sys
 import time
@@ -25,17 +26,19 @@ from loadtest.stack.external import Given
 from loadtest.stack.process import Command, Process
 
 HOST = "127.0.0.1"
+NAME = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 READY_S = 20
 HANG_UP_S = 5
 
 
 @dataclass(frozen=True)
 class Page:
-    """The address of Locust's web page on this machine, and whether it asks for a login."""
+    """The address of Locust's web page on this machine, whether it asks for a login, and the names that a proxy before it has."""
 
     port: int
     base_path: str = ""
     login: bool = False
+    names: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -51,8 +54,13 @@ class Page:
         """Check the address before anything starts.
 
         Raises:
-            UsageError: the port is taken, or the base path is not a path.
+            UsageError: the port is taken, the base path is not a path, or a name is none.
         """
+        for name in self.names:
+            if not NAME.fullmatch(name):
+                raise UsageError(
+                    f"--web-name {name}: expected what the browser asks for, such as sale.example.com or sale.example.com:8443"
+                )
         if self.base_path and (not self.base_path.startswith("/") or self.base_path.endswith("/")):
             raise UsageError(
                 f"--web-base-path {self.base_path}: expected a path such as /locust, with no slash at its end"
@@ -260,5 +268,6 @@ def page_command(planned: Plan, page: Page, desk: Desk) -> Command:
         sys.executable, "-P", "-m", "loadtest.load.launch", "-f", str(planned.scenario), "-u", buyers, "-r", buyers,
         "--web-host", HOST, "--web-port", str(page.port), "--web-base-path", page.base_path,
         *(["--web-login"] if page.login else []), "--desk", str(desk.directory.resolve()), "--only-summary",
+        *(f"--web-names={name}" for name in page.names),
     ]  # fmt: skip
     return Command("generator", "locust", argv, env=surroundings.passed_on(planned.shop.pass_env))

@@ -46,6 +46,13 @@ from loadtest.sale.run import plan, run
 @click.option("--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="Port of that page.")
 @click.option("--web-base-path", default="", metavar="PATH", help="Path of that page behind a proxy, such as /locust.")
 @click.option("--web-login", is_flag=True, help="Locust's own login before every page; see docs/web.md.")
+@click.option(
+    "--web-name",
+    "web_names",
+    multiple=True,
+    metavar="HOST",
+    help="A name that a proxy has for that page: sale.example.com. Others than these and this machine's are refused.",
+)
 @report_option
 @given_services
 def run_command(
@@ -62,6 +69,7 @@ def run_command(
     web_port: int,
     web_base_path: str,
     web_login: bool,
+    web_names: tuple[str, ...],
     report: bool,
     **services: Any,
 ) -> None:
@@ -85,7 +93,7 @@ def run_command(
             raise UsageError("--web: holds one sale after the other; leave the matrix, --resume and --repeat away")
         if not report:
             raise UsageError("--web: its page leads to the report of each sale; leave --no-report away")
-        page = Page(web_port, web_base_path, web_login)
+        page = Page(web_port, web_base_path, web_login, web_names)
         serve(chosen, given, out, page, repeatable(given), console, draw_if_possible, partial(show_verdict, console))
         return
     if chosen.matrix or chosen.cells:

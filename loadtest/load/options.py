@@ -40,6 +40,14 @@ def add_options(parser: Any, experiment: str = "rush") -> None:
     )
     add("--sale", "<id>", "Sale to buy from; default: the manifest's", in_web_ui=True)
     add("--shop-ca", "<file>", "PEM file of the authority that signed the shop's certificate")
+    parser.add_argument(
+        "--web-names",
+        action="append",
+        default=[],
+        metavar="<host>",
+        help="Set by loadtest run --web: a name of the web page, beside those of this machine",
+        include_in_web_ui=False,
+    )
     add("--desk", "<dir>", "Set by loadtest run --web: where the sales of the web page are asked for")
     parser.add_argument(
         "--shop-insecure",

@@ -1,7 +1,7 @@
 """The page ``/flash-sale`` in Locust's web UI: one sale, live, with its verdict; and the form that begins the next.
 
 With ``--web-login``, every view requires Locust's login. A POST must come from the page itself: Locust allows every origin
-(CORS), so the browser's ``Origin`` is compared with the host that was requested.
+(CORS), so the browser's ``Origin`` is compared with the host that was requested. Under the harness, `door` guards Locust's own views as well.
 """
 
 import json
@@ -29,6 +29,7 @@ from werkzeug.exceptions import HTTPException
 
 from loadtest.errors import HarnessError, UsageError
 from loadtest.load.now import now_ns
+from loadtest.load.page.door import Door
 from loadtest.load.page.login import PASSWORD, add_login
 from loadtest.load.page.sales import Sales
 from loadtest.load.page.show import Show
@@ -63,7 +64,10 @@ def add_page(web_ui: Any, options: Any, show: Show) -> None:
         page.add_url_rule(rule, view.__name__, web_ui.auth_required_if_enabled(answered(view)), methods=[method])
     if options.web_login and (password := os.environ.get(PASSWORD)):
         add_login(web_ui, page, password)
-    page.before_request(refuse_foreign)
+    if show.sales is not None:
+        Door.on(options.web_port, options.web_names).guard(web_ui.app)
+    else:
+        page.before_request(refuse_foreign)
     page.after_request(keep_own)
     web_ui.app.register_blueprint(page)
     web_ui.app.after_request(Tab(show))

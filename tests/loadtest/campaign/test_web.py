@@ -24,6 +24,12 @@ def test_a_base_path_begins_with_a_slash_and_does_not_end_with_one(path: str) ->
         Page(0, path).check()
 
 
+@pytest.mark.parametrize("name", ["http://sale.example.com", "sale.example.com/", "", "a b", "*"])
+def test_a_name_of_the_page_is_what_a_browser_sends_as_host(name: str) -> None:
+    with pytest.raises(UsageError, match=r"--web-name .*: expected what the browser asks for"):
+        Page(0, names=("sale.example.com:8443", "[::1]", name)).check()
+
+
 def test_a_wish_is_laid_over_the_experiment() -> None:
     asked = wished(Experiment(per_buyer=2), Wish(1, {"stock": 7, "limiter.rate_per_s": 9}))
     assert (asked.stock, asked.limiter.rate_per_s, asked.per_buyer) == (7, 9, 2)
