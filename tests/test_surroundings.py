@@ -154,3 +154,19 @@ def test_a_queue_that_prepare_leaves_full_is_refused(services: Services, tmp_pat
     assert code == 2, text
     assert "found 1 (such as sale-000003)" in text
     assert not (tmp_path / "latest" / "verdict.json").exists()
+
+
+def test_two_runs_on_the_same_given_services_do_not_meet(services: Services, tmp_path: Path) -> None:
+    given = ("--postgres", services.postgres, "--redis", services.redis, "--broker", services.broker)
+    slow = ("--set", "limiter.kind=flat", "--set", "limiter.rate_per_s=1")
+    with selling(tmp_path, *given, *slow) as first:
+        first_dir = (tmp_path / "latest").resolve()
+        for option, url in zip(given[::2], given[1::2], strict=True):
+            code, text = sell(tmp_path, option, url)
+            assert code == 2, text
+            assert f"another run holds it (process {first.pid} on " in " ".join(text.split())
+            assert str(first_dir) in text
+        first.kill()
+    assert (tmp_path / "latest").resolve() == first_dir, "the second has written nothing"
+    code, text = sell(tmp_path, *given)
+    assert code == 0, f"what a killed run held lapses by itself: {text}"

@@ -14,6 +14,7 @@ import redis
 from loadtest.errors import UsageError
 from loadtest.stack import TEST_SALE, Services, surroundings
 from loadtest.stack.embedded import embedded_postgres, embedded_redis
+from loadtest.stack.holds import holding, refuse_held
 from loadtest.stack.process import Supervisor
 from loadtest.stack.rabbitmq import controllable
 
@@ -51,11 +52,18 @@ class Given:
         """Every address."""
         return tuple(url for url in (self.postgres, self.redis, *self.brokers, self.broker_admin) if url)
 
+    def named(self, kinds: Collection[Kind] | None = None) -> dict[str, str]:
+        """The addresses of the services, by what they are called in messages; of brokers those of `kinds`, by default all."""
+        brokers = [url for url in self.brokers if kinds is None or kind_of(url) in kinds]
+        options = [("postgres", self.postgres), ("redis", self.redis), *(("broker", url) for url in brokers)]
+        return {f"--{option} {without_password(url)}": url for option, url in options if url}
+
     def check(self) -> None:
         """Connect to each once.
 
         Raises:
-            UsageError: one does not answer, two brokers are of one kind, or the database is not marked as a test sale.
+            UsageError: one does not answer, two brokers are of one kind, another run holds one, or the database is not marked as a
+                test sale.
         """
         if self.postgres:
             _check_postgres(self.postgres)
@@ -67,6 +75,7 @@ class Given:
             raise UsageError(
                 f"--broker: found two of one kind ({' and '.join(map(without_password, self.brokers))}); give one of each at most"
             )
+        refuse_held(self.named())
 
 
 def kind_of(url: str) -> Kind:
@@ -78,9 +87,12 @@ def kind_of(url: str) -> Kind:
 def open_services(given: Given, supervisor: Supervisor, kinds: Collection[Kind] = EMBEDDED) -> Iterator[Services]:
     """The addresses of all services: the given ones as they are, the others embedded while the context lasts.
 
+    The given ones are held for that long; another run that wants them is refused, as this one is where another has them.
+
     `kinds`: the kinds of broker that will be used. The broker is Redis if that is among them; `with_broker` switches to the other.
     """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(holding(given.named(kinds), supervisor.log_dir.parent.resolve()))
         postgres = given.postgres or stack.enter_context(embedded_postgres(supervisor))
         enough = given.redis and all(given.broker(kind) for kind in kinds)
         own = "" if enough else stack.enter_context(embedded_redis(supervisor))

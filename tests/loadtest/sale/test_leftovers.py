@@ -42,6 +42,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "rabbitmq":
         url: str = request.getfixturevalue("rabbitmq")
         with kombu.Connection(url) as connection:
+            connection.default_channel.queue_delete("orders")  # of another test, and perhaps of another type
             connection.default_channel.queue_declare("orders", durable=True, auto_delete=False)
             yield url
             connection.default_channel.queue_delete("orders")
