@@ -32,22 +32,36 @@ run: $(VENV)/installed ## Hold one flash sale on embedded services, and judge it
 # Locust patches the process that imports it, which ends pytest's own ways of running in parallel: each part is a process of its own.
 # Whole sales mostly wait, so there are more parts at a time than cores. What takes longest comes first.
 PARTS := loadtest reports target scenarios $(notdir $(wildcard tests/test_*.py))
-test: $(VENV)/installed ## Everything: style, types, imports, and the tests on real services.
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-alone $(PARTS:%=test-%) lint
+ALL := test-alone $(PARTS:%=test-%) lint
+test: $(VENV)/installed ## Everything: style, types, imports, and the tests on real services. Ends in what failed and what was not run.
+	@export LOADTEST_OUTCOMES="$${LOADTEST_OUTCOMES:-$$(mktemp -d)}"; \
+	echo $(ALL) >"$$LOADTEST_OUTCOMES/parts"; \
+	$(MAKE) --no-print-directory --keep-going --jobs=4 --output-sync=target $(ALL); code=$$?; \
+	$(BIN)/python -m tests.outcomes "$$LOADTEST_OUTCOMES"; \
+	$(if $(LOADTEST_OUTCOMES),,rm -r "$$LOADTEST_OUTCOMES";) exit $$code
+
+# In that directory each part leaves what its tests came to, written by pytest, and its exit code, which is there too when pytest is killed.
+test-%: export LOADTEST_OUTCOME = $(LOADTEST_OUTCOMES:%=%/$@.json)
+leave = $(if $(LOADTEST_OUTCOMES),echo $(1) >"$(LOADTEST_OUTCOMES)/$@.code",:)
+define pytest
+@echo $(2) 'pytest $(1)'
+@$(2) $(BIN)/pytest $(1); code=$$?; $(call leave,$$code); exit $$code
+endef
 
 # Sales that are held to a rate come before whatever else runs: the rest has the time in which they wait, and no other.
 test-alone: $(VENV)/installed
-	$(BIN)/pytest -m alone tests
+	$(call pytest,-m alone tests)
 
 BEHIND := $(if $(shell command -v chrt),chrt --idle 0,nice -n 19)
 test-%: $(VENV)/installed
-	$(BEHIND) $(BIN)/pytest -m "not alone" tests/$*
+	$(call pytest,-m "not alone" tests/$*,$(BEHIND))
 
 lint: $(VENV)/installed ## Style, types and import rules.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(call leave,0)
 
 BENCHMARKS := client herd arrivals recorder claim_path verify limiter batching plan buyers sampler
 bench: $(VENV)/installed ## Measure every performance claim; prints both sides of each.

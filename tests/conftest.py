@@ -1,20 +1,20 @@
 """Fixtures for every test: real services, and a port that refuses."""
 
 import os
-import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from loadtest.stack import Services
 from loadtest.stack.embedded import embedded, free_port
+from tests.needs import CHROMIUM, listens, need, need_program
 from tests.stalls import Stalls, watching
+
+pytest_plugins = ["tests.outcomes"]
 
 # Most tests have the time that others leave: how long one example takes says nothing.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,13 +36,13 @@ def services() -> Iterator[Services]:
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[str]:
-    """The RabbitMQ of this machine, in a vhost of our own. Where there is none: skipped, and failed in CI."""
-    try:
-        socket.create_connection(("127.0.0.1", 5672), 1).close()
-        assert shutil.which("rabbitmqctl")
-    except (OSError, AssertionError):
-        reason = "these tests need a RabbitMQ on 127.0.0.1:5672, and rabbitmqctl"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    """The RabbitMQ of this machine, in a vhost of our own."""
+    need(listens(5672), "a RabbitMQ on 127.0.0.1:5672", "apt install rabbitmq-server, and start it")
+    program = need_program("rabbitmqctl", package="rabbitmq-server")
+    obeys = (
+        os.geteuid() == 0 or subprocess.run([program, "-q", "ping"], capture_output=True, check=False).returncode == 0
+    )
+    need(obeys, "a user whom rabbitmqctl obeys", "run the tests as root")
     vhost = f"loadtest-{os.getpid()}"
     rabbitmqctl("add_vhost", vhost)
     try:
@@ -55,11 +55,7 @@ def rabbitmq() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def management(rabbitmq: str) -> str:
     """The management of that RabbitMQ, as one who may do everything."""
-    try:
-        socket.create_connection(("127.0.0.1", 15672), 1).close()
-    except OSError:
-        reason = f"this test needs the management of {urlsplit(rabbitmq).hostname}: rabbitmq-plugins enable rabbitmq_management"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    need(listens(15672), "RabbitMQ's management plugin", "rabbitmq-plugins enable rabbitmq_management")
     return "http://guest:guest@127.0.0.1:15672"
 
 
@@ -86,14 +82,10 @@ def root() -> Path:
 # Not for the session: while Playwright runs, its event loop does, and nobody else may have one in this thread.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium. Without one the tests are skipped here, and fail where CI is set."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        path = None
-    if path is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("needs playwright and a chromium on PATH")
+    """The Chromium of this machine."""
+    from playwright.sync_api import sync_playwright
+
+    path = need_program(*CHROMIUM, package="chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", *QUIET])
         yield chromium

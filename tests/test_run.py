@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from loadtest.cli.main import main
 
 # A shell that lets fewer files be open than there are buyers, as those of many desktops do.
-FEW_FILES = ("bash", "-c", 'ulimit -Sn 256; exec "$@"', "bash")
+FEW_FILES = ("sh", "-c", 'ulimit -Sn 256; exec "$@"', "sh")
 # Held to no rate, a sale needs no quiet machine.
 UNLIMITED = ("--set", "limiter.kind=none")
 # At a rate at which a slow machine has time left.

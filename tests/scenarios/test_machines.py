@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.needs import listens
 from tests.stalls import Stalls
 
 from .conftest import ROOT, free_port
@@ -121,11 +121,6 @@ class Sale:
             assert self.run.poll() is None, self.run.communicate()[0]
             assert time.monotonic() < deadline, f"waited in vain:\n{self.generator_log}"
             time.sleep(0.02)
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

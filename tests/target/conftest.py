@@ -22,7 +22,6 @@ import redis
 import sqlalchemy as sa
 from starlette.applications import Starlette
 
-from loadtest.errors import ServiceError
 from loadtest.stack import Services
 from target.api.app import create_app
 from target.config import Config
@@ -42,12 +41,7 @@ def services(request: pytest.FixtureRequest) -> Services:
     """Given by LOADTEST_TEST_POSTGRES and LOADTEST_TEST_REDIS, else embedded. The shop has a database and Redis numbers of its own."""
     postgres, address = os.environ.get("LOADTEST_TEST_POSTGRES"), os.environ.get("LOADTEST_TEST_REDIS")
     if not (postgres and address):
-        try:
-            embedded: Services = request.getfixturevalue("embedded_services")
-        except ServiceError as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(f"no services: {error}")
+        embedded: Services = request.getfixturevalue("embedded_services")
         postgres, address = postgres or embedded.postgres, address or embedded.redis
     create_database(postgres)
     return Services(with_path(postgres, DATABASE), with_path(address, str(SHOP_DB)), with_path(address, str(BROKER_DB)))

@@ -1,8 +1,6 @@
 """Servers of few lines, on real sockets in threads, for the client's tests."""
 
 import contextlib
-import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -19,6 +17,7 @@ from loadtest.load.http.cookies import Jar
 from loadtest.load.http.endpoint import endpoint
 from loadtest.load.http.session import HeadedConnection, Session
 from loadtest.stack.embedded import free_port
+from tests.needs import listens, need_ipv6, need_program
 
 Talk = Callable[[socket.socket], None]
 
@@ -109,7 +108,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A self-made certificate of localhost, and its key."""
     directory = tmp_path_factory.mktemp("tls")
     cert, key = directory / "cert.pem", directory / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command = [
+        need_program("openssl", package="openssl"),
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
     command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(cert)]
     subprocess.run(command, check=True, capture_output=True)
     return cert, key
@@ -126,11 +136,17 @@ class Nginx:
 
 
 @pytest.fixture(scope="session")
-def nginx(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]) -> Iterator[Nginx]:
-    """An nginx of our own, as a plain process. Where there is none: skipped, and failed in CI."""
-    if not shutil.which("nginx"):
-        reason = "these tests need nginx"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+def nginx_program() -> str:
+    """Where nginx is. It listens on [::1] too."""
+    need_ipv6()
+    return need_program("nginx", package="nginx")
+
+
+@pytest.fixture(scope="session")
+def nginx(
+    tmp_path_factory: pytest.TempPathFactory, nginx_program: str, certificate: tuple[Path, Path]
+) -> Iterator[Nginx]:
+    """An nginx of our own, as a plain process."""
     home, port, tls_port = tmp_path_factory.mktemp("nginx"), free_port(), free_port()
     settings = (Path(__file__).parent / "nginx.conf").read_text(encoding="utf-8")
     for name, value in {"PORT": port, "TLS": tls_port, "CERT": certificate[0], "KEY": certificate[1]}.items():
@@ -138,7 +154,7 @@ def nginx(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Pat
     (home / "nginx.conf").write_text(settings, encoding="utf-8")
     (home / "page.txt").write_text("queue " * 1000, encoding="utf-8")
     with (home / "out.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(["nginx", "-p", str(home), "-c", "nginx.conf"], stdout=log, stderr=log)
+        process = subprocess.Popen([nginx_program, "-p", str(home), "-c", "nginx.conf"], stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + 10
         while not listens(port):
@@ -150,11 +166,3 @@ def nginx(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Pat
     finally:
         process.terminate()
         process.wait(10)
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True

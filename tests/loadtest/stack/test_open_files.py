@@ -17,7 +17,7 @@ print(make_room({connections}), *resource.getrlimit(resource.RLIMIT_NOFILE))
 
 def limited(soft: int, hard: int, *argv: str) -> "subprocess.CompletedProcess[str]":
     """Runs `argv` where so many files may be open."""
-    shell = ("bash", "-c", f'ulimit -Sn {soft}; ulimit -Hn {hard}; exec "$@"', "bash")
+    shell = ("sh", "-c", f'ulimit -Sn {soft}; ulimit -Hn {hard}; exec "$@"', "sh")
     return subprocess.run([*shell, *argv], capture_output=True, text=True, timeout=60, check=False, encoding="utf-8")
 
 

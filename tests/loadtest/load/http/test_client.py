@@ -22,6 +22,7 @@ from loadtest.load.http.client import (
 )
 from loadtest.load.http.endpoint import endpoint
 from tests.loadtest.load.conftest import Serve, Talk, answer
+from tests.needs import need_ipv6
 
 REQUEST = b"POST /orders HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\n{}"
 WON = b"HTTP/1.1 202 Accepted\r\nContent-Length: 3\r\n\r\nwon"
@@ -251,6 +252,7 @@ def test_a_large_request_is_sent_whole(serve: Serve) -> None:
 
 
 def test_ipv6(serve: Serve) -> None:
+    need_ipv6()
     server = serve(answer(WON), family=socket.AF_INET6)
     assert Connection(endpoint(f"http://[::1]:{server.port}"), 5).exchange(REQUEST).status == 202
 

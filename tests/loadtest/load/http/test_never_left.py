@@ -12,6 +12,7 @@ from loadtest.load.http.client import Connection, NotSentError
 from loadtest.load.http.endpoint import endpoint
 from loadtest.stack.embedded import free_port
 from tests.loadtest.load.conftest import Serve, Talk, answer
+from tests.needs import need_namespace
 
 NAMESPACE = ["unshare", "--map-root-user", "--net"]
 WON = b"HTTP/1.1 202 Accepted\r\nContent-Length: 3\r\n\r\nwon"
@@ -38,8 +39,7 @@ def test_a_closed_port() -> None:
 
 
 def test_no_free_source_port() -> None:
-    if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("needs a network namespace of its own")
+    need_namespace(*NAMESPACE)
     texts = never_left("http://127.0.0.1:30000", used_up="ports", prefix=NAMESPACE)
     assert texts == ["connect: cannot assign requested address"] * 2
 
