@@ -49,7 +49,6 @@ def connect_postgres(url: str, answer_s: float | None = None) -> sa.Engine:
             "connection_factory": connection,
             "connect_timeout": int(TIMEOUT_S),
             "application_name": "loadtest",
-            "options": f"-c statement_timeout={int(STATEMENT_S * 1000)}",
         },
     )
 
@@ -99,14 +98,17 @@ class PatientConnection(psycopg2.extensions.connection):
 
 
 class PatientCursor(psycopg2.extensions.cursor):
-    """A cursor whose statements keep the deadline of their connection."""
+    """A cursor whose statements keep the deadline of their connection, and are told the server's with each statement, in the same message.
+
+    Not once when connecting: a pooler such as PgBouncer refuses options then, and hands each statement to another connection.
+    """
 
     connection: PatientConnection
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 (psycopg2's name)
         """Execute `query`, and fetch its whole answer."""
         with self.connection.deadline():
-            super().execute(query, vars)
+            super().execute(f"SET LOCAL statement_timeout = {int(STATEMENT_S * 1000)};\n{query}", vars)
 
 
 def _shut_down(descriptor: int) -> None:

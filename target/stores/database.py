@@ -16,7 +16,7 @@ def connect(config: Config, connections: int) -> sa.Engine:
 
     Waiting for a free connection, connecting, and a statement each have a time-out.
     """
-    return sa.create_engine(
+    engine = sa.create_engine(
         config.sqlalchemy_url,
         isolation_level="AUTOCOMMIT",
         pool_size=connections,
@@ -25,6 +25,14 @@ def connect(config: Config, connections: int) -> sa.Engine:
         pool_reset_on_return=None,
         connect_args=_connect_args(config),
     )
+
+    # Not as an option of connecting, which a pooler such as PgBouncer refuses.
+    @sa.event.listens_for(engine, "connect")
+    def limit(connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout = {round(config.timeout_s * 5000)}")
+
+    return engine
 
 
 def _connect_args(config: Config) -> dict[str, Any]:
@@ -36,7 +44,6 @@ def _connect_args(config: Config) -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 20_000,
-        "options": f"-c statement_timeout={round(config.timeout_s * 5000)}",
     }
 
 
