@@ -75,6 +75,17 @@ def test_the_history_holds_every_buyer_once(sold: tuple[int, str, Path]) -> None
 
 
 @pytest.mark.alone
+def test_the_sale_says_when_the_rows_were_read_and_by_which_clock(sold: tuple[int, str, Path]) -> None:
+    _, _, run_dir = sold
+    ((hz, read_ns, offset_ns, uncertainty_ns, first_ns, last_ns, t0_ns),) = duckdb.sql(f"""
+        SELECT sampler_hz, read_ns, db_offset_ns, db_uncertainty_ns, min(created_ns), max(created_ns), t0_ns
+        FROM '{run_dir}/sale.parquet', '{run_dir}/final/orders.parquet' GROUP BY ALL""").fetchall()
+    assert hz == 10
+    assert abs(offset_ns) <= uncertainty_ns + 1_000_000  # the same machine's clock
+    assert t0_ns < first_ns <= last_ns < read_ns
+
+
+@pytest.mark.alone
 def test_every_probe_was_read_ten_times_a_second(sold: tuple[int, str, Path]) -> None:
     _, _, run_dir = sold
     rates = duckdb.sql(f"""

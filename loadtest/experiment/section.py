@@ -3,7 +3,8 @@
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
@@ -50,11 +51,19 @@ def parse(model: type[S], data: dict[str, Any], source: str) -> S:
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every dotted key that `model` takes."""
     for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if kind := _table(field.annotation):
             yield from keys(kind, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
+
+
+def _table(annotation: Any) -> type[BaseModel] | None:
+    """The model of a key that holds a table, which may be left out (``Queue | None``); None for a plain value."""
+    kinds = get_args(annotation) if get_origin(annotation) in (UnionType, Union) else (annotation,)
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 def _sentence(model: type[BaseModel], error: ValidationError) -> str:
@@ -75,8 +84,8 @@ def _hint(model: type[BaseModel], key: str) -> str:
     kind: type[BaseModel] = model
     *tables, last = key.split(".")
     for table in tables:
-        inner = kind.model_fields[table].annotation if table in kind.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        inner = _table(kind.model_fields[table].annotation) if table in kind.model_fields else None
+        if inner is None:
             return ""
         kind = inner
     field = kind.model_fields.get(last)

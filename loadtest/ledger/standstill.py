@@ -1,12 +1,16 @@
-"""The drain: waits until the queue is empty and the number of rows no longer changes."""
+"""The drain: waits until the queue is empty, the number of rows no longer changes, and every promise has its row, or the deadline has come."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from loadtest.ledger.queue import QueueReader
 from loadtest.ledger.sources import Reader
 from loadtest.manifest.shop import Final
+from loadtest.record.promises import Promises
+
+Pair = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -16,18 +20,27 @@ class Drained:
     at_ns: int | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Drain:
-    """Watches the queue and the rows of one sale of `stock` units, once every `settle_s` seconds."""
+    """Watches the queue and the rows of one sale of `stock` units, once every `settle_s` seconds.
+
+    `told` reads what buyers were promised; it is called at most once, and only where not every unit is a row or still for sale.
+    """
 
     reader: Reader
     queue: QueueReader | None
     final: Final
     settle_s: float
     stock: int
+    told: Callable[[], Promises] = Promises
+    _looked_at: tuple[int, ...] | None = field(default=None, init=False)
+    _owing: bool = field(default=False, init=False)
 
     def wait(self, deadline_ns: int, tick: Callable[[], None]) -> Drained:
-        """Wait until two looks in a row see an empty queue and as many rows as the look before.
+        """Wait until two looks in a row see an empty queue and as many rows as the look before, and no buyer is owed a row.
+
+        An order that was acknowledged before it was placed is in no queue, and a claim that nobody works on may still be given back: so
+        while a promise has no row and no rejection, or a claim neither, a standstill is not believed before `deadline_ns`.
 
         A broker that tells with a delay what its workers hold (`QueueReader.late_s`) must look idle for as long as that delay,
         unless every unit is a row or still for sale.
@@ -38,7 +51,7 @@ class Drain:
         """
         still, since_ns = 0, 0
         rows: int | None = None
-        while still < 2 or time.time_ns() < since_ns + self._late_ns(rows):
+        while still < 2 or time.time_ns() < since_ns + self._late_ns(rows) or self._owes(rows, deadline_ns):
             seen, waiting = self._look()
             idle = waiting == 0 and seen is not None and rows in (None, seen)
             if not idle and time.time_ns() > deadline_ns:
@@ -69,6 +82,32 @@ class Drain:
         if self.queue is None or not self.queue.late_s or self._accounted(rows):
             return 0
         return int(self.queue.late_s * 1e9)
+
+    def _owes(self, rows: int | None, deadline_ns: int) -> bool:
+        """Whether somebody may still get a row, or a unit be given back, before the deadline; False where nobody can tell."""
+        if time.time_ns() > deadline_ns or self._accounted(rows):
+            return False
+        return bool(_try(lambda: self._outstanding(rows or 0)))
+
+    def _outstanding(self, rows: int) -> bool:
+        """Whether a promise or a claim has neither row nor rejection. The sets are read anew where their sizes have changed."""
+        sizes = rows, *self.reader.counts(self.final.rejected, self.final.claims)
+        if sizes != self._looked_at:
+            stored, rejected = (list(self.reader.pairs(source)) for source in (self.final.rows, self.final.rejected))
+            self._owing = not self._promises.kept(stored, rejected) or self._held(stored, rejected)
+            self._looked_at = sizes
+        return self._owing
+
+    @cached_property
+    def _promises(self) -> Promises:
+        return self.told()
+
+    def _held(self, stored: list[Pair], rejected: list[Pair]) -> bool:
+        numbers, given_up = {number for number, _ in stored}, set(rejected)
+        return any(
+            number not in numbers and (number, buyer) not in given_up
+            for number, buyer in self.reader.pairs(self.final.claims)
+        )
 
     def _accounted(self, rows: int | None) -> bool:
         """Whether every unit is a row, or still for sale: no worker can then hold an order that matters."""

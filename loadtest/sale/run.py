@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +27,7 @@ from loadtest.ledger.standstill import Drain, Drained
 from loadtest.manifest.shop import Shop, load_shop
 from loadtest.probes.sampler import SampleWriter
 from loadtest.record.environment import describe
+from loadtest.record.promises import read_promises
 from loadtest.record.run_dir import RunDir, create, write_parquet
 from loadtest.record.whole import write_text
 from loadtest.sale.batch import check_batch
@@ -237,7 +239,8 @@ class Sale:
             ledger.check()
             with self._sampling(services), open_limits(self.run_dir, experiment, shop, services.broker) as self.limits:
                 faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")
-                drain = Drain(reader, queue, final, experiment.drain.settle_s, experiment.stock)
+                told = partial(read_promises, self.run_dir.path / "history")
+                drain = Drain(reader, queue, final, experiment.drain.settle_s, experiment.stock, told)
                 drained, interruption = self._sell_and_drain(load, faults, drain)
                 self._begin("reading")
                 rows_read = ledger.read_final()

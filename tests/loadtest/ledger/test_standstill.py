@@ -1,12 +1,14 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 import loadtest.ledger.standstill
 from loadtest.errors import RunInterrupted
 from loadtest.ledger.queue import Depth
+from loadtest.ledger.sources import Reader
 from loadtest.ledger.standstill import Drain
 from loadtest.manifest.shop import Final, Source
+from loadtest.record.promises import Promises
 
 FINAL = Final(seeded=Source(pattern="s-{n}"), rows=Source(sql="SELECT 1"))
 
@@ -142,3 +144,105 @@ def test_an_interruption_goes_through(clock: Clock) -> None:
 
     with pytest.raises(RunInterrupted):
         drain(Scripted((1, 1))).wait(clock.later(5), interrupt)
+
+
+ROWS, REJECTED, CLAIMS = (Source(redis_hash=name) for name in ("rows", "rejected", "claims"))
+WITH_ALL = Final(seeded=Source(pattern="s-{n}"), rows=ROWS, rejected=REJECTED, claims=CLAIMS)
+
+
+class Shop:
+    """Sets that change as time passes: each is a list of (from which second on, number, buyer), and a claim may end."""
+
+    def __init__(self, clock: Clock, **sets: list[tuple[float, str, str]]) -> None:
+        self.clock = clock
+        self.sets = sets
+        self.claims_end_s = 1e9
+
+    def count(self, source: Source | None) -> int:
+        return len(list(self.pairs(source)))
+
+    def counts(self, *sources: Source | None) -> list[int]:
+        return [self.count(source) for source in sources]
+
+    def pairs(self, source: Source | None) -> Iterator[tuple[str, str]]:
+        if source is None or (source == CLAIMS and self.clock.passed_s >= self.claims_end_s):
+            return
+        for at_s, number, buyer in self.sets.get(source.place, []):
+            if self.clock.passed_s >= at_s:
+                yield number, buyer
+
+
+def waited(shop: Shop, told: Promises, deadline_s: float = 10, stock: int = 10) -> float:
+    """Seconds until the drain of `shop`, which has no queue, believed that nothing moves any more."""
+    reader: Reader = shop  # type: ignore[assignment]
+    drained = Drain(reader, None, WITH_ALL, SETTLE_S, stock, lambda: told).wait(
+        shop.clock.later(deadline_s), lambda: None
+    )
+    assert drained.at_ns is not None
+    return shop.clock.passed_s
+
+
+SOON_S = 5 * SETTLE_S
+TWO = Promises(frozenset({("s-1", "b-1"), ("s-2", "b-2")}))
+
+
+def test_an_order_that_is_in_no_queue_and_no_row_yet_is_waited_for(clock: Clock) -> None:
+    shop = Shop(clock, rows=[(0, "s-1", "b-1"), (2.5, "s-2", "b-2")])
+    assert 2.5 <= waited(shop, TWO) <= 2.5 + SOON_S
+
+
+def test_a_win_without_a_number_is_waited_for(clock: Clock) -> None:
+    shop = Shop(clock, rows=[(0, "7", "b-1"), (2.5, "8", "b-1")])
+    assert 2.5 <= waited(shop, Promises(unnumbered=(("b-1", 2),))) <= 2.5 + SOON_S
+
+
+def test_a_win_that_is_rejected_later_is_waited_for(clock: Clock) -> None:
+    shop = Shop(clock, rows=[(0, "s-1", "b-1")], rejected=[(2.5, "s-2", "b-2")])
+    assert 2.5 <= waited(shop, TWO) <= 2.5 + SOON_S
+
+
+def test_rows_of_orders_without_an_answer_make_up_for_no_promise(clock: Clock) -> None:
+    shop = Shop(clock, rows=[(0, "s-1", "b-1"), (0, "s-3", "b-3"), (0, "s-4", "b-4"), (2.5, "s-2", "b-2")])
+    assert 2.5 <= waited(shop, TWO) <= 2.5 + SOON_S
+
+
+def test_a_held_claim_that_is_given_back_is_waited_for(clock: Clock) -> None:
+    shop = Shop(clock, rows=[(0, "s-1", "b-1"), (0, "s-2", "b-2")], claims=[(0, "s-2", "b-2"), (0, "s-3", "b-3")])
+    shop.claims_end_s = 2.5
+    assert 2.5 <= waited(shop, TWO) <= 2.5 + SOON_S
+
+
+def test_an_order_that_is_lost_is_waited_for_until_the_deadline(clock: Clock) -> None:
+    shop = Shop(clock, rows=[(0, "s-1", "b-1")])
+    assert 10 < waited(shop, TWO) <= 10 + SOON_S
+
+
+@pytest.mark.parametrize(
+    "shop",
+    [
+        {"rows": [(0, "s-1", "b-1"), (0, "s-2", "b-2")], "claims": [(0, "s-1", "b-1"), (0, "s-2", "b-2")]},
+        {"rows": [(0, "s-1", "b-1")], "rejected": [(0, "s-2", "b-2")], "claims": [(0, "s-2", "b-2")]},
+        {"rows": [(0, "s-1", "b-1"), (0, "s-2", "b-9")]},
+        {"rows": [(0, "id-31", "b-1"), (0, "id-32", "b-2")]},
+    ],
+)
+def test_an_honest_sale_waits_no_longer(clock: Clock, shop: dict[str, list[tuple[float, str, str]]]) -> None:
+    assert waited(Shop(clock, **shop), TWO) <= SOON_S
+
+
+def test_once_every_unit_has_its_row_no_promise_is_read(clock: Clock) -> None:
+    def unread() -> Promises:
+        raise AssertionError("the history was read")
+
+    reader: Reader = Shop(clock, rows=[(0, "s-1", "b-1")])  # type: ignore[assignment]
+    assert Drain(reader, None, WITH_ALL, SETTLE_S, 1, unread).wait(clock.later(10), lambda: None).at_ns
+    assert clock.passed_s <= SOON_S
+
+
+def test_promises_that_cannot_be_read_hold_nothing_up(clock: Clock) -> None:
+    def unreadable() -> Promises:
+        raise OSError("no such shard")
+
+    reader: Reader = Shop(clock, rows=[(0, "s-1", "b-1")])  # type: ignore[assignment]
+    assert Drain(reader, None, WITH_ALL, SETTLE_S, 9, unreadable).wait(clock.later(10), lambda: None).at_ns
+    assert clock.passed_s <= SOON_S
