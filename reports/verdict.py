@@ -55,6 +55,7 @@ class Verdict:
     rate: Mapping[str, float] = field(default_factory=dict)
     shaving: Mapping[str, float] = field(default_factory=dict)
     load: Mapping[str, float] = field(default_factory=dict)
+    latency_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     fairness: Mapping[str, float] = field(default_factory=dict)
     drain_s: float | None = None
     checks: tuple[Check, ...] = ()
@@ -102,6 +103,7 @@ def number_text(value: float) -> str:
 
 def _verdict(data: dict[str, Any]) -> Verdict:
     exit_code = data.get("exit_code")
+    latencies: Any = data.get("latency_ms")
     return Verdict(
         state=str(data["verdict"]),
         sentence=plain(data.get("sentence") or "verdict.json gives no sentence."),
@@ -111,6 +113,9 @@ def _verdict(data: dict[str, Any]) -> Verdict:
         rate=_numbers(data.get("rate")),
         shaving=_numbers(data.get("shaving")),
         load=_numbers(data.get("load")),
+        latency_ms={plain(outcome): _numbers(each) for outcome, each in latencies.items()}
+        if isinstance(latencies, dict)
+        else {},
         fairness=_numbers(data.get("fairness")),
         drain_s=number(data.get("drain_s")),
         checks=tuple(_check(each) for each in _dicts(data.get("checks"))),

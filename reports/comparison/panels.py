@@ -65,11 +65,6 @@ def read_queue(run: RunData, time: Timeline) -> dict[str, Series]:
     return {name: series for name, series in found.items() if series}
 
 
-def above_stock(found: Progress) -> int:
-    """Units promised or stored beyond the stock, whichever are more."""
-    return max(0, int(_peak_units(found)) - found.stock) if found.stock is not None else 0
-
-
 def _height(found: Progress) -> float:
     return max(_peak_units(found), found.stock or 0)
 
@@ -80,20 +75,20 @@ def _peak_units(found: Progress) -> float:
 
 def _draw_progress(found: Progress, canvas: Canvas, axes: Axes) -> None:
     edges, promises, rows = found.edges, np.append(0.0, found.promises), np.append(0.0, found.rows)
-    if found.stock is not None and above_stock(found):
+    if found.stock is not None and found.above_stock:
         for series in (promises, rows):
             axes.fill_between(
                 edges, found.stock, series, where=list(series > found.stock), step="post", color=RED.mark, linewidth=0
             )
     axes.plot(edges, promises, color=GREEN.mark, drawstyle="steps-post", linewidth=2)
     axes.plot(edges, rows, color=BLUE.mark, drawstyle="steps-post", linewidth=2)
-    canvas.name(axes, promises[-1] + 0.01, f"promised {promises[-1]:,.0f}", GREEN)
-    canvas.name(axes, rows[-1], f"rows {rows[-1]:,.0f}", BLUE)
+    canvas.name(axes, promises[-1] + 0.01, f"promised {found.promised:,}", GREEN)
+    canvas.name(axes, rows[-1], f"rows {found.stored:,}", BLUE)
     if found.stock is not None:
         axes.axhline(found.stock, color=INK.mark, linewidth=1)
         canvas.name(axes, found.stock + 0.02, f"stock {found.stock:,}", INK)
-    if above_stock(found):
-        canvas.name(axes, _peak_units(found) + 0.02, f"+{above_stock(found):,} above", RED)
+    if found.above_stock:
+        canvas.name(axes, _peak_units(found) + 0.02, f"+{found.above_stock:,} above", RED)
 
 
 def _progress_rows(found: Progress) -> list[tuple[object, ...]]:
@@ -107,7 +102,7 @@ def _progress_rows(found: Progress) -> list[tuple[object, ...]]:
 
 
 def _progress_caption(found: Mapping[str, Progress]) -> str:
-    above = {label: above_stock(each) for label, each in found.items() if above_stock(each)}
+    above = {label: each.above_stock for label, each in found.items() if each.above_stock}
     if not above:
         return f"In {_all(len(found))} neither line crosses the stock."
     worst = max(above, key=lambda label: above[label])
@@ -123,7 +118,7 @@ def _draw_commits(found: Commits, canvas: Canvas, axes: Axes) -> None:
     axes.fill_between(found.edges, 0, rows, step="post", color=SKY.mark, alpha=0.45, linewidth=0)
     if found.rows.any():
         axes.plot(found.edges, rows, color=SKY.mark, drawstyle="steps-post", linewidth=1)
-        canvas.name(axes, found.rows.max() * 0.6, f"rows, peak {short(found.rows.max())}/s", SKY)
+        canvas.name(axes, found.rows.max() * 0.6, "rows", SKY)
     axes.plot(found.edges[1:], found.rows_1s, color=BLUE.mark, linewidth=2)
     if found.fullest_1s:
         axes.plot(found.fullest_s, found.fullest_1s, "o", color=BLUE.mark, markersize=5)

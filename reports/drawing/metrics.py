@@ -1,11 +1,11 @@
 """What the charts draw: queries over a run's tables, each giving arrays, most of them in a dataclass.
 
 Times are seconds from T0. Rates are per second, whatever the width of a bin. NaN means that the value there
-is not known, and is drawn as a gap.
+is not known, and is drawn as a gap. A figure that the verdict has is the verdict's; it is counted here only where there is none.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,30 +24,45 @@ GAP = 2.5  # sampling intervals without a sample that make a gap
 
 @dataclass(frozen=True)
 class Requests:
-    """Requests a second, per bin: buys as planned, sent and answered (by outcome), and status polls sent."""
+    """Requests a second, per bin: buys as planned, sent and answered (by outcome), and status polls sent.
+
+    `offered_1s` and `achieved_1s` are the orders due, and sent, in the busiest second; None where the verdict does not say.
+    """
 
     edges: Column
     scheduled: Column
     sent: Column
     answered: Mapping[str, Column]
     polls: Column
+    offered_1s: float | None = None
+    achieved_1s: float | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Promises and rows so far, at each bin's end, and the stock they must not pass (None if unknown)."""
+    """Promises and rows so far, at each bin's end, and the stock they must not pass (None if unknown).
+
+    `promised` and `stored` are all of them, with those that have no time.
+    """
 
     edges: Column
     promises: Column
     rows: Column
     stock: int | None
+    promised: int
+    stored: int
+
+    @property
+    def above_stock(self) -> int:
+        """Units promised or stored beyond the stock, whichever are more."""
+        return 0 if self.stock is None else max(0, max(self.promised, self.stored) - self.stock)
 
 
 @dataclass(frozen=True)
 class Commits:
     """Commits a second: rows by their own time stamp, per bin and over the last 1 s, and write transactions.
 
-    `fullest_1s` is the most rows that any 1 s window held, and `fullest_s` when that window ended.
+    `fullest_1s` is the most rows that any 1 s window held, and `fullest_s` when that window ended. `shaving` is the verdict's.
     """
 
     edges: Column
@@ -59,6 +74,7 @@ class Commits:
     requests: Column
     configured_per_s: float | None
     changed: tuple[tuple[float, float], ...] = ()  # seconds after T0, and the limit from then on
+    shaving: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def limits(self) -> tuple[float, ...]:
@@ -127,7 +143,8 @@ def requests(run: RunData, time: Timeline) -> Requests:
         outcome: found[outcome] for outcome in (*OUTCOMES, *sorted(set(found) - {*OUTCOMES})) if outcome in found
     }
     polls = _per_s(run, time, "ops", "start_ns", "kind NOT IN ('buy', 'retry')").get("", empty)
-    return Requests(time.edges, scheduled, sent, answered, polls)
+    peaks = (run.verdict.load.get(f"{what}_per_s") for what in ("offered", "achieved"))
+    return Requests(time.edges, scheduled, sent, answered, polls, *peaks)
 
 
 def progress(run: RunData, time: Timeline) -> Progress:
@@ -137,11 +154,14 @@ def progress(run: RunData, time: Timeline) -> Progress:
     promises = _per_s(run, time, "asks", "end_ns", "outcome = 'won'").get("", empty)
     rows = _per_s(run, time, "orders", "created_ns", "true").get("", empty)
     stock = run.sale("stock") or run.experiment.get("stock")
+    promised, stored = (np.cumsum(each) * time.bin_s for each in (promises, rows))
     return Progress(
         edges=time.edges,
-        promises=np.cumsum(promises) * time.bin_s,
-        rows=np.cumsum(rows) * time.bin_s,
+        promises=promised,
+        rows=stored,
         stock=stock if isinstance(stock, int) else None,
+        promised=round(run.verdict.counts.get("promised", float(promised[-1]))),
+        stored=round(run.verdict.counts.get("sold", float(stored[-1]))),
     )
 
 
@@ -160,12 +180,13 @@ def commits(run: RunData, time: Timeline) -> Commits:
         edges=time.edges,
         rows=_per_s(run, time, "orders", "created_ns", "true").get("", empty),
         rows_1s=np.where(_within(time.edges[1:], created_s), last_1s, np.nan),
-        fullest_1s=int(window.max(initial=0)),
+        fullest_1s=int(run.verdict.rate.get("max_1s", window.max(initial=0))),
         fullest_s=float(created_s[np.argmax(window)]) if len(window) else 0.0,
         transactions=rate(run, time, "postgres", "write_xids"),
         requests=_per_s(run, time, "asks", "start_ns", "true").get("", empty),
         configured_per_s=configured_per_s(run),
         changed=tuple(((at_ns - time.t0_ns) / 1e9, per_s) for at_ns, per_s in run.limits),
+        shaving=run.verdict.shaving,
     )
 
 
@@ -217,9 +238,20 @@ def latencies(run: RunData, time: Timeline) -> list[Latency]:
     known = {outcome: rank for rank, outcome in enumerate(OUTCOMES)}
     found.sort(key=lambda row: (known.get(row[0], len(known)), row[0]))
     return [
-        Latency(plain(outcome), count, tuple(scheduled), tuple(raw), *_points(run, time, outcome, count))
+        Latency(
+            plain(outcome), count, _judged(run, outcome, scheduled), tuple(raw), *_points(run, time, outcome, count)
+        )
         for outcome, count, scheduled, raw in found
     ]
+
+
+def _judged(run: RunData, outcome: str, counted: list[float]) -> tuple[float, float, float, float]:
+    """p50, p99, p99.9 and max of an outcome: the verdict's, where it has them."""
+    said = run.verdict.latency_ms.get(plain(outcome), {})
+    p50, p99, p999, most = (
+        said.get(key, each) for key, each in zip(("p50", "p99", "p999", "max"), counted, strict=True)
+    )
+    return p50, p99, p999, most
 
 
 def delays(run: RunData) -> Column:

@@ -51,13 +51,18 @@ def _rates(verdict: Verdict) -> str:
     requests, commits = (verdict.shaving.get(f"{what}_max_per_s") for what in ("requests", "commits"))
     if requests is not None and commits is not None:
         parts.append(
-            f"In their busiest seconds, {number_text(requests)} requests became {number_text(commits)} commits."
+            f"In their busiest seconds, {number_text(requests)} requests became {number_text(commits)} commits{_shaved(verdict)}."
         )
     if "offered_per_s" in verdict.load:
         parts.append(f"Load offered: {number_text(verdict.load['offered_per_s'])} requests/s{_kept(verdict.load)}.")
     if verdict.drain_s is not None:
         parts.append(f"Drained {number_text(verdict.drain_s)} s after T0.")
     return " ".join(parts)
+
+
+def _shaved(verdict: Verdict) -> str:
+    factor = verdict.shaving.get("factor")
+    return "" if factor is None else f": shaved to 1 in {number_text(factor)}"
 
 
 def _kept(load: Mapping[str, float]) -> str:

@@ -12,6 +12,7 @@ from reports.drawing.chart import Chart, columns
 from reports.drawing.metrics import Commits
 from reports.drawing.style import BLUE, GHOST, PURPLE, RED, SKY
 from reports.drawing.timeline import timeline
+from reports.verdict import number_text
 
 CUT = 3  # the axis is cut if the peak of requests is more than this many times as high as the commits
 
@@ -38,16 +39,20 @@ def commits(run: RunData) -> Chart:
 
 
 def _caption(found: Commits, bin_s: float) -> str:
-    peak, commits = found.requests.max(initial=0), found.rows.max(initial=0)
     width = f"{bin_s * 1000:.0f} ms" if bin_s < 1 else f"{bin_s:g} s"
     limits = ", then ".join(f"{per_s:,.0f}/s" for per_s in found.limits)
     limit = f"; the limit W·L is {limits}, with a burst on top" if limits else ""
     fullest = f"The fullest second held {found.fullest_1s:,} rows{limit}."
-    if not peak or not commits:
-        return fullest if commits else "No row carries a time; write transactions are Postgres's own count."
+    if not found.rows.any():
+        fullest = "No row carries a time; write transactions are Postgres's own count."
+    requests, commits, factor = (
+        found.shaving.get(key) for key in ("requests_max_per_s", "commits_max_per_s", "factor")
+    )
+    if requests is None or commits is None or factor is None:
+        return f"{fullest} Bins of {width}."
     return (
-        f"A peak of {peak:,.0f} requests/s became at most {commits:,.0f} commits/s, both counted in {width}: "
-        f"shaved {peak / commits:,.0f}×. {fullest}"
+        f"In their busiest seconds, {number_text(requests)} requests became {number_text(commits)} commits: "
+        f"shaved to 1 in {number_text(factor)}. {fullest} Bins of {width}."
     )
 
 
@@ -69,7 +74,7 @@ def _draw(found: Commits, canvas: Canvas) -> None:
         ghost.tick_params(axis="x", length=0)
         canvas.unit(axes, f"commits/s  (axis cut at {top:,.0f})")
     if peak:
-        canvas.name(ghost, peak, f"requests, peak {peak:,.0f}/s", GHOST)
+        canvas.name(ghost, peak, "requests", GHOST)
 
 
 def _draw_commits(found: Commits, canvas: Canvas, axes: Axes, top: float) -> None:

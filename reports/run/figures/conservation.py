@@ -89,9 +89,10 @@ def conservation(run: RunData) -> Chart:
     run.need("seeded", "orders", "tokens", "ops")
     ways = [Way((start, middle, finish), units) for start, middle, finish, units in run.rows(FLOW)]
     unread = [why for table, why in run.missing.items() if table in ("queue", "claims", "rejected")]
-    caption = _caption(ways, unread)
+    judged = {node: round(run.verdict.counts[node]) for node in ("lost", "leaked") if node in run.verdict.counts}
+    caption = _caption(ways, unread, judged)
     table = Table(("from", "by", "to", "units"), [(*way.nodes, way.units) for way in ways])
-    return Chart("Where every unit went", caption, f"Flow of units. {caption}", table, partial(_draw, ways))
+    return Chart("Where every unit went", caption, f"Flow of units. {caption}", table, partial(_draw, ways, judged))
 
 
 def totals(ways: Sequence[Way]) -> dict[str, int]:
@@ -103,8 +104,9 @@ def totals(ways: Sequence[Way]) -> dict[str, int]:
     return found
 
 
-def _caption(ways: Sequence[Way], unread: Sequence[str]) -> str:
-    found = totals([way for way in ways if way.nodes[0] == "seeded"])
+def _caption(ways: Sequence[Way], unread: Sequence[str], judged: Mapping[str, int]) -> str:
+    """What became of the units. How many were lost and leaked is the verdict's to say (`judged`)."""
+    found = {**totals([way for way in ways if way.nodes[0] == "seeded"]), **judged}
     last = [node for node, (column, _) in NODES.items() if column == 2 and (found[node] or node in SHOWN)]
     text = f"Of {found['seeded']:,} seeded units: {', '.join(f'{found[node]:,} {node}' for node in last)}."
     nowhere = totals(ways)["not seeded"]
@@ -113,7 +115,7 @@ def _caption(ways: Sequence[Way], unread: Sequence[str]) -> str:
     return text + (f" Lost and leaked are unsure: {'; '.join(unread)}." if unread else "")
 
 
-def _draw(ways: Sequence[Way], canvas: Canvas) -> None:
+def _draw(ways: Sequence[Way], judged: Mapping[str, int], canvas: Canvas) -> None:
     found = totals(ways)
     xs = (-54.0, 330.0, 724.0) if canvas.wide else (-40.0, 75.0, 205.0)
     boxes, height = _boxes(found, xs)
@@ -137,7 +139,7 @@ def _draw(ways: Sequence[Way], canvas: Canvas) -> None:
                 used[node, side] = used.get((node, side), 0) + thick
             axes.add_patch(_ribbon(ends[0], ends[1], thick, RED if way.nodes[0] == "not seeded" else NODES[finish][1]))
     for node, box in boxes.items():
-        _node(axes, node, found[node], box)
+        _node(axes, node, judged.get(node, found[node]), box)
 
 
 def _boxes(found: Mapping[str, int], xs: Sequence[float]) -> tuple[dict[str, Box], float]:

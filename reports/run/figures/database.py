@@ -40,7 +40,9 @@ def database(run: RunData) -> Chart:
         for t, value in zip(series.time_s, series.value, strict=True)
         if np.isfinite(value)
     ]
-    caption = _caption({name: series.peak for name, series in found.items() if series})
+    said = {"active": "active_max", "waiting for a lock": "lock_waits_max"}
+    most = {name: run.verdict.shaving.get(said.get(name, ""), series.peak) for name, series in found.items() if series}
+    caption = _caption(most)
     table = Table(("time_s", "reading", "value"), sorted(rows, key=lambda row: (row[0], row[1])))
     return Chart("Database", caption, f"The database over time. {caption}", table, partial(_draw, found), time)
 

@@ -56,7 +56,7 @@ def _caption(found: list[Latency], silent: int) -> str:
     text = (
         f"Half of the {first.count:,} answers “{first.outcome.replace('_', ' ')}” took {p50:,.0f} ms, "
         f"99 % at most {p99:,.0f} ms, 99.9 % at most {p999:,.0f} ms, counted from when the buyer was due; "
-        f"from the sending, 99 % took at most {first.raw_ms[1]:,.0f} ms."
+        f"from the sending, 99 % took at most {first.raw_ms[1]:,.0f} ms. Each outcome has percentiles of its own."
     )
     return text + (f" {silent:,} requests got no answer and are not drawn." if silent else "")
 

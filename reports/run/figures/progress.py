@@ -28,13 +28,11 @@ def progress(run: RunData) -> Chart:
 
 
 def _caption(found: Progress) -> str:
-    promised, rows = int(found.promises[-1]), int(found.rows[-1])
-    text = f"{promised:,} units were promised and {rows:,} rows written"
+    text = f"{found.promised:,} units were promised and {found.stored:,} rows written"
     if found.stock is None:
         return f"{text}; the stock is not recorded."
-    above = max(promised, rows) - found.stock
-    if above > 0:
-        return f"{text} of a stock of {found.stock:,}: the red area counts {above:,} above it."
+    if found.above_stock:
+        return f"{text} of a stock of {found.stock:,}: {found.above_stock:,} above it (red)."
     return f"{text} of a stock of {found.stock:,}: neither line crosses it."
 
 
@@ -45,8 +43,8 @@ def _draw(found: Progress, canvas: Canvas) -> None:
     promises, rows = ([0.0, *series] for series in (found.promises, found.rows))
     axes.plot(edges, promises, color=GREEN.mark, drawstyle="steps-post", linewidth=2)
     axes.plot(edges, rows, color=BLUE.mark, drawstyle="steps-post", linewidth=2)
-    canvas.name(axes, promises[-1] + 0.01, f"promised {promises[-1]:,.0f}", GREEN)
-    canvas.name(axes, rows[-1], f"rows {rows[-1]:,.0f}", BLUE)
+    canvas.name(axes, promises[-1] + 0.01, f"promised {found.promised:,}", GREEN)
+    canvas.name(axes, rows[-1], f"rows {found.stored:,}", BLUE)
     top = max(promises[-1], rows[-1], found.stock or 0, 1)
     if found.stock is not None:
         axes.axhline(found.stock, color=INK.mark, linewidth=1)
@@ -75,7 +73,7 @@ def _red(found: Progress, canvas: Canvas, top: float) -> None:
         axes,
         0.02,
         top,
-        f"+{top - stock:,.0f} {'unit' if top - stock == 1 else 'units'} above the stock",
+        f"+{found.above_stock:,} {'unit' if found.above_stock == 1 else 'units'} above the stock",
         RED,
         xycoords=axes.get_yaxis_transform(),
         va="bottom",

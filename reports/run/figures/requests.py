@@ -6,7 +6,7 @@ import numpy as np
 
 from reports.data import RunData
 from reports.drawing import metrics
-from reports.drawing.canvas import Canvas, short
+from reports.drawing.canvas import Canvas
 from reports.drawing.chart import Chart, columns
 from reports.drawing.metrics import Requests
 from reports.drawing.style import INK, MUTED, outcome
@@ -32,16 +32,15 @@ def _caption(found: Requests, bin_s: float) -> str:
     if not found.sent.any():
         return "No buyer sent anything."
     width = f"{bin_s * 1000:.0f} ms" if bin_s < 1 else f"{bin_s:g} s"
-    answered = sum(found.answered.values(), np.zeros_like(found.sent))
-    busy = np.flatnonzero(answered)
-    text = f"Buyers sent up to {found.sent.max():,.0f} requests/s and got up to {answered.max():,.0f} answers/s"
+    busy = np.flatnonzero(sum(found.answered.values(), np.zeros_like(found.sent)))
+    text = f"Buyers sent {found.sent.sum() * bin_s:,.0f} orders"
+    if found.achieved_1s is not None:
+        text += f", {found.achieved_1s:,.0f} of them in the busiest second"
+    if found.offered_1s is not None:
+        text += f"; at most {found.offered_1s:,.0f} were due in one"
     if len(busy):
         text += f"; the last answer came {found.edges[busy[-1] + 1]:.3g} s after T0"
-    polls = (
-        f" Looks at the page or at an order's status, up to {found.polls.max():,.0f}/s, are not stacked."
-        if found.polls.any()
-        else ""
-    )
+    polls = " Looks at the page or at an order's status are not stacked." if found.polls.any() else ""
     return f"{text}. Bins of {width}.{polls}"
 
 
@@ -63,7 +62,7 @@ def _draw(found: Requests, canvas: Canvas) -> None:
         canvas.name(axes, 0, "looks", MUTED)
     peak_per_s = float(max(found.scheduled.max(), found.sent.max(), 1))
     top = peak_per_s if peak_per_s < CUT * total.max() or not total.any() else float(total.max()) * 1.5
-    canvas.name(axes, peak_per_s, f"sent, peak {short(found.sent.max())}/s", INK)
+    canvas.name(axes, peak_per_s, "sent", INK)
     canvas.name(axes, peak_per_s + 0.01, "planned (dashed)", INK)
     axes.set_ylim(0, top * 1.06)
     if top < peak_per_s:
@@ -71,7 +70,7 @@ def _draw(found: Requests, canvas: Canvas) -> None:
             axes,
             found.edges[int(np.argmax(found.sent)) + 1],
             top,
-            f"  ↑ to {peak_per_s:,.0f}/s",
+            f"  ↑ to {peak_per_s:,.0f}/s within one bin",
             INK,
             va="center",
         )
