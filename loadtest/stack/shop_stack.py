@@ -182,7 +182,10 @@ class ShopProcesses:
             ServiceError: one ended, or was not ready in its time.
         """
         for entry, process in self._running:
-            process.wait_ready(partial(self.stack.ready, entry, process), entry.ready_s)
+            try:
+                process.wait_ready(partial(self.stack.ready, entry, process), entry.ready_s)
+            except ServiceError as error:
+                raise ServiceError(f"{error}{_hint(process)}") from None
         ours = self.supervisor.running()
         for entry, process in self._running:
             url = self.stack.ready_url(entry)
@@ -202,6 +205,16 @@ class ShopProcesses:
 def on_free_port(experiment: Experiment, shop: Shop, services: Services = UNKNOWN_YET) -> ShopStack:
     """The shop on a port that nobody uses."""
     return ShopStack(experiment, shop, services, free_port())
+
+
+def _hint(process: Process) -> str:
+    """What to do about an error of which the log alone does not say it."""
+    if process.log_contains("SemLock"):
+        return (
+            "\na pool of processes needs semaphores, which live in /dev/shm: that must exist, be writable and not be full; "
+            "or do without them: --set workers.pool=threads"
+        )
+    return ""
 
 
 def answers(url: str) -> bool:

@@ -1,10 +1,16 @@
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
-from loadtest.stack.shop_stack import answers
+from loadtest.errors import ServiceError
+from loadtest.experiment.schema import Experiment
+from loadtest.manifest.shop import Shop, load_shop
+from loadtest.stack.process import Supervisor
+from loadtest.stack.shop_stack import answers, on_free_port
 
 
 class Page(BaseHTTPRequestHandler):
@@ -42,3 +48,19 @@ def test_what_is_no_http_is_no_answer() -> None:
 
         threading.Thread(target=talk, daemon=True).start()
         assert not answers(f"http://127.0.0.1:{server.getsockname()[1]}/")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("OSError in SemLock.__init__: Read-only file system", True), ("no such table", False)]
+)
+def test_a_pool_without_semaphores_is_told_of_the_one_that_needs_none(said: str, told: bool, tmp_path: Path) -> None:
+    honest, _ = load_shop(Experiment())
+    entry = {"role": "worker", "command": [sys.executable, "-c", f"raise SystemExit({said!r})"], "ready_log": "up"}
+    shop = Shop.model_validate(honest.model_dump(exclude_unset=True) | {"process": [entry]})
+    with (
+        Supervisor(tmp_path) as supervisor,
+        pytest.raises(ServiceError) as error,
+        on_free_port(Experiment(), shop).processes(supervisor),
+    ):
+        pytest.fail("it is not ready")
+    assert ("--set workers.pool=threads" in str(error.value)) is told
