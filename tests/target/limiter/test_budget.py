@@ -1,5 +1,6 @@
 """The budget of all workers, on a real Redis and the test's clock: its laws, and what is left of it when Redis is away."""
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,11 +9,13 @@ from uuid import uuid4
 
 import pytest
 import redis
+from celery.signals import celeryd_init
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target.config import Config
-from target.limiter.budget import AWAY_S, TIMEOUT_S, Budget, Shared
+from target.limiter.budget import AWAY_S, SHARES_S, TIMEOUT_S, Answer, Budget, Shared
+from target.limiter.share import place_of
 from target.stores.claims import Keys
 from tests.target.limiter.test_consumer import Clock, most_in
 from tests.waiting import eventually
@@ -27,8 +30,9 @@ class OnClock(Budget):
     def __init__(self, config: Config, clock: Clock) -> None:
         super().__init__(config)
         self.clock, self.late_s, self.away, self.asked = clock, 0.0, False, 0
+        self._redis = redis.Redis.from_url(config.redis_url)  # without a time-out: this machine may be slow
 
-    def reserve(self, *args: Any, **kwargs: Any) -> tuple[float, float]:
+    def reserve(self, *args: Any, **kwargs: Any) -> Answer:
         self.asked += 1
         if self.away:
             raise redis.ConnectionError("gone")
@@ -45,7 +49,7 @@ def budget(config: Config) -> Callable[[], OnClock]:
 
 
 def workers(budget: OnClock, count: int, rate: float, burst: int) -> list[Shared]:
-    return [Shared(rate, burst, budget, count, budget.clock) for _ in range(count)]
+    return [Shared(rate, burst, budget, count, budget.clock, wall=budget.clock, place=n) for n in range(count)]
 
 
 def drain(budget: OnClock, waiting: list[Shared], until_s: float, late_s: float = 0.0) -> list[float]:
@@ -157,9 +161,83 @@ def test_while_redis_is_away_each_keeps_to_its_share(budget: Any, caplog: Any) -
     assert "does not answer (gone): down to the share of 25/s" in caplog.text
 
     shared.away = False
-    drain(shared, paces, shared.clock.now + AWAY_S)
+    drain(shared, paces, shared.clock.now + AWAY_S + SHARES_S)
     assert 95 <= len(drain(shared, paces, shared.clock.now + 1)) <= 102
     assert "answers again: 100/s together" in caplog.text
+
+
+@few
+@given(
+    RATES, st.integers(2, 12), st.integers(1, 9), st.floats(0, 1), st.lists(st.floats(0, 0.9), min_size=1, max_size=5),
+    st.sampled_from([0.1, 1.0, 3.0, 20.0]),
+)  # fmt: skip
+def test_without_redis_workers_that_begin_at_the_same_instant_keep_the_rate_and_the_burst_together(
+    budget: Any, rate: float, burst: int, count: int, phase: float, lateness: list[float], periods: float
+) -> None:
+    shared = budget()
+    shared.away = True
+    shared.clock.now += phase / rate
+    paces = workers(shared, count, rate, burst)
+    taken = in_step(shared, paces, 40 * count / rate, [late * (burst - 1) / rate for late in lateness])
+    assert most_in(taken, periods / rate) <= periods + burst + 1e-3
+    held = [at for at in taken if at >= taken[0] + count / rate]
+    assert len(held) >= rate * (taken[-1] - held[0]) - count - burst
+
+
+def in_step(budget: OnClock, waiting: list[Shared], seconds: float, lateness_s: list[float]) -> list[float]:
+    """When each order starts, where every worker always has one waiting, all ask for the first time at once, and then each wakes late by these, in turn."""
+    taken: list[float] = []
+    until_s, late = budget.clock.now + seconds, itertools.cycle(lateness_s)
+    due = dict.fromkeys(waiting, budget.clock.now)
+    while min(due.values()) <= until_s:
+        pace = min(due, key=lambda one: due[one])
+        budget.clock.now = max(budget.clock.now, due[pace])
+        while pace.take(5):
+            taken.append(budget.clock.now)
+        due[pace] = max(pace.when(), budget.clock.now) + next(late)
+    return taken
+
+
+def test_no_second_exceeds_the_bound_as_redis_goes_and_comes(budget: Any) -> None:
+    shared = budget()
+    paces = workers(shared, 5, 100.0, 4)
+    taken = drain(shared, paces, shared.clock.now + 1.003)
+    for away in (True, False) * 3:
+        shared.away = away
+        taken += drain(shared, paces, shared.clock.now + 3.127)
+    for window in (0.05, 0.2, 1.0, 2.0):
+        assert most_in(taken, window) <= 100 * window + 4
+    assert 0.9 <= len(taken) / (100 * (taken[-1] - taken[0])) <= 1.02
+
+
+def test_a_worker_that_never_lost_redis_keeps_to_its_share_until_all_others_have_noticed(budget: Any) -> None:
+    shared = budget()
+    lost, never = workers(shared, 2, 100.0, 4)
+    drain(shared, [lost, never], shared.clock.now + 1)
+    shared.away = True
+    drain(shared, [lost], shared.clock.now + 2)
+    shared.away = False
+    lost.away_until_s = shared.clock.now
+    taken = drain(shared, [lost, never], shared.clock.now + 5)
+    assert most_in(taken, 1.0) <= 100 + 4
+    assert lost.away_until_s is never.away_until_s is None
+
+
+@pytest.mark.parametrize(
+    ("node", "place"), [("worker@h", 0), ("worker-1@h", 0), ("worker-3@h", 2), ("w12@h", 3), ("worker-5@h2", 0)]
+)
+def test_a_worker_has_the_place_that_its_name_says(node: str, place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = 1 if node == "worker@h" else 4
+    assert place_of(node, workers) == place
+    monkeypatch.setattr("target.limiter.budget._node", "")
+    celeryd_init.send(sender=node, instance=None, conf=None, options={})
+    made = Shared(10.0, 2, Budget.__new__(Budget), workers)
+    assert made.share._phase_s == place / 10
+
+
+def test_names_without_a_number_are_told(caplog: Any) -> None:
+    assert 0 <= place_of("shop@h", 4) < 4
+    assert "expected node names that end in the worker's number, as worker-1@host, found 'shop@h'" in caplog.text
 
 
 def test_answers_that_come_too_late_are_not_used(budget: Any) -> None:
