@@ -90,6 +90,8 @@ from target.mutants import (  # noqa: E402
     claim_before_check,
     early_ack,
     failed_batch,
+    forgetful_limiter,
+    in_step,
     native_limiter,
     no_buyer_guard,
     no_limiter,
@@ -97,8 +99,12 @@ from target.mutants import (  # noqa: E402
     off_by_one,
     pop_then_crash,
     push_back_on_timeout,
+    refused_after_the_click,
+    repeated_pipeline,
     reseed_in_backlog,
     swallowed_error,
+    told_too_early,
+    unfenced,
 )
 
 MUTANTS: dict[str, Mutant] = {
@@ -114,9 +120,15 @@ MUTANTS: dict[str, Mutant] = {
         claim_before_check,
         pop_then_crash,
         push_back_on_timeout,
+        unfenced,
+        repeated_pipeline,
+        told_too_early,
+        refused_after_the_click,
         no_buyer_guard,
         all_duplicates,
         no_limiter,
         native_limiter,
+        forgetful_limiter,
+        in_step,
     )
 }

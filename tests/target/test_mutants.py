@@ -16,11 +16,21 @@ import redis
 from target.assembly import parts_of
 from target.config import Config
 from target.errors import AlreadyBought, ConfigError, SoldOut, Unavailable
-from target.mutants import MUTANTS, changed, unlucky
+from target.limiter.felt import Felt
+from target.mutants import (
+    MUTANTS,
+    changed,
+    forgetful_limiter,
+    refused_after_the_click,
+    repeated_pipeline,
+    unfenced,
+    unlucky,
+)
 from target.parts import Parts
 from target.queue.backlog import purge
 from target.queue.celery import PLACE_ORDER, create_celery
 from target.schemes import Scheme
+from target.schemes.tokens_reconciled import TokensReconciled
 from target.stores.claims import CLAIM, Claim, Keys
 
 T = TypeVar("T")
@@ -259,6 +269,107 @@ def test_push_back_on_timeout_promises_what_is_late(mutant: Any) -> None:
     promised = Counter(each for each in herd(sale, people(60)) if each.startswith(sale.sale))
     assert set(promised.values()) == {2}
     assert set(herd(honest(sale), ["late"])) == {"SoldOut"}
+
+
+def promised_twice(sale: Config, said: list[str]) -> set[str]:
+    return {number for number, count in Counter(said).items() if count > 1 and number.startswith(sale.sale)}
+
+
+def test_unfenced_sells_what_another_process_has_queued(mutant: Any) -> None:
+    sale = mutant("unfenced")
+
+    async def work(shop: Scheme) -> list[str]:
+        return [await outcome(shop, buyer) for buyer in people(22)]
+
+    assert promised_twice(sale, at(sale, work)) == {sale.number(10), sale.number(20)}
+
+    async def fenced(_: Scheme) -> list[str]:
+        shop = unfenced.TwoProcesses(sale)  # with the pipeline that there is
+        try:
+            return await work(shop)
+        finally:
+            await shop.close()
+
+    parts_of(honest(sale)).scheme(honest(sale)).prepare()
+    said = at(honest(sale), fenced)
+    assert promised_twice(sale, said) == set()
+    assert len(set(said[:20])) == 20
+
+
+def test_repeated_pipeline_gives_back_what_it_has_just_sold(mutant: Any) -> None:
+    sale = mutant("repeated_pipeline")
+
+    async def work(shop: Scheme) -> list[str]:
+        return [await outcome(shop, buyer) for buyer in people(22)]
+
+    assert promised_twice(sale, at(sale, work)) == {sale.number(10), sale.number(20)}
+
+    async def once(_: Scheme) -> list[str]:
+        config = honest(sale)
+        shop = repeated_pipeline.AsksAgain(
+            config, repeated_pipeline.RefusingOnce(config), repeated_pipeline.Forgetful(config)
+        )
+        try:
+            return await work(shop)
+        finally:
+            await shop.close()
+
+    parts_of(honest(sale)).scheme(honest(sale)).prepare()
+    said = at(honest(sale), once)
+    assert said == [sale.number(unit) for unit in range(1, 21)] + ["SoldOut"] * 2
+
+
+def clicked_twice(config: Config, shop: Any) -> list[str]:
+    """What b-0 to b-9 and then b-late are told, each number that any click was told."""
+
+    async def told(buyer: str) -> str:
+        try:
+            return str(await shop.buy(buyer))
+        except AlreadyBought as error:
+            return error.number
+        except (SoldOut, Unavailable) as error:
+            return type(error).__name__
+
+    async def work(_: Scheme) -> list[str]:
+        said = await asyncio.gather(*[told(f"b-{n // 2}") for n in range(20)])
+        said.append(await told("b-late"))
+        await shop.close()
+        return said
+
+    return at(config, work)
+
+
+@pytest.mark.parametrize("name", ["told_too_early", "refused_after_the_click"])
+def test_a_second_click_is_told_a_number_that_is_sold_to_another(name: str, mutant: Any) -> None:
+    sale = mutant(name)
+    said = clicked_twice(honest(sale), parts_of(sale).scheme(sale))
+    assert said.count(sale.number(10)) == 2
+    assert said[-1] == sale.number(10)
+
+
+def test_a_second_click_at_the_same_broker_is_told_nothing_before_its_time(mutant: Any) -> None:
+    sale = honest(mutant("told_too_early"))
+    said = clicked_twice(sale, TokensReconciled(sale, refused_after_the_click.Refusing(sale)))
+    assert said.count("NotSent") == 2
+    assert said.count(sale.number(10)) == 1
+
+
+def test_forgetful_limiter_has_room_whatever_runs(mutant: Any) -> None:
+    sale = mutant("forgetful_limiter", limiter="flat", rate_per_s=50.0)
+    module, _, name = parts_of(sale).celery(sale).conf.worker_consumer.partition(":")
+    assert (module, name) == (forgetful_limiter.__name__, "Consumer")
+    forgets, counts = forgetful_limiter.Forgetful(3.0, lambda _: True), Felt(3.0, lambda _: True)
+    for felt in (forgets, counts):
+        felt.begin(["r1", "r2", "r3"])
+    assert (forgets.has_room(), counts.has_room()) == (True, False)
+
+
+def test_in_step_has_every_worker_in_the_first_place(mutant: Any) -> None:
+    sale = mutant("in_step", limiter="shared", rate_per_s=50.0, workers=4)
+    pace = parts_of(sale).celery(sale).conf.task_annotations[PLACE_ORDER]["pace"](50.0, 2)
+    assert pace.take() == 0
+    assert pace.away_until_s is not None
+    assert pace.share._phase_s == 0
 
 
 def test_no_buyer_guard_sells_a_second_unit(mutant: Any, rows: Any) -> None:
