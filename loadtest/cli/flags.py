@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from loadtest.stack.external import Given
+from loadtest.stack.external import Given, checked, plainly
 
 existing_directory = click.Path(exists=True, file_okay=False, path_type=Path)
 out_option = click.option(
@@ -42,6 +42,7 @@ def given_services(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def given_by(options: dict[str, Any]) -> Given:
-    """The services that the options of `given_services` name."""
-    brokers = tuple(filter(None, options.pop("brokers")))
-    return Given(brokers=brokers, **{name: url or None for name, url in options.items()})
+    """The services that the options of `given_services` name. Raises UsageError for what is no URL."""
+    brokers = tuple(plainly(checked("broker", url)) for url in options.pop("brokers") if url)
+    named = {name: plainly(checked(name.replace("_", "-"), url)) if url else None for name, url in options.items()}
+    return Given(brokers=brokers, **named)

@@ -33,7 +33,7 @@ def certify_command(
     """
     given = given_by(services)
     base = follow_given(load_experiment(experiment, overrides), given)
-    directory, good = certify(base, given, out, repeatable(given), console, reporting(report), only)
+    directory, good = certify(base, given, out, repeatable(), console, reporting(report), only)
     console.print(f"runs    {directory}", style="dim")
     sys.exit(0 if good else 1)
 
@@ -69,7 +69,7 @@ def hold_matrix(
     experiment: Experiment, given: Given, directory: Path, repeat: int, report: bool, *, predicted: bool = False
 ) -> int:
     """Hold every cell; the exit code: 0 when each was as expected, else 1."""
-    results = run_matrix(experiment, given, directory, repeat, repeatable(given), console, reporting(report))
+    results = run_matrix(experiment, given, directory, repeat, repeatable(), console, reporting(report))
     if predicted:
         write_predictions(directory, results)
     met = sum(bool(result.met) for result in results)

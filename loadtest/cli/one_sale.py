@@ -94,7 +94,7 @@ def run_command(
         if not report:
             raise UsageError("--web: its page leads to the report of each sale; leave --no-report away")
         page = Page(web_port, web_base_path, web_login, web_names)
-        serve(chosen, given, out, page, repeatable(given), console, draw_if_possible, partial(show_verdict, console))
+        serve(chosen, given, out, page, repeatable(), console, draw_if_possible, partial(show_verdict, console))
         return
     if chosen.matrix or chosen.cells:
         if fleet != Fleet():
@@ -108,7 +108,7 @@ def run_command(
     codes = []
     for _ in range(repeat):
         with showing(console) as progress:
-            run_dir, verdict = run(planned, out, repeatable(given), progress, reporting(report))
+            run_dir, verdict = run(planned, out, repeatable(), progress, reporting(report))
         show_verdict(console, verdict, run_dir.path)
         codes.append(verdict.exit_code)
     sys.exit(worst(codes))

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from loadtest.errors import HarnessError, logged
 from loadtest.record.run_dir import RunDir
-from loadtest.stack.external import Given, without_password
+from loadtest.stack.external import without_password
 
 # Messages hold what others wrote, such as paths and errors: "[a/b]" in them is text, and so is ":key:".
 console = Console(markup=False, emoji=False, highlight=False)
@@ -68,10 +68,6 @@ def _no_report(run_dir: Path) -> None:
         (run_dir / "report.html").unlink(missing_ok=True)  # what it said may no longer hold
 
 
-def repeatable(given: Given) -> list[str]:
+def repeatable() -> list[str]:
     """The command line as it was typed, without passwords."""
-    secret = {url: without_password(url) for url in given.all}
-    words = ["loadtest", *sys.argv[1:]]
-    for url, shown in secret.items():
-        words = [word.replace(url, shown) for word in words]
-    return words
+    return ["loadtest", *map(without_password, sys.argv[1:])]

@@ -1,10 +1,11 @@
 """Services that the user runs. Each must answer before anything starts, and the database must be marked as one for tests."""
 
 import contextlib
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import amqp
 import kombu
@@ -19,6 +20,13 @@ from loadtest.stack.process import Supervisor
 from loadtest.stack.rabbitmq import controllable
 
 CONNECT_S = 3
+
+# Passwords as they are written in URLs and in libpq's "host=… password=…". In front of the host up to the last @: one that holds a slash or an @ of
+# its own is a mistake, and must not be shown for it.
+IN_QUERY = re.compile(
+    r"((?:^|[?&;\s])(?:ssl_?)?(?:password|passwd|pwd|pass|secret|token)\s*=\s*)('[^']*'|[^&;#\s]*)", re.IGNORECASE
+)
+IN_AUTHORITY = re.compile(r"(://[^/?#\s@:]*:)(\S*)@")
 
 Kind = Literal["redis", "rabbitmq"]
 EMBEDDED: tuple[Kind, ...] = ("redis",)
@@ -106,11 +114,43 @@ def with_broker(services: Services, given: Given, kind: Kind) -> Services:
 
 
 def without_password(url: str) -> str:
-    """`url` as it may be shown: a password becomes ``***``."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@", 1)))
+    """`url`, or text that holds some, as it may be shown: a password becomes ``***``, wherever in the URL it is, and also in one that is none."""
+    return IN_AUTHORITY.sub(r"\1***@", IN_QUERY.sub(r"\1***", url))
+
+
+def checked(option: str, url: str) -> str:
+    """`url`, if it can be taken apart. Raises UsageError, with the name of its option, if it cannot."""
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        raise UsageError(
+            f"--{option} {without_password(url)}: not a URL: {error}; expected such as redis://127.0.0.1:6379/0"
+        ) from None
+    return url
+
+
+def plainly(url: str) -> str:
+    """`url` with user and password where every library looks for them, and masks them: in front of the host, and not in the query."""
+    try:
+        parts = urlsplit(url)
+        keys = parse_qsl(parts.query, keep_blank_values=True)
+        secret = {key: quote(value, safe="") for key, value in keys if key in ("password", "user", "username")}
+        if "password" not in secret:
+            return url
+        user = secret.get("user") or secret.get("username") or quote(unquote(parts.username or ""), safe="")
+    except ValueError:
+        return url  # whoever connects to it says what is wrong with it
+    rest = urlencode([(key, value) for key, value in keys if key not in secret])
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}:{secret['password']}@{host}", query=rest))
+
+
+def without_secrets(text: str, url: str) -> str:
+    """`text`, such as a library's error, without the passwords of `url` in it."""
+    for found in (*IN_QUERY.finditer(url), *IN_AUTHORITY.finditer(url)):
+        for secret in {found[2], unquote(found[2])} - {""}:
+            text = text.replace(secret, "***")
+    return without_password(text)
 
 
 def _check_postgres(url: str) -> None:
@@ -124,7 +164,7 @@ def _check_postgres(url: str) -> None:
                 "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = current_database()"
             )
             database, comment = cursor.fetchone() or ("", "")
-    except psycopg2.Error as error:
+    except (psycopg2.Error, ValueError) as error:
         raise _unreachable("postgres", url, error, hint=_variables_of_libpq()) from None
     if TEST_SALE not in comment:
         raise UsageError(
@@ -138,7 +178,7 @@ def _check_redis(url: str) -> None:
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=CONNECT_S, socket_timeout=CONNECT_S) as client:
             client.ping()
-    except (redis.RedisError, ValueError) as error:
+    except Exception as error:  # also a TypeError, for what the URL says after its ?
         raise _unreachable("redis", url, error) from None
 
 
@@ -151,7 +191,7 @@ def _check_broker(url: str, makeable: bool) -> None:
     except UNKNOWN_HERE as error:
         if not makeable:
             raise UsageError(
-                f"--broker {without_password(url)}: refuses this user or vhost ({_first_line(error)}); "
+                f"--broker {without_password(url)}: refuses this user or vhost ({without_secrets(_first_line(error), url)}); "
                 "give --broker-admin, so that they can be made, or see docs/brokers.md"
             ) from None
     except Exception as error:
@@ -167,7 +207,7 @@ def _expect_scheme(option: str, url: str, schemes: tuple[str, ...]) -> None:
 
 def _unreachable(option: str, url: str, error: Exception, hint: str = "") -> UsageError:
     return UsageError(
-        f"--{option} {without_password(url)}: does not answer ({_first_line(error)}); start it, or leave --{option} away for the embedded one"
+        f"--{option} {without_password(url)}: does not answer ({without_secrets(_first_line(error), url)}); start it, or leave --{option} away for the embedded one"
         + hint
     )
 

@@ -47,6 +47,12 @@ def test_it_is_a_program(tmp_path: Path) -> None:
             ["--postgres", "postgresql://u:geheim@127.0.0.1:1/d"],
             ["--postgres postgresql://u:***@127.0.0.1:1/d", "does not answer"],
         ),
+        (["--redis", "redis://[::1"], ["--redis redis://[::1: not a URL"]),
+        (["--redis", "redis://127.0.0.1:1/0?password=geheim"], ["--redis redis://:***@127.0.0.1:1/0: does not answer"]),
+        (
+            ["--postgres", "host=h password=geheim"],
+            ["--postgres host=h password=***", "expected a URL that begins with"],
+        ),
         (["--broker", "kafka://127.0.0.1"], ["--broker kafka://127.0.0.1", "expected a URL"]),
         (["--set", "broker.kind=rabbitmq"], ["RabbitMQ is not embedded, and none was given", "--broker amqp://"]),
         (["--set", "broker.queue=quorum"], ["broker.queue = 'quorum'", "--set broker.kind=rabbitmq"]),

@@ -2,6 +2,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
@@ -9,7 +10,8 @@ import redis
 
 from loadtest.errors import UsageError
 from loadtest.stack import Services
-from loadtest.stack.external import Given, open_services, with_broker, without_password
+from loadtest.stack.embedded import embedded_redis
+from loadtest.stack.external import Given, checked, open_services, plainly, with_broker, without_password
 from loadtest.stack.process import Supervisor
 
 
@@ -113,7 +115,54 @@ def test_a_vhost_that_nobody_may_make_is_refused(rabbitmq: str, monkeypatch: pyt
         ("redis://:p%40ss@h:1/0", "redis://:***@h:1/0"),
         ("postgresql://u@h/d", "postgresql://u@h/d"),
         ("amqp://u:u@h", "amqp://u:***@h"),
+        ("redis://h/0?password=geheim", "redis://h/0?password=***"),
+        (
+            "postgresql://h/d?user=u&password=ge%20heim&sslmode=require",
+            "postgresql://h/d?user=u&password=***&sslmode=require",
+        ),
+        ("postgresql://h/d?sslpassword=geheim#x", "postgresql://h/d?sslpassword=***#x"),
+        ("redis://h/0?PASSWORD=ge@heim", "redis://h/0?PASSWORD=***"),
+        ("redis://:ge/heim@h:1/0", "redis://:***@h:1/0"),
+        ("redis://:ge@heim#1@h:1/0", "redis://:***@h:1/0"),
+        ("redis://:geheim@[::1", "redis://:***@[::1"),
+        ("host=h user=u password='ge heim' dbname=d", "host=h user=u password=*** dbname=d"),
+        ("--redis=redis://:geheim@h/0", "--redis=redis://:***@h/0"),
+        ("unix:///var/run/redis.sock", "unix:///var/run/redis.sock"),
+        ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
     ],
 )
 def test_a_password_is_never_shown(url: str, shown: str) -> None:
     assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        ("redis://h/0?password=ge%2Fheim", "redis://:ge%2Fheim@h/0"),
+        ("redis://h:1/0?socket_timeout=3&password=ge@heim", "redis://:ge%40heim@h:1/0?socket_timeout=3"),
+        ("postgresql://u@h/d?password=p&sslmode=require", "postgresql://u:p@h/d?sslmode=require"),
+        ("postgresql://h/d?user=a%20b&password=p", "postgresql://a%20b:p@h/d"),
+        ("amqp://u:old@h/v?password=new", "amqp://u:new@h/v"),
+        ("redis://:p@h/0", "redis://:p@h/0"),
+        ("redis://[::1", "redis://[::1"),
+    ],
+)
+def test_a_password_in_the_query_moves_to_where_every_library_masks_it(url: str, plain: str) -> None:
+    assert plainly(url) == plain
+
+
+def test_a_redis_with_its_password_in_the_query_is_reached(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor, embedded_redis(supervisor) as url:
+        password = urlsplit(url).password
+        asked = url.replace(f":{password}@", "") + f"?password={password}"
+        given("redis", plainly(asked)).check()
+        assert password is not None
+        assert password not in message(given("redis", asked.replace(password, f"{password}x")))
+
+
+@pytest.mark.parametrize("option", ["redis", "postgres", "broker", "broker-admin"])
+@pytest.mark.parametrize("url", ["redis://[::1", "http://[x]/", "amqp://u:geheim@]"])
+def test_what_is_no_url_is_told_in_one_line(option: str, url: str) -> None:
+    with pytest.raises(UsageError, match=rf"^--{option} .*: not a URL: ") as error:
+        checked(option, url)
+    assert "geheim" not in str(error.value)
