@@ -1,5 +1,6 @@
 """The environment of a run: versions, machine and command, for whoever wants to repeat it."""
 
+import contextlib
 import json
 import os
 import platform
@@ -8,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from loadtest.experiment.files import ROOT
 from loadtest.experiment.schema import Experiment
@@ -35,6 +37,7 @@ def describe(command: Sequence[str], given: Given) -> str:
             "platform": platform.platform(),
             "python": platform.python_version(),
             "cpu_count": os.cpu_count(),
+            "cpu_model": cpu_model(),
             "versions": {package: version(package) for package in PACKAGES},
             "command": shlex.join(command),
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -43,6 +46,16 @@ def describe(command: Sequence[str], given: Given) -> str:
         },
         indent=2,
     )
+
+
+def cpu_model() -> str | None:
+    """The processor's name, such as ``AMD EPYC 7B13``; None where the system does not tell."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            key, _, name = line.partition(":")
+            if key.strip() == "model name":
+                return name.strip()
+    return platform.processor() or None
 
 
 def git_sha() -> str | None:

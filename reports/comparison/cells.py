@@ -8,14 +8,16 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from reports.data import open_run
+from reports.data import RunData, open_run
 from reports.verdict import INCOMPLETE, Verdict, number, plain
 
 MOST = 10_000  # combinations of a matrix that are read, at most
 FEW = 3  # up to so many keys, a cell's name has all of them
+COMMIT, MACHINE, PLAN = "commit", "machine", "plan"  # shown beside the keys of the experiment
 NOT_THE_SALE = ("name", "matrix", "cells", "expect")  # keys that change nothing in a sale
 
 
@@ -55,6 +57,11 @@ class Cell:
         """The trials that have a verdict."""
         return tuple(trial for trial in self.trials if trial.state != INCOMPLETE)
 
+    @property
+    def pooled(self) -> tuple[Trial, ...]:
+        """The judged trials that were run like the first of them: by one commit, on one machine. Only their figures are taken together."""
+        return tuple(trial for trial in self.judged if trial.settings == self.judged[0].settings)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -91,7 +98,7 @@ def read_matrix(directory: Path) -> Comparison:
 
 
 def read_runs(run_dirs: Sequence[Path]) -> Comparison:
-    """Plain runs. Repeats of one configuration are one cell; the axes are the keys in which the runs differ."""
+    """Plain runs. Repeats of one configuration, by one commit on one machine, are one cell; the axes are the keys in which the runs differ."""
     paths = list(dict.fromkeys(path.resolve() for path in run_dirs))
     trials = [_trial(path, 1) for path in paths]
     keys = dict.fromkeys(key for trial in trials for key in trial.settings)
@@ -130,7 +137,7 @@ def _matrix(data: dict[str, Any], directory: Path) -> Comparison:
             found.setdefault(_key(point), []).append(entry)
     cells = tuple(_cell(n, points[key], found[key], repeats, directory) for n, key in enumerate(found, start=1))
     shown = {key: tuple(dict.fromkeys(map(text, values))) for key, values in axes.items()}
-    notices = tuple(_disagreements(cells, list(found.values())))
+    notices = (*_disagreements(cells, list(found.values())), *_unlike(cells))
     return Comparison(plain(data.get("name") or directory.name), shown, cells, True, notices)
 
 
@@ -171,6 +178,7 @@ def _trial(path: Path | None, repeat: int) -> Trial:
     try:
         with open_run(path) as run:
             settings = {plain(key): text(value) for key, value in run.experiment.items() if _matters(key)}
+            settings |= origin(run) if settings else {}
             return Trial(
                 repeat, path, run.verdict, settings=settings, environment=run.environment,
                 winners_ms=_winners_ms(path / "verdict.json"),
@@ -179,6 +187,22 @@ def _trial(path: Path | None, repeat: int) -> Trial:
         return Trial(repeat, None, Verdict(INCOMPLETE, f"Its run directory is not there: {plain(path.name)}."))
     except Exception as error:  # a comparison that lacks one cell is better than none
         return Trial(repeat, path, Verdict(INCOMPLETE, f"It cannot be read: {type(error).__name__}: {plain(error)}"))
+
+
+def origin(run: RunData) -> dict[str, str]:
+    """What makes two runs of one experiment unlike: the commit, the machine, and for a replay, whose file may have changed, its plan."""
+    commit = str(run.environment.get("git_sha") or "")
+    found = {COMMIT: plain(commit or None), MACHINE: machine(run.environment)}
+    if run.experiment.get("arrivals.kind") == "replay":
+        plan = run.path / "arrivals.csv"
+        found[PLAN] = sha256(plan.read_bytes()).hexdigest()[:8] if plan.is_file() else "–"
+    return found
+
+
+def machine(environment: Mapping[str, Any]) -> str:
+    """The machine of a run in one line: ``2 × AMD EPYC 7B13, Linux-6.1-x86_64``."""
+    count, model, system = (plain(environment.get(key)) for key in ("cpu_count", "cpu_model", "platform"))
+    return f"{count} × {model if model != '–' else 'CPU'}, {system}"
 
 
 def _matters(key: str) -> bool:
@@ -223,6 +247,26 @@ def _label(axes: Mapping[str, Any]) -> str:
 def _named(key: str, value: str) -> str:
     word = value.replace("_", "").isalpha() and value not in ("yes", "no", "none")
     return value if word else f"{key.rpartition('.')[2]} {value}"
+
+
+def _unlike(cells: Sequence[Cell]) -> Iterator[str]:
+    """A notice for each cell whose repeats were not run alike."""
+    for cell in cells:
+        apart = len(cell.judged) - len(cell.pooled)
+        if apart:
+            first = cell.judged[0].settings
+            keys = sorted(
+                {
+                    key
+                    for trial in cell.judged
+                    for key in trial.settings | first
+                    if trial.settings.get(key) != first.get(key)
+                }
+            )
+            yield (
+                f"{cell.label}: {apart} of its repeats were not run like the first one ({', '.join(keys)} differ), and are left out of its figures. "
+                "To have them all alike, run the matrix anew."
+            )
 
 
 def _disagreements(cells: Sequence[Cell], found: Sequence[list[dict[str, Any]]]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reports.comparison.cells import Cell, Trial
+from reports.comparison.cells import COMMIT, MACHINE, Cell, Trial
 from reports.verdict import number_text
 
 ENOUGH = 3  # repeats that a judgement needs
@@ -104,13 +104,15 @@ def _no_first(first: Cell | None) -> str:
 
 def refusal(cell: Cell, baseline: Cell) -> str:
     """Why `cell` may not be called better or worse than `baseline`; empty if it may."""
-    trials = (*baseline.judged, *cell.judged)
+    trials = (*baseline.pooled, *cell.pooled)
     reasons = []
     machines = {_machine(trial) for trial in trials}
     if None in machines:
         reasons.append("a machine is not recorded")
     elif len(machines) > 1:
         reasons.append("the machines differ")
+    if _differ(trials, COMMIT):
+        reasons.append(f"the commits differ ({_values(trials, COMMIT)})")
     if not all(trial.settings for trial in trials):
         return "; ".join([*reasons, "an experiment is not recorded"])
     if _differ(trials, "seed"):
@@ -122,9 +124,12 @@ def refusal(cell: Cell, baseline: Cell) -> str:
     return "; ".join(reasons)
 
 
-def _machine(trial: Trial) -> tuple[str, str] | None:
-    found = [trial.environment.get(key) for key in ("platform", "cpu_count")]
-    return None if None in found else (str(found[0]), str(found[1]))
+def _machine(trial: Trial) -> str | None:
+    return (
+        None
+        if None in [trial.environment.get(key) for key in ("platform", "cpu_count")]
+        else trial.settings.get(MACHINE, "")
+    )
 
 
 def _differ(trials: Sequence[Trial], key: str) -> bool:
@@ -139,12 +144,12 @@ def _row(cell: Cell, baseline: Cell | None) -> Row:
     against = baseline if baseline is not cell else None
     why = refusal(cell, against) if against is not None and cell.judged else ""
     figures = tuple(_figure(measure, cell, against, comparable=not why) for measure in MEASURES)
-    return Row(cell, len(cell.judged), figures, why)
+    return Row(cell, len(cell.pooled), figures, why)
 
 
 def spread(measure: Measure, cell: Cell) -> Spread | None:
-    """`measure` over the judged repeats of `cell`; None if no repeat has it."""
-    values = tuple(value for trial in cell.judged if (value := measure.read(trial)) is not None)
+    """`measure` over the judged repeats of `cell` that were run alike; None if no repeat has it."""
+    values = tuple(value for trial in cell.pooled if (value := measure.read(trial)) is not None)
     return Spread(values) if values else None
 
 

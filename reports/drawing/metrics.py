@@ -5,7 +5,7 @@ is not known, and is drawn as a gap. A figure that the verdict has is the verdic
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from reports.verdict import plain
 OUTCOMES = ("won", "sold_out", "already_bought", "throttled", "refused", "unknown")
 POINTS = 3000  # of a scatter, per outcome
 SLOWEST = 50  # always among them
-READINGS = 240  # of a counter that a line is drawn through, at most
+READINGS = 240  # of a counter between neighbours of which its rate is drawn; of more, over a second each
+DRAWN = 600  # points that a line is drawn through: the least and the greatest value of each 300th of its time
 GAP = 2.5  # sampling intervals without a sample that make a gap
 
 
@@ -27,6 +28,7 @@ class Requests:
     """Requests a second, per bin: buys as planned, sent and answered (by outcome), and status polls sent.
 
     `offered_1s` and `achieved_1s` are the orders due, and sent, in the busiest second; None where the verdict does not say.
+    In a bin that is longer than a second, what was planned and sent is that of its busiest second; answers, which are stacked, are its mean.
     """
 
     edges: Column
@@ -34,6 +36,7 @@ class Requests:
     sent: Column
     answered: Mapping[str, Column]
     polls: Column
+    orders: int
     offered_1s: float | None = None
     achieved_1s: float | None = None
 
@@ -62,6 +65,7 @@ class Progress:
 class Commits:
     """Commits a second: rows by their own time stamp, per bin and over the last 1 s, and write transactions.
 
+    Rows and requests of a bin that is longer than a second are those of its busiest second.
     `fullest_1s` is the most rows that any 1 s window held, and `fullest_s` when that window ended. `shaving` is the verdict's.
     """
 
@@ -136,15 +140,16 @@ def requests(run: RunData, time: Timeline) -> Requests:
     """Requests a second. Raises `Missing` without the history."""
     run.need("ops")
     empty = np.zeros(len(time.edges) - 1)
-    scheduled = _per_s(run, time, "due", "scheduled_ns", "true").get("", empty)
-    sent = _per_s(run, time, "asks", "start_ns", "true").get("", empty)
+    scheduled = _busiest_per_s(run, time, "due", "scheduled_ns").get("", empty)
+    sent = _busiest_per_s(run, time, "asks", "start_ns").get("", empty)
     found = _per_s(run, time, "asks", "end_ns", "true", key="outcome")
     answered = {
         outcome: found[outcome] for outcome in (*OUTCOMES, *sorted(set(found) - {*OUTCOMES})) if outcome in found
     }
-    polls = _per_s(run, time, "ops", "start_ns", "kind NOT IN ('buy', 'retry')").get("", empty)
+    polls = _busiest_per_s(run, time, "ops", "start_ns", "kind NOT IN ('buy', 'retry')").get("", empty)
+    orders = round(_per_s(run, time, "asks", "start_ns", "true").get("", empty).sum() * time.bin_s)
     peaks = (run.verdict.load.get(f"{what}_per_s") for what in ("offered", "achieved"))
-    return Requests(time.edges, scheduled, sent, answered, polls, *peaks)
+    return Requests(time.edges, scheduled, sent, answered, polls, orders, *peaks)
 
 
 def progress(run: RunData, time: Timeline) -> Progress:
@@ -176,14 +181,18 @@ def commits(run: RunData, time: Timeline) -> Commits:
     created_s = created_ns / 1e9
     last_1s = np.searchsorted(created_s, time.edges[1:]) - np.searchsorted(created_s, time.edges[1:] - 1)
     window = np.arange(1, len(created_s) + 1) - np.searchsorted(created_ns, created_ns - 1e9, side="right")
+    if time.bin_s > 1:  # the seconds that end within a bin count, too
+        place = np.searchsorted(time.edges, created_s, side="right") - 1
+        inside = (place >= 0) & (place < len(last_1s))
+        np.maximum.at(last_1s, place[inside], window[inside])
     return Commits(
         edges=time.edges,
-        rows=_per_s(run, time, "orders", "created_ns", "true").get("", empty),
+        rows=_busiest_per_s(run, time, "orders", "created_ns").get("", empty),
         rows_1s=np.where(_within(time.edges[1:], created_s), last_1s, np.nan),
         fullest_1s=int(run.verdict.rate.get("max_1s", window.max(initial=0))),
         fullest_s=float(created_s[np.argmax(window)]) if len(window) else 0.0,
         transactions=rate(run, time, "postgres", "write_xids"),
-        requests=_per_s(run, time, "asks", "start_ns", "true").get("", empty),
+        requests=_busiest_per_s(run, time, "asks", "start_ns").get("", empty),
         configured_per_s=configured_per_s(run),
         changed=tuple(((at_ns - time.t0_ns) / 1e9, per_s) for at_ns, per_s in run.limits),
         shaving=run.verdict.shaving,
@@ -209,23 +218,45 @@ def gauge(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
     time_s, value = _samples(run, time, probe, metric)
     holes = np.flatnonzero(_too_long(time_s)) + 1
     middle = (time_s[holes] + time_s[holes - 1]) / 2
-    return Series(np.insert(time_s, holes, middle), np.insert(value, holes, np.nan), since_s=time.start_s - 1)
+    time_s, value = thinned(np.insert(time_s, holes, middle), np.insert(value, holes, np.nan))
+    return Series(time_s, value, since_s=time.start_s - 1)
 
 
 def rate(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
-    """A counter's growth per second between readings, of which a long run uses only every n-th.
+    """A counter's growth per second: between two readings, and in a long run over the second before each, as the verdict counts commits.
 
     A counter that was reset, or too long a pause between two readings, gives a NaN.
     """
     time_s, value = _samples(run, time, probe, metric)
-    stride = len(time_s) // READINGS + 1
-    time_s, value = time_s[::stride], value[::stride]
     if len(time_s) < 2:
         return Series(np.empty(0), np.empty(0))
-    passed_s, grown = np.diff(time_s), np.diff(value)
-    known = (grown >= 0) & (passed_s > 0) & ~_too_long(time_s)
+    if len(time_s) <= READINGS:
+        before = np.arange(len(time_s) - 1)
+    else:
+        before = np.searchsorted(time_s, time_s - 1 + 1e-6, side="right") - 1
+        before = before[before >= 0]
+    now = np.arange(len(time_s) - len(before), len(time_s))
+    passed_s, grown = time_s[now] - time_s[before], value[now] - value[before]
+    # Readings between `before` and `now` after which the counter fell, or nothing was read for long.
+    broken = np.concatenate(([0], np.cumsum((np.diff(value) < 0) | _too_long(time_s))))
+    known = (passed_s > 0) & (broken[now] == broken[before])
     per_s = np.divide(grown, passed_s, out=np.full(len(grown), np.nan), where=known)
-    return Series((time_s[1:] + time_s[:-1]) / 2, per_s)
+    return Series(*thinned((time_s[now] + time_s[before]) / 2, per_s))
+
+
+def thinned(time_s: Column, value: Column) -> tuple[Column, Column]:
+    """At most about `DRAWN` of these points: of each stretch of time its least and its greatest value, and a NaN where there is one."""
+    if len(time_s) <= DRAWN:
+        return time_s, value
+    stretch = np.floor((time_s - time_s[0]) / max(time_s[-1] - time_s[0], 1e-9) * (DRAWN // 2)).astype(np.int64)
+    by_value = np.lexsort((value, stretch))  # within each stretch ascending, NaN last
+    _, first = np.unique(stretch[by_value], return_index=True)
+    last = np.append(first[1:], len(by_value)) - 1
+    holes = np.isnan(value)
+    finite = np.add.reduceat(~holes[by_value], first)  # how many of each stretch are no NaN
+    greatest = first + np.maximum(finite, 1) - 1
+    kept = np.unique(by_value[np.concatenate((first, greatest, last[holes[by_value[last]]]))])
+    return time_s[kept], value[kept]
 
 
 def latencies(run: RunData, time: Timeline) -> list[Latency]:
@@ -320,6 +351,19 @@ def _per_s(run: RunData, time: Timeline, table: str, column: str, where: str, ke
     for name, place, count in found:
         counts.setdefault(plain(name), np.zeros(bins))[place] = count / time.bin_s
     return counts
+
+
+def _busiest_per_s(run: RunData, time: Timeline, table: str, column: str, where: str = "true") -> dict[str, Column]:
+    """Events a second in each bin; in one that is longer than a second, the most that any whole second of it held."""
+    if time.bin_s <= 1:
+        return _per_s(run, time, table, column, where)
+    seconds = replace(time, bin_s=time.bin_s / round(time.bin_s))
+    found = _per_s(run, seconds, table, column, where)
+    before = round((seconds.edges[0] - time.edges[0]) / seconds.bin_s)
+    padded = {name: np.zeros((len(time.edges) - 1) * round(time.bin_s)) for name in found}
+    for name, per_s in found.items():
+        padded[name][before : before + len(per_s)] = per_s
+    return {name: per_s.reshape(-1, round(time.bin_s)).max(axis=1) for name, per_s in padded.items()}
 
 
 def _samples(run: RunData, time: Timeline, probe: str, metric: str) -> tuple[Column, Column]:

@@ -92,7 +92,7 @@ def _shown(value: object) -> str:
 
 def environment(run: RunData) -> Iterator[tuple[str, str]]:
     """What the run ran on, as name and value."""
-    for key in ("started_at", "git_sha", "platform", "cpu_count", "python", "services"):
+    for key in ("started_at", "git_sha", "platform", "cpu_count", "cpu_model", "python", "services"):
         if run.environment.get(key) is not None:
             yield key.replace("_", " "), plain(run.environment[key])
     versions = run.environment.get("versions")

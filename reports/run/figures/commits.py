@@ -39,7 +39,7 @@ def commits(run: RunData) -> Chart:
 
 
 def _caption(found: Commits, bin_s: float) -> str:
-    width = f"{bin_s * 1000:.0f} ms" if bin_s < 1 else f"{bin_s:g} s"
+    width = f"{bin_s * 1000:.0f} ms" if bin_s < 1 else f"{bin_s:g} s" + "; of each, its busiest second" * (bin_s > 1)
     limits = ", then ".join(f"{per_s:,.0f}/s" for per_s in found.limits)
     limit = f"; the limit W·L is {limits}, with a burst on top" if limits else ""
     fullest = f"The fullest second held {found.fullest_1s:,} rows{limit}."

@@ -33,7 +33,7 @@ def _caption(found: Requests, bin_s: float) -> str:
         return "No buyer sent anything."
     width = f"{bin_s * 1000:.0f} ms" if bin_s < 1 else f"{bin_s:g} s"
     busy = np.flatnonzero(sum(found.answered.values(), np.zeros_like(found.sent)))
-    text = f"Buyers sent {found.sent.sum() * bin_s:,.0f} orders"
+    text = f"Buyers sent {found.orders:,} orders"
     if found.achieved_1s is not None:
         text += f", {found.achieved_1s:,.0f} of them in the busiest second"
     if found.offered_1s is not None:
@@ -41,7 +41,8 @@ def _caption(found: Requests, bin_s: float) -> str:
     if len(busy):
         text += f"; the last answer came {found.edges[busy[-1] + 1]:.3g} s after T0"
     polls = " Looks at the page or at an order's status are not stacked." if found.polls.any() else ""
-    return f"{text}. Bins of {width}.{polls}"
+    busiest = "; of each, the lines show the busiest second, and the stack the mean" if bin_s > 1 else ""
+    return f"{text}. Bins of {width}{busiest}.{polls}"
 
 
 def _draw(found: Requests, canvas: Canvas) -> None:

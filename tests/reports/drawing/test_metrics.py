@@ -7,6 +7,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reports.data import Missing, RunData, open_run
 from reports.drawing import metrics
@@ -145,3 +147,78 @@ def test_open_arrivals_are_drawn_as_planned(make_run: MakeRun) -> None:
     assert found.scheduled[first + 1] * time.bin_s == 3
     assert round(found.scheduled.sum() * time.bin_s) == 4 + retries
     assert round(found.sent.sum() * time.bin_s) == 1000, "a retry is a request like another"
+
+
+def lasting(run: Path, seconds: int, counted: str, read: str = "0") -> None:
+    """Make `run` last so long: a counter and a gauge of ten readings a second, as SQL of the second `s` and the reading `i`."""
+    with open_run(run) as data:
+        t0_ns = timeline(data).t0_ns
+    duckdb.sql(f"""
+        COPY (
+            WITH read AS (SELECT i, i / 10 AS s FROM range({seconds * 10 + 1}) AS t(i))
+            SELECT ({t0_ns} + i * 100000000)::BIGINT AS time_ns, 'postgres' AS probe, 'write_xids' AS metric, ({counted})::DOUBLE AS value FROM read
+            UNION ALL SELECT ({t0_ns} + i * 100000000)::BIGINT, 'postgres', 'active', ({read})::DOUBLE FROM read
+        ) TO '{run / "samples.parquet"}' (FORMAT parquet)""")
+    duckdb.sql(f"""
+        COPY (SELECT 'n' || i AS number, 'b' || i AS buyer, ({t0_ns} + at_s * 1e9)::BIGINT AS created_ns FROM (
+            SELECT i, i / 10 AS at_s FROM range({seconds * 10}) AS t(i)
+            UNION ALL SELECT 1000000 + i, {seconds // 2} + 0.25 + i / 100 FROM range(56) AS t(i)))
+        TO '{run / "final/orders.parquet"}' (FORMAT parquet)""")
+
+
+@pytest.mark.parametrize("seconds", [30, 600, 3600, 20_000])
+def test_the_busiest_second_is_drawn_however_long_the_run(make_run: MakeRun, seconds: int) -> None:
+    """Ten commits a second, but 66 in one in the middle; two backends, but nine and none in one reading each."""
+    run, middle = make_run("valid"), seconds // 2
+    lasting(
+        run, seconds, f"i + 56 * least(1, greatest(0, s - {middle} - 0.2))",
+        f"CASE i WHEN {middle * 10 + 7} THEN 9 WHEN {middle * 10 + 93} THEN 0 ELSE 2 END",
+    )  # fmt: skip
+    with opened(run) as (data, time):
+        commits = metrics.commits(data, time)
+        active = metrics.gauge(data, time, "postgres", "active")
+    assert time.bin_s > 1 or seconds < 1200
+    assert commits.transactions.peak == pytest.approx(66, abs=0.5)
+    assert np.nanmin(commits.transactions.value) == pytest.approx(10, abs=0.5)
+    assert commits.fullest_1s == 66
+    if seconds > 600:  # in shorter runs bins are shorter than a second, and may hold more a second than any second
+        assert commits.rows.max() > 33
+        assert np.nanmax(commits.rows_1s) == 66
+    assert (np.nanmin(active.value), np.nanmax(active.value)) == (0, 9)
+    assert max(len(active.value), len(commits.transactions.value)) <= metrics.DRAWN * 1.5 + 1
+
+
+def test_a_long_runs_pauses_and_resets_stay_gaps(make_run: MakeRun) -> None:
+    run = make_run("valid")
+    lasting(run, 1000, "CASE WHEN s < 500 THEN i WHEN s < 700 THEN i - 5000 ELSE i + 100 END")
+    duckdb.sql(
+        f"CREATE OR REPLACE TEMP TABLE kept AS FROM '{run / 'samples.parquet'}' WHERE (time_ns - (SELECT min(time_ns) FROM '{run / 'samples.parquet'}')) "
+        f"NOT BETWEEN 300000000000 AND 330000000000; COPY kept TO '{run / 'samples.parquet'}' (FORMAT parquet)"
+    )
+    with opened(run) as (data, time):
+        found = metrics.rate(data, time, "postgres", "write_xids")
+        held = metrics.gauge(data, time, "postgres", "write_xids")
+    holes = found.time_s[np.isnan(found.value)]
+    assert [bool(((holes > at - 2) & (holes < at + 32)).any()) for at in (300, 500, 400, 600, 800)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert ((held.time_s > 300) & (held.time_s < 330) & np.isnan(held.value)).any()
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), min_size=2, max_size=4000), st.integers(2, 40))
+def test_what_is_thinned_keeps_its_extremes_its_order_and_its_gaps(values: list[float], stretches: int) -> None:
+    value = np.array(values * (1 + 2000 // len(values)))
+    time_s = np.cumsum(np.random.default_rng(stretches).random(len(value)))
+    at, kept = metrics.thinned(time_s, value)
+    assert len(at) <= max(metrics.DRAWN * 1.5 + 3, metrics.DRAWN)
+    assert np.all(np.diff(at) > 0)
+    assert np.isnan(kept).any() == np.isnan(value).any()
+    if np.isfinite(value).any():
+        assert (np.nanmin(kept), np.nanmax(kept)) == (np.nanmin(value), np.nanmax(value))
+    assert set(zip(at, np.nan_to_num(kept, nan=7e7), strict=True)) <= set(
+        zip(time_s, np.nan_to_num(value, nan=7e7), strict=True)
+    )
