@@ -259,12 +259,12 @@ def _unlike(cells: Sequence[Cell]) -> Iterator[str]:
                 {
                     key
                     for trial in cell.judged
-                    for key in trial.settings | first
+                    for key in {**trial.settings, **first}
                     if trial.settings.get(key) != first.get(key)
                 }
             )
             yield (
-                f"{cell.label}: {apart} of its repeats were not run like the first one ({', '.join(keys)} differ), and are left out of its figures. "
+                f"{cell.label}: {apart} of its repeats were not run like the first one, but with another {' and '.join(keys)}, and are left out of its figures. "
                 "To have them all alike, run the matrix anew."
             )
 

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reports.comparison.cells import COMMIT, MACHINE, Cell, Trial
+from reports.comparison.cells import Cell, Trial, machine
 from reports.verdict import number_text
 
 ENOUGH = 3  # repeats that a judgement needs
@@ -111,8 +111,6 @@ def refusal(cell: Cell, baseline: Cell) -> str:
         reasons.append("a machine is not recorded")
     elif len(machines) > 1:
         reasons.append("the machines differ")
-    if _differ(trials, COMMIT):
-        reasons.append(f"the commits differ ({_values(trials, COMMIT)})")
     if not all(trial.settings for trial in trials):
         return "; ".join([*reasons, "an experiment is not recorded"])
     if _differ(trials, "seed"):
@@ -128,7 +126,7 @@ def _machine(trial: Trial) -> str | None:
     return (
         None
         if None in [trial.environment.get(key) for key in ("platform", "cpu_count")]
-        else trial.settings.get(MACHINE, "")
+        else machine(trial.environment)
     )
 
 

@@ -309,3 +309,51 @@ def test_a_key_that_differs_though_it_is_no_axis_is_pointed_out(make_matrix: Mak
     keys = re.findall(r'<td>([a-z_.]+)(?: <span class="sub">(no axis)[^<]*</span>)?</td>', table)
     assert ("stock", "no axis") == keys[0]
     assert ("scheme", "") in keys
+
+
+def recorded(run: Path, **environment: Any) -> Path:
+    """`run`, as if it had been held elsewhere, or by other code."""
+    path = run / "environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | environment), encoding="utf-8")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"git_sha": "0123456789ab"}, "commit"), ({"git_sha": "4f0c2d9a7be1+"}, "commit"), ({"git_sha": None}, "commit"),
+        ({"cpu_count": 64}, "machine"), ({"cpu_model": "Other CPU"}, "machine"), ({"platform": "Darwin"}, "machine"),
+    ],
+)  # fmt: skip
+def test_runs_of_another_commit_or_machine_are_no_repeats(
+    runs: Any, tmp_path: Path, environment: dict[str, Any], named: str
+) -> None:
+    one, two, other = runs({}, {}, {})
+    page = Page(compare_runs([one, two, recorded(other, **environment)], tmp_path / "comparison.html"))
+    assert f"3 runs of 2 configurations: 3 valid. They differ in {named}." in page.words
+
+
+def test_a_replay_of_another_file_is_no_repeat(runs: Any, tmp_path: Path) -> None:
+    found = runs({}, {}, {})
+    for run, text in zip(found, ("time_s\n0\n", "time_s\n0\n", "time_s\n1\n"), strict=True):
+        (run / "arrivals.csv").write_text(text, encoding="utf-8")
+        with (run / "experiment.toml").open("a", encoding="utf-8") as experiment:
+            experiment.write('[arrivals]\nkind = "replay"\nfile = "mine.csv"\n')
+    page = Page(compare_runs(found, tmp_path / "comparison.html"))
+    assert "3 runs of 2 configurations: 3 valid. They differ in plan." in page.words
+
+
+def test_a_repeat_that_was_run_elsewhere_is_left_out_of_the_cells_figures_and_named(make_matrix: MakeMatrix) -> None:
+    """A matrix that was resumed on another machine."""
+    directory = make_matrix(
+        {"scheme": ["tokens"]},
+        *({"at": ("tokens",), "sale": "valid", "met": True, "repeat": n} for n in (1, 2, 3)),
+        repeat=3,
+    )
+    recorded(sorted((directory / "cells").iterdir())[2], cpu_count=64)
+    page = Page(compare_matrix(directory))
+    assert (
+        "tokens: 1 of its repeats were not run like the first one, but with another machine, and are left out of its figures"
+        in page.words
+    )
+    assert "machine no axis, and yet not the same" in page.words
