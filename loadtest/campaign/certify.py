@@ -57,6 +57,7 @@ class Certification:
     directory: Path
     report: Callable[[Path], None]
     only: frozenset[str] = frozenset()
+    foreign: bool = False  # the manifest's mistakes alone, with one honest twin; nothing is forged
 
     def run(self, stack: WarmStack, show: Callable[[Exhibit], None]) -> list[Exhibit]:
         """Run everything that `only` selects, passing each exhibit to `show` as soon as it is judged."""
@@ -67,6 +68,9 @@ class Certification:
         return found
 
     def _exhibits(self, stack: WarmStack) -> Iterator[Exhibit]:
+        if self.foreign:
+            yield from self._foreign(stack)
+            return
         for name, proof in self.shop.controls.items():
             if self._wanted(proof):
                 yield self._proof(stack, "control", name, proof, {})
@@ -77,6 +81,19 @@ class Certification:
             yield self._twin(stack, name, overrides)
         if forgeries := [forgery for forgery in FORGERIES if self._wanted(forgery)]:
             yield from self._forgeries(stack, forgeries)
+
+    def _foreign(self, stack: WarmStack) -> Iterator[Exhibit]:
+        yield from (self.hold(stack, name) for name, proof in self.shop.mutants.items() if self._wanted(proof))
+        if not self.only:
+            yield self.hold_honest(stack)
+
+    def hold(self, stack: WarmStack, mutant: str) -> Exhibit:
+        """One mistake of a foreign shop."""
+        return self._proof(stack, self.shop.name, mutant, self.shop.mutants[mutant], {"mutant": mutant})
+
+    def hold_honest(self, stack: WarmStack) -> Exhibit:
+        """The foreign shop without a mistake."""
+        return self._twin(stack, f"any of {self.shop.name}", {})
 
     def _wanted(self, proof: Proof | Forgery) -> bool:
         return not self.only or bool(self.only & set(proof.trips))
@@ -131,6 +148,7 @@ def certify(
     console: Console,
     report: Callable[[Path], None],
     only: Sequence[str] = (),
+    also: Sequence[Experiment] = (),
 ) -> tuple[Path, bool]:
     """Run every control, mutant, twin and forgery; return the directory, and whether all of them came out as they must.
 
@@ -142,12 +160,19 @@ def certify(
     """
     shop, _ = load_shop(base)
     _check_names(only)
-    plan(base, given)
+    for experiment in (base, *also):
+        plan(experiment, given)
     directory = create_directory(out, "certify", base.seed)
     kinds = [base.broker.kind]
     with interruptible(), warm_stack(given, directory, command, kinds) as stack, meanwhile(report) as done:
-        certification = Certification(base, shop, given, directory, done, frozenset(only))
-        exhibits = certification.run(stack, lambda exhibit: _show(console, exhibit))
+        certifications = [Certification(base, shop, given, directory, done, frozenset(only))]
+        certifications += [
+            Certification(other, load_shop(other)[0], given, directory, done, frozenset(only), foreign=True)
+            for other in also
+        ]
+        exhibits = [
+            exhibit for each in certifications for exhibit in each.run(stack, lambda exhibit: _show(console, exhibit))
+        ]
     untried = [name for name in _untried(exhibits) if not only or name in only]
     good = all(exhibit.caught for exhibit in exhibits) and not untried
     _sum_up(console, exhibits, untried, partial=bool(only))
@@ -173,7 +198,7 @@ def _untried(exhibits: list[Exhibit]) -> list[str]:
 
 
 def _exhibit(kind: str, name: str, trips: tuple[str, ...], verdict: Verdict) -> Exhibit:
-    tripped = failed_checks(verdict) or (("unknown",) if verdict.verdict == "UNKNOWN" else ())
+    tripped = failed_checks(verdict) or (verdict.verdict.lower(),)
     caught = bool(set(trips) & set(tripped))
     witnesses = [w for check in verdict.checks if check.name in trips for w in check.witnesses]
     doubts = [doubt.text for doubt in verdict.doubts]

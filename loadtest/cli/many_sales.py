@@ -21,19 +21,23 @@ from loadtest.stack.external import Given
 @click.argument("experiment", default="rush")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the experiment.")
 @click.option("--only", multiple=True, metavar="CHECK", help="Only what must trip this check; certifies nothing.")
+@click.option("--also", multiple=True, metavar="EXPERIMENT", help="Hold the mistakes of this sale's shop as well.")
 @out_option
 @report_option
 @given_services
 def certify_command(
-    experiment: str, overrides: tuple[str, ...], only: tuple[str, ...], out: Path, report: bool, **services: Any
-) -> None:
+    experiment: str, overrides: tuple[str, ...], only: tuple[str, ...], also: tuple[str, ...], out: Path, report: bool,
+    **services: Any,
+) -> None:  # fmt: skip
     """Show that the checks can fail: run every control and mutant of EXPERIMENT's shop, and every honest twin.
 
     Exit code: 0 when each tripped its named check and nothing honest tripped any, else 1.
     """
     given = given_by(services)
     base = follow_given(load_experiment(experiment, overrides), given)
-    directory, good = certify(base, given, out, repeatable(), console, reporting(report), only)
+    directory, good = certify(
+        base, given, out, repeatable(), console, reporting(report), only, [load_experiment(name) for name in also]
+    )
     console.print(f"runs    {directory}", style="dim")
     sys.exit(0 if good else 1)
 

@@ -194,7 +194,11 @@ class Proof(Section):
     """A sale that is wrong on purpose, and the checks of which one must fail on it: proof that the check can fail."""
 
     what: str = Field(description="the mistake, in a sentence")
-    trips: tuple[str, ...] = Field(min_length=1, strict=False, description="checks of which one must be INVALID")
+    trips: tuple[str, ...] = Field(
+        min_length=1,
+        strict=False,
+        description="checks of which one must be INVALID; or `unknown`, or `valid` of what is odd and right",
+    )
     experiment: dict[str, Any] = Field({}, description="key = value laid over the experiment; dotted keys in quotes")
 
 
