@@ -8,7 +8,7 @@ run recorded.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,9 @@ class Certification:
             yield self.hold_honest(stack)
 
     def hold(self, stack: WarmStack, mutant: str) -> Exhibit:
-        """One mistake of a foreign shop."""
-        return self._proof(stack, self.shop.name, mutant, self.shop.mutants[mutant], {"mutant": mutant})
+        """One mistake of a foreign shop. It must trip what the manifest says, and nothing else."""
+        exhibit = self._proof(stack, self.shop.name, mutant, self.shop.mutants[mutant], {"mutant": mutant})
+        return replace(exhibit, caught=exhibit.caught and set(exhibit.tripped) <= set(exhibit.expected))
 
     def hold_honest(self, stack: WarmStack) -> Exhibit:
         """The foreign shop without a mistake."""
