@@ -89,8 +89,9 @@ class Certification:
 
     def hold(self, stack: WarmStack, mutant: str) -> Exhibit:
         """One mistake of a foreign shop. It must trip what the manifest says, and nothing else."""
-        exhibit = self._proof(stack, self.shop.name, mutant, self.shop.mutants[mutant], {"mutant": mutant})
-        return replace(exhibit, caught=exhibit.caught and set(exhibit.tripped) <= set(exhibit.expected))
+        proof = self.shop.mutants[mutant]
+        exhibit = self._proof(stack, self.shop.name, mutant, proof, {"mutant": mutant})
+        return replace(exhibit, caught=exhibit.caught and set(exhibit.tripped) <= {*proof.trips, *proof.beside})
 
     def hold_honest(self, stack: WarmStack) -> Exhibit:
         """The foreign shop without a mistake."""

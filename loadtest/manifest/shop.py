@@ -199,6 +199,7 @@ class Proof(Section):
         strict=False,
         description="checks of which one must be INVALID; or `unknown`, or `valid` of what is odd and right",
     )
+    beside: tuple[str, ...] = Field((), strict=False, description="checks that may be INVALID as well")
     experiment: dict[str, Any] = Field({}, description="key = value laid over the experiment; dotted keys in quotes")
 
 
