@@ -40,7 +40,9 @@ def prepare() -> None:
     """Everything is for sale."""
     naive = MISTAKE.startswith("naive_times")
     now = (
-        "(clock_timestamp() AT TIME ZONE 'Asia/Shanghai')" if MISTAKE == "naive_times_elsewhere" else "clock_timestamp()"
+        "(clock_timestamp() AT TIME ZONE 'Asia/Shanghai')"
+        if MISTAKE == "naive_times_elsewhere"
+        else "clock_timestamp()"
     )
     with connect().cursor() as cursor:
         cursor.execute("SELECT current_database()")
