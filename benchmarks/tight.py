@@ -72,7 +72,8 @@ def alternate(environment: Any) -> None:
             slice_count, slice_cpu_s = slice_of(environment, SLICE_S)
             counts[on] += slice_count
             cpu_s[on] += slice_cpu_s
-        rates.append((counts[1] / cpu_s[1], counts[0] / cpu_s[0]))
+        if all(counts) and all(cpu_s):  # on a busy machine this process may have had no time at all in a slice
+            rates.append((counts[1] / cpu_s[1], counts[0] / cpu_s[0]))
     on_rate, off_rate = (median(side) for side in zip(*rates, strict=True))
     print(f"ON {on_rate:.0f} OFF {off_rate:.0f} RATIO {median(on / off for on, off in rates):.4f}")
 
