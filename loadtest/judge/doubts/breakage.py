@@ -12,8 +12,8 @@ UNRECORDED_FAULT = Rule(
 )
 UNFINISHED_FAULT = Rule(
     ("faults",),
-    """SELECT format('fault {} {}', coalesce(fault, 'without a name'), became), remedy FROM (
-           SELECT fault, intended_ns, CASE WHEN observed_ns IS NULL THEN 'was never observed to take effect'
+    """SELECT format('fault {} {}{}', coalesce(fault, 'without a name'), became, coalesce(' (' || reason || ')', '')), remedy FROM (
+           SELECT fault, intended_ns, reason, CASE WHEN observed_ns IS NULL THEN 'was never observed to take effect'
                    WHEN coalesce(healed_ns, recovered_ns) IS NULL THEN 'was never healed' ELSE 'never recovered' END AS became,
                CASE WHEN observed_ns IS NULL THEN 'see logs/; choose a target that runs, or a longer fault'
                    ELSE 'see logs/ for why what it broke did not come back, and run again' END AS remedy

@@ -35,6 +35,12 @@ def test_a_fault_that_took_another_course(fair, judged, course, text):
     assert unknown(judged(fair().asks_for("kill", "api").fault("kill api", **FAULT | course)), text)
 
 
+def test_the_log_s_reason_is_told(fair, judged):
+    sale = fair().asks_for("kill", "api").fault("kill api", **FAULT | {"observed": None})
+    sale.faults[-1]["reason"] = "not injected: T0 never came"
+    assert unknown(judged(sale), "fault kill api was never observed to take effect (not injected: T0 never came)")
+
+
 def test_a_fault_that_is_not_in_the_log(fair, judged):
     assert unknown(judged(fair().asks_for("kill", "api")), "fault kill api was asked for and is not in the log")
 
