@@ -25,9 +25,10 @@ def reader(services: Services) -> Iterator[Reader]:
             "INSERT INTO bought VALUES ('s', 's-1', 'b-1', '2026-01-01 00:00:00.000001+00'), ('t', 't-1', 'b-1', now())"
         )
     with redis.Redis.from_url(services.redis) as client:
-        client.delete("s:list", "s:set", "s:hash", "s:value")
+        client.delete("s:list", "s:set", "s:sorted", "s:hash", "s:value")
         client.rpush("s:list", "s-2", "s-3")
         client.sadd("s:set", "s-2")
+        client.zadd("s:sorted", {"s-3": 1.0, "s-2": 2.5})
         client.hset("s:hash", "s-2", "b-9")
         client.set("s:value", 7)
     with contextlib.closing(Reader(services, "s", 3)) as opened:
@@ -41,6 +42,10 @@ def reader(services: Services) -> Iterator[Reader]:
         (Source(sql="SELECT number::text FROM bought WHERE sale = :sale"), [("s-1", None)]),
         (Source(redis_list="{sale}:list"), [("s-2", None), ("s-3", None)]),
         (Source(redis_set="{sale}:set"), [("s-2", None)]),
+        (Source(redis_sorted_set="{sale}:sorted"), [("s-3", None), ("s-2", None)]),
+        (Source(sql="SELECT number FROM bought WHERE sale = :sale;\n"), [("s-1", None)]),
+        (Source(sql="SELECT number FROM bought WHERE sale = :sale -- of this sale"), [("s-1", None)]),
+        (Source(sql="SELECT n::text FROM generate_series(1, :stock) n"), [("1", None), ("2", None), ("3", None)]),
         (Source(redis_hash="{sale}:hash"), [("s-2", "b-9")]),
         (Source(redis_list="{sale}:nothing"), []),
         (Source(pattern="{sale}-{n:06d}"), [("s-000001", None), ("s-000002", None), ("s-000003", None)]),
