@@ -188,7 +188,12 @@ def mounted(what: str, command: list[str]) -> subprocess.CompletedProcess[str]:
     """Run it with another /dev/shm."""
     script = f'mount -t tmpfs {what} none /dev/shm && {{ head -c 65536 /dev/zero > /dev/shm/full; exec "$@"; }}'
     return subprocess.run(
-        ["unshare", "-m", "sh", "-c", script, "sh", *command], capture_output=True, text=True, timeout=120, check=False
+        ["unshare", "-m", "sh", "-c", script, "sh", *command],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
     )
 
 
