@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from loadtest.campaign.cells import WarmStack, warm_stack
-from loadtest.errors import HarnessError, RunInterrupted, ServiceError, UsageError
+from loadtest.errors import HarnessError, RunInterrupted, ServiceError, UsageError, logged
 from loadtest.experiment.files import lay_over
 from loadtest.experiment.schema import Experiment
 from loadtest.judge.verdict import Verdict
@@ -159,12 +159,17 @@ class Counter:
 
     def _hold(self, wish: Wish) -> None:
         try:
-            planned = plan(wished(self.experiment, wish), self.given)
-        except UsageError as error:
+            with logged(self.desk.directory.parent / "logs"):
+                planned = plan(wished(self.experiment, wish), self.given)
+        except HarnessError as error:
             self.show(State(wish.number, "refused", error=str(error), held=self.state.held))
             return
         asked = planned.experiment
-        run_dir = create(self.out, asked.name, asked.seed).path
+        try:
+            run_dir = create(self.out, asked.name, asked.seed).path
+        except UsageError as error:
+            self.show(State(wish.number, "failed", error=str(error), held=self.state.held))
+            return
         self.show(
             State(
                 wish.number, "preparing", str(run_dir.resolve()), None, asked.stock, asked.buyers,

@@ -125,5 +125,5 @@ def _shown(path: Path) -> str:
     """The path from here, where that is shorter."""
     try:
         return str(path.relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, OSError):  # it is not below the current folder, or that is gone
         return str(path)

@@ -19,7 +19,7 @@ from loadtest.judge.verdict import conclude, read_verdict
 from loadtest.record.run_dir import existing
 from loadtest.sale.fleet import PORT, Fleet
 from loadtest.sale.given_broker import follow_given
-from loadtest.sale.limits import ask
+from loadtest.sale.limits import ask, checked
 from loadtest.sale.progress import showing
 from loadtest.sale.run import plan, run
 
@@ -157,6 +157,7 @@ def limit(rate: float, run: Path | None, out: Path) -> None:
 
     RUN is its run directory, by default the latest. The verdict holds each span of the run against the limit that held in it.
     """
+    checked(rate)
     if run is None and not (out / "latest").is_dir():
         raise UsageError(f"--out {out}: no run is there; start one: loadtest run")
     change = ask(run or out / "latest", rate)

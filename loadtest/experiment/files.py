@@ -17,11 +17,14 @@ SHIPPED = ROOT / "scenarios" / "experiments"
 def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment in the TOML file `name` (a path, or the name of a shipped one), with ``key=value`` overrides.
 
+    Files that it names are looked for beside it, from the working directory, and in the package; those of overrides not beside it.
+
     Raises:
         UsageError: no such file, not TOML, an unknown key, or a value out of its range.
     """
     path = find_experiment(name)
     data = read_toml(path)
+    _find_beside(data, path.parent)
     for override in overrides:
         _override(data, override)
     return parse(Experiment, data, str(path))
@@ -64,6 +67,14 @@ def find_file(name: str) -> Path:
         if (base / name).is_file():
             return (base / name).resolve()
     raise UsageError(f"{name!r}: no such file here ({Path.cwd()}) nor in the package; give a path that exists")
+
+
+def _find_beside(data: dict[str, Any], folder: Path) -> None:
+    """Make absolute the files that are named as they stand in `folder`: wherever the command is given, they are the same."""
+    for table, key in ((data, "shop"), (data, "scenario"), (data.get("arrivals"), "file")):
+        name = table.get(key) if isinstance(table, dict) else None
+        if isinstance(table, dict) and isinstance(name, str) and name and (folder / name).is_file():
+            table[key] = str((folder / name).resolve())
 
 
 def _override(data: dict[str, Any], override: str) -> None:

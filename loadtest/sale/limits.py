@@ -63,7 +63,7 @@ class Limits:
             return
         try:
             rate_per_s = checked(float(text))
-        except ValueError:
+        except (ValueError, UsageError):
             log.warning("control/limit: expected a rate above 0, found %r", text[:40])
             return
         self._record(self._change(rate_per_s))
@@ -120,12 +120,7 @@ def ask(path: Path, rate_per_s: float) -> Change:
     Raises:
         UsageError: the rate is none, no sale runs there, it has no limit to change, or it does not answer within `TAKEN_S`.
     """
-    try:
-        checked(rate_per_s)
-    except ValueError:
-        raise UsageError(
-            f"limit {rate_per_s:g}: expected orders a second, above 0 and at most {MOST_PER_S:g}"
-        ) from None
+    checked(rate_per_s)
     run = _running(path)
     before = len(changes(run))
     write_text(asking(run), f"{rate_per_s:g}")
@@ -139,9 +134,9 @@ def ask(path: Path, rate_per_s: float) -> Change:
 
 
 def checked(rate_per_s: float) -> float:
-    """The rate, if a limiter can have it. Raises ValueError for one that is not above 0, is infinite, or is no number."""
+    """The rate, if a limiter can have it. Raises UsageError for one that is not above 0, is infinite, or is no number."""
     if not 0 < rate_per_s <= MOST_PER_S:
-        raise ValueError
+        raise UsageError(f"limit {rate_per_s:g}: expected orders a second, above 0 and at most {MOST_PER_S:,.0f}")
     return rate_per_s
 
 

@@ -1,5 +1,6 @@
 """One run, from an experiment to a verdict."""
 
+import contextlib
 import json
 import shutil
 import sys
@@ -11,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from loadtest.errors import RunInterrupted, ServiceError, UsageError, logged
+from loadtest.errors import HarnessError, RunInterrupted, ServiceError, UsageError, logged
 from loadtest.experiment.arrivals import PLAN, connections, plan_arrivals, write_plan
 from loadtest.experiment.files import find_file
 from loadtest.experiment.redelivery import redelivery_s
@@ -196,7 +197,9 @@ def hold_sale(
         with sale.held(services):
             progress.phase("judging")
             verdict = conclude(run_dir.path)
-            done(run_dir.path)
+            # It is judged, whatever becomes of its report.
+            with contextlib.suppress(HarnessError), logged(run_dir.logs):
+                done(run_dir.path)
             return verdict
 
 

@@ -38,7 +38,8 @@ def left_outside(prefix: str) -> list[str]:
 
 def for_our_own() -> dict[str, str]:
     """The environment of a process of the harness, or of an embedded service."""
-    return _of((*MACHINE, *PYTHON, *TRUST, *PAGE))
+    # Files are UTF-8 whatever the locale says, also those that Locust opens.
+    return _of((*MACHINE, *PYTHON, *TRUST, *PAGE)) | {"PYTHONUTF8": "1"}
 
 
 def for_the_shop(passed: Collection[str] = ()) -> dict[str, str]:

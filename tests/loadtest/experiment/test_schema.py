@@ -114,3 +114,49 @@ def test_the_default_burst_is_40_ms_of_the_rate(rate: float, burst: int) -> None
 
 def test_inline_dispatch_has_no_configured_rate() -> None:
     assert Experiment(dispatch="inline").configured_per_s is None
+
+
+def test_files_that_an_experiment_names_are_found_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the command is given."""
+    from loadtest.experiment.files import load_experiment
+
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("shop.toml", "story.py", "times.csv"):
+        (mine / name).touch()
+    text = 'shop = "shop.toml"\nscenario = "story.py"\n[arrivals]\nkind = "replay"\nfile = "times.csv"\n'
+    (mine / "mine.toml").write_text(text, encoding="utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    found = load_experiment("../mine/mine.toml")
+    assert (found.shop, found.scenario, found.arrivals.file) == tuple(
+        str(mine / name) for name in ("shop.toml", "story.py", "times.csv")
+    )
+    assert load_experiment("../mine/mine.toml", ["shop=other.toml"]).shop == "other.toml"
+    assert load_experiment("rush").shop == "target/shop.toml", "what is not beside it is looked for as before"
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e300", "-1e300"])
+def test_no_number_of_an_experiment_is_infinite_or_beyond_all_arithmetic(value: str) -> None:
+    """Every key that takes a number refuses it, in a sentence that names the key."""
+    from loadtest.experiment.files import load_experiment
+    from loadtest.experiment.section import keys
+
+    numbers = [
+        key
+        for key, default in Experiment().flat().items()
+        if isinstance(default, int | float) and not isinstance(default, bool)
+    ]
+    numbers += [
+        "arrivals.rate_per_s",
+        "arrivals.for_s",
+        "arrivals.connections",
+        "limiter.burst",
+        "workers.prefetch",
+        "broker.visibility_s",
+    ]
+    assert set(numbers) <= set(keys(Experiment))
+    for key in numbers:
+        with pytest.raises(UsageError, match=key):
+            load_experiment("rush", [f"{key}={value}"])

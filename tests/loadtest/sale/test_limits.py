@@ -89,11 +89,28 @@ def test_the_cell_of_a_matrix_that_goes_on_is_found_and_a_broker_that_is_away_en
     assert not asking(run).parent.exists()
 
 
-def test_what_is_no_number_is_left_alone(tmp_path: Path, shop: Shop) -> None:
+@pytest.mark.parametrize("text", ["fast", "inf", "nan", "1e999", "-5", "0", "", "\udcff"])
+def test_what_is_no_rate_is_left_alone(tmp_path: Path, shop: Shop, text: str) -> None:
     with open_limits(RunDir(tmp_path), Experiment(), shop, "redis://none") as limits:
-        asking(tmp_path).write_text("fast", encoding="utf-8")
+        asking(tmp_path).write_bytes(text.encode(errors="surrogateescape"))
         assert limits is not None
         limits.tick()
         assert not asking(tmp_path).exists()
     none: list[Change] = []
     assert none == changes(tmp_path)
+
+
+@pytest.mark.parametrize("rate", [float("inf"), float("nan"), 0.0, -1.0, 1e300])
+def test_what_is_no_rate_cannot_be_asked_for(tmp_path: Path, rate: float) -> None:
+    with pytest.raises(UsageError, match=r"^limit .*: expected orders a second, above 0"):
+        ask(tmp_path, rate)
+
+
+def test_what_somebody_else_put_beside_the_limit_ends_no_sale(tmp_path: Path, shop: Shop) -> None:
+    with open_limits(RunDir(tmp_path), Experiment(), shop, "redis://none") as limits:
+        assert limits is not None
+        asking(tmp_path).mkdir()
+        (asking(tmp_path) / "nested").touch()
+        (asking(tmp_path).parent / "notes.txt").touch()
+        limits.tick()
+    assert not asking(tmp_path).parent.exists()
