@@ -182,5 +182,9 @@ def test_off_means_off(serve: Serve) -> None:
 
 
 def manifest(**options: bool) -> Http:
-    text = {"base_url": "http://shop", "warm": {"request": "GET /"}, "buy": {"request": "POST /", "outcomes": {}}}
+    text = {
+        "base_url": "http://shop",
+        "warm": {"request": "GET /"},
+        "buy": {"request": "POST /", "outcomes": {"202": "won"}},
+    }
     return Http.model_validate({**text, **options})
