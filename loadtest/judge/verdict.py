@@ -214,7 +214,7 @@ def _sentence(figures: Figures, state: State, findings: tuple[Finding, ...], dec
     shown = {
         "seeded": counts.stock, "sold": counts.sold, "oversold": counts.oversold, "lost": counts.lost,
         "duplicated": counts.duplicated, "leaked": counts.leaked,
-    }  # fmt: skip
+    } | ({"in two places": counts.misplaced} if counts.misplaced else {})  # fmt: skip
     parts = [" · ".join(f"{_known(units)} {what}" for what, units in shown.items())]
     if figures.unanswered:
         resolved = "all resolved" if counts.unresolved == 0 else f"{_known(counts.unresolved)} unresolved"

@@ -64,8 +64,12 @@ class History:
         })  # fmt: skip
         return self
 
-    def asks_status(self, buyer: str, number: str, outcome: str, at: float = 1.0) -> Self:
-        """A look at an order's state."""
+    def never_leaves(self, buyer: str, at: float = 0.0, kind: str = "buy") -> Self:
+        """An order that no connection could be opened for."""
+        return self.buys(buyer, "refused", error="connect: connection refused", http=None, at=at, kind=kind)
+
+    def asks_status(self, buyer: str, number: str | None, outcome: str, at: float = 1.0) -> Self:
+        """A look at an order's state. `number` is None in a run that did not record it."""
         return self.buys(buyer, outcome, number=number, kind="status", at=at)
 
     def row(self, number: str | None, buyer: str, at: float | None = 0.1) -> Self:

@@ -127,11 +127,13 @@ from loadtest.judge.checks import (  # noqa: E402
     duplicate,
     flatness,
     leaked,
+    lockout,
     lost,
     oversell,
     per_buyer,
     phantom,
     sold_out_early,
+    told_untrue,
     undersell,
     wrong_owner,
 )
@@ -149,6 +151,8 @@ CHECKS: dict[str, Check] = {
         leaked,
         undersell,
         sold_out_early,
+        told_untrue,
+        lockout,
         drain,
         flatness,
     )

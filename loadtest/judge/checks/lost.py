@@ -6,19 +6,24 @@
 - A promise whose number became another buyer's row is `wrong_owner` or `double_promise`, not lost: each defect has one name.
 - While workers may hold orders whose numbers the broker does not show (RabbitMQ, before the sale has drained), a missing row
   proves nothing.
-- A win without a number is lost when its buyer has fewer rows than such wins.
+- A win without a number is a promise like any other: its buyer needs as many rows as promises, with a number or without. A number
+  that a later `already_bought` told is that of such a win.
+- Rejected is what the final read or the last word of the buyer's polls says. A rejection without a number counts for the buyer's only
+  promise; of two, nobody knows which it was.
 """
 
 from loadtest.judge.checks import Check
 
-LATE = "(EXISTS (FROM queue q WHERE q.number = p.number) OR (NOT drained AND EXISTS (FROM held h WHERE h.number = p.number)))"
+LATE = "(EXISTS (FROM queue q WHERE q.number = p.number) OR (NOT drained AND EXISTS (FROM held h WHERE h.number = p.number AND coalesce(h.buyer, p.buyer) = p.buyer)))"
 OPEN = """
     SELECT p.number, p.buyer, p.op, p.told_ns FROM promises p ANTI JOIN orders o ON o.number = p.number
     WHERE p.number IS NOT NULL AND NOT p.withdrawn
     UNION ALL
     SELECT NULL, buyer, op, told_ns FROM (
-        SELECT *, row_number() OVER (PARTITION BY buyer ORDER BY told_ns, op) AS nth FROM promises WHERE number IS NULL
-    ) LEFT JOIN (SELECT buyer, count(*) AS rows FROM orders GROUP BY buyer) USING (buyer) WHERE nth > coalesce(rows, 0)
+        SELECT *, row_number() OVER (PARTITION BY buyer ORDER BY told_ns, op) AS nth FROM promises WHERE number IS NULL AND NOT withdrawn
+    ) LEFT JOIN (
+        SELECT buyer, count(*) AS rows FROM orders ANTI JOIN promises USING (number, buyer) GROUP BY buyer
+    ) USING (buyer) WHERE nth > coalesce(rows, 0)
 """
 
 CHECK = Check(
@@ -29,7 +34,7 @@ CHECK = Check(
         SELECT format('{{}} was told that {{}} is theirs ({{}}, {{}}); it has no row, and was not rejected{{}}',
             buyer, coalesce(number, 'a unit'), op, since_t0(told_ns), CASE
                 WHEN EXISTS (FROM tokens t WHERE t.number = p.number) THEN '; it is for sale again'
-                WHEN EXISTS (FROM held h WHERE h.number = p.number) THEN '; its claim is held, and nothing is queued'
+                WHEN EXISTS (FROM held h WHERE h.number = p.number AND coalesce(h.buyer, p.buyer) = p.buyer) THEN '; its claim is held, and nothing is queued'
                 ELSE '' END) AS text
         FROM ({OPEN}) p, clock
         WHERE NOT cut_short AND NOT veiled AND NOT {LATE} AND (number IS NOT NULL OR drained) ORDER BY number, told_ns, buyer

@@ -8,7 +8,10 @@ from loadtest.judge.tables import Tables
 
 @dataclass(frozen=True)
 class Counts:
-    """Units seeded, promised and sold, and units affected by each kind of defect. The field names are metrics of thresholds."""
+    """Units seeded, promised and sold, and units affected by each kind of defect. The field names are metrics of thresholds.
+
+    `leaked`: numbers that are in no place; `misplaced`: numbers that are in two, such as sold and still for sale.
+    """
 
     stock: int | None = None
     promised: int | None = None
@@ -18,6 +21,7 @@ class Counts:
     duplicated: int | None = None
     lost: int | None = None
     leaked: int | None = None
+    misplaced: int | None = None
     phantom: int | None = None
     unresolved: int | None = None
     near_misses: int | None = None
@@ -30,6 +34,12 @@ UNRESOLVED = """
     SELECT (SELECT count(*) FROM asks ANTI JOIN orders USING (buyer) WHERE outcome = 'unknown')
         + (SELECT coalesce(sum(missing), 0)::BIGINT FROM generators)
 """
+# None while a number that is nowhere may be held by a worker.
+LEAKED = """
+    SELECT CASE WHEN n = 0 OR NOT coalesce((SELECT cut_short OR veiled FROM clock), false) THEN n END
+    FROM (SELECT count(*) AS n FROM placed WHERE places = 0)
+"""
+LEDGER = ("seeded", "tokens", "claims", "queue", "orders", "rejected")
 ANSWERED = "('won', 'already_bought', 'sold_out', 'throttled')"
 
 
@@ -43,7 +53,8 @@ def count(tables: Tables, units: Mapping[str, int | None]) -> Counts:
         double_promised=units.get("double_promise"),
         duplicated=units.get("duplicate"),
         lost=units.get("lost"),
-        leaked=units.get("leaked"),
+        leaked=_count(tables, LEAKED, *LEDGER),
+        misplaced=_count(tables, "SELECT count(*) FROM placed WHERE places > 1", *LEDGER),
         phantom=units.get("phantom"),
         unresolved=_count(tables, UNRESOLVED, "ops", "orders"),
         near_misses=_count(tables, "SELECT near_misses FROM sale", "sale"),

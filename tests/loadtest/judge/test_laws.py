@@ -117,6 +117,26 @@ def leave_one_in_the_queue(told, sold):
     told.undrained().queued(sold[0].number)
 
 
+def win_without_a_number_or_a_row(told, sold):
+    told.buys("b-x", "won", at=0.001)
+
+
+def give_the_claim_to_another(told, sold):
+    told.buys("b-x", "unknown", at=0.001).claim(sold[0].number, "b-x")
+
+
+def confirm_what_has_no_row(told, sold):
+    told.buys("b-x").asks_status("b-x", f"s-{len(sold) + 1}", "confirmed", at=9)
+
+
+def reject_what_is_stored(told, sold):
+    told.asks_status(sold[0].buyer, sold[0].number, "rejected", at=9)
+
+
+def turn_away_with_already_bought(told, sold):
+    told.buys("b-x", "already_bought")
+
+
 CORRUPTIONS = {
     drop_a_row: "lost",
     copy_an_acknowledgement: "double_promise",
@@ -131,6 +151,11 @@ CORRUPTIONS = {
     never_sell_one: "undersell",
     tell_sold_out_first: "sold_out_early",
     leave_one_in_the_queue: "drain",
+    win_without_a_number_or_a_row: "lost",
+    give_the_claim_to_another: "leaked",
+    confirm_what_has_no_row: "told_untrue",
+    reject_what_is_stored: "told_untrue",
+    turn_away_with_already_bought: "lockout",
 }
 
 

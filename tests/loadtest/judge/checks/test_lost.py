@@ -82,3 +82,70 @@ def test_before_it_drained_an_order_may_be_held_by_a_worker_that_nobody_can_name
         assert ("UNKNOWN", None) == (result.finding.verdict, result.units)
         assert "1 promises had no row at the deadline; workers may hold their orders" in result.doubts[0].text
     assert found("lost", history().undrained().sells("b-1", "s-1").queued(None, "unknown")).finding.verdict == "VALID"
+
+
+def test_a_win_without_a_number_is_a_promise_like_any_other(history, found):
+    told = history(stock=1).sells("b-1", "s-1")
+    for n in range(2, 77):
+        told.buys(f"b-{n}", "won", error="HTTP 202 without 'number' in its answer", at=1)
+    result = found("lost", told)
+    assert ("INVALID", 75) == (result.finding.verdict, result.units)
+    assert result.finding.witnesses[0].startswith("b-10 was told that a unit is theirs (op ")
+
+
+def test_a_win_with_an_empty_number_is_one_without(history, found):
+    for number in ("", " "):
+        result = found("lost", history().buys("b-1", "won", number=number))
+        assert "b-1 was told that a unit is theirs" in result.finding.witnesses[0]
+
+
+def test_a_buyer_needs_as_many_rows_as_promises_with_a_number_or_without(history, found):
+    told = history(per_buyer=2).buys("b-1", won="s-1").buys("b-1", "won", at=1)
+    assert found("lost", told.row("s-1", "b-1")).units == 1
+    assert found("lost", told.row("s-2", "b-1")).finding.verdict == "VALID"
+
+
+def test_a_number_told_with_already_bought_is_that_of_a_win_without_one(history, judged):
+    told = history(stock=1).buys("b-1", "won").buys("b-1", again="s-1", at=1).row("s-1", "b-1").buys("b-2", at=2)
+    assert "VALID" == judged(told.buys("b-3", at=2)).verdict
+
+
+def test_before_it_drained_a_win_without_a_number_may_be_late(history, found):
+    assert found("lost", history().buys("b-1", "won").undrained().queued("s-1")).finding.verdict == "VALID"
+
+
+def test_a_rejection_withdraws_a_win_without_a_number(history, found):
+    assert found("lost", history().buys("b-1", "won").rejects("s-1", "b-1")).finding.verdict == "VALID"
+    assert found("lost", history().buys("b-1", "won").asks_status("b-1", None, "rejected")).finding.verdict == "VALID"
+    told = history(per_buyer=2).buys("b-1", "won").buys("b-1", "won", at=1).rejects("s-1", "b-1")
+    assert found("lost", told).units == 1
+
+
+def test_a_rejection_told_without_a_number_is_that_of_the_only_promise(history, found):
+    told = history().buys("b-1", won="s-1").asks_status("b-1", None, "rejected")
+    assert found("lost", told).finding.verdict == "VALID"
+
+
+def test_a_rejection_told_without_a_number_may_be_of_any_of_two_promises(history, found):
+    told = (
+        history(per_buyer=2)
+        .buys("b-1", won="s-1")
+        .buys("b-1", won="s-2", at=1)
+        .asks_status("b-1", None, "rejected", at=2)
+    )
+    assert found("lost", told).units == 2
+
+
+def test_a_rejection_that_was_taken_back_withdraws_nothing(history, found):
+    told = (
+        history()
+        .buys("b-1", won="s-1")
+        .asks_status("b-1", "s-1", "rejected")
+        .asks_status("b-1", "s-1", "confirmed", at=2)
+    )
+    assert found("lost", told).units == 1
+
+
+def test_a_claim_of_another_buyer_does_not_make_a_promise_late(history, found):
+    told = history().undrained().buys("b-1", won="s-1").buys("b-2").claim("s-1", "b-2")
+    assert found("lost", told).units == 1
