@@ -6,7 +6,7 @@ in a run without a plan). Derived from these, and defined only here:
 
     asks       the orders placed: ops of kind `buy` and `retry` that left; a number without a character is NULL
     never_left orders that were never sent: no connection, no address, no port
-    demand     how many `buyers` placed orders, and how many of these were `answered` or have a row
+    demand     how many `buyers` placed orders and were not refused every time, and how many of these were `answered` or have a row
     scheduled  the part of the plan that comes after T0: empty unless arrivals were open
     polls      what buyers were told of an order: ops of kind `status`. Where no number was recorded, that of the buyer's only promise
     said       for each (buyer, number) the last poll that said confirmed or rejected (`state`, `told_ns`, `op`; NULL where none
@@ -107,7 +107,7 @@ CREATE VIEW asks AS
 CREATE VIEW never_left AS FROM ops WHERE kind IN ('buy', 'retry') AND outcome = 'refused' AND http_status IS NULL;
 CREATE TEMP TABLE demand AS
     SELECT count(*) AS buyers, count(*) FILTER (WHERE answered OR buyer IN (SELECT buyer FROM orders)) AS answered
-    FROM (SELECT buyer, bool_or(outcome <> 'unknown') AS answered FROM asks GROUP BY buyer);
+    FROM (SELECT buyer, bool_or(outcome <> 'unknown') AS answered FROM asks WHERE outcome <> 'refused' GROUP BY buyer);
 CREATE VIEW scheduled AS FROM plan WHERE offset_ns > 0;
 CREATE TEMP TABLE acknowledged AS
     WITH numbered AS (

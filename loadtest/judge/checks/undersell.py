@@ -1,7 +1,7 @@
 """Undersell: units left unsold although enough buyers asked and everything has drained.
 
-Demand is of the buyers whose order left their machine, and was answered or became a row. Whether a buyer without an answer would have
-got a unit that is still for sale, nobody knows: such units prove nothing. A unit that is no longer for sale either (a claim without
+Demand is of the buyers whose order left their machine, was not refused as one that cannot be placed, and was answered or became a row.
+Whether a buyer without an answer would have got a unit that is still for sale, nobody knows: such units prove nothing. A unit that is no longer for sale either (a claim without
 a row, a rejection) is unsold, whoever asked for it.
 """
 

@@ -106,6 +106,19 @@ def test_a_unit_that_is_no_longer_for_sale_is_unsold_though_only_unanswered_buye
     assert result.finding.witnesses[0].startswith("s-1 was not sold: ")
 
 
-@pytest.mark.parametrize(("outcome", "status"), [("refused", 422), ("throttled", 429), ("sold_out", 410)])
-def test_a_buyer_who_was_told_no_was_answered(history, found, outcome, status):
-    assert found("undersell", history(stock=1).token("s-1").buys("b-1", outcome, http=status)).units == 1
+@pytest.mark.parametrize(("outcome", "http"), [("throttled", 429), ("sold_out", 410), ("already_bought", 409)])
+def test_a_buyer_who_was_told_no_was_answered(history, found, outcome, http):
+    assert found("undersell", history(stock=1).token("s-1").buys("b-1", outcome, http=http)).units == 1
+
+
+def test_buyers_who_were_refused_every_time_are_no_demand(history, judged, found):
+    told = history(stock=2).sells("b-1", "s-1").buys("b-2").token("s-2")
+    for n in range(3, 9):
+        told.buys(f"b-{n}", "refused", http=422)
+    assert found("undersell", told).units == 1, "b-2 was told sold-out"
+    told = history(stock=2).sells("b-1", "s-1").token("s-2")
+    for n in range(2, 9):
+        told.buys(f"b-{n}", "refused", http=422).buys(f"b-{n}", "refused", http=422, at=1)
+    assert found("undersell", told).finding.verdict == "VALID"
+    assert "1 buyers asked for a stock of 2: demand under 2 × stock" in {doubt.text for doubt in judged(told).doubts}
+    assert found("undersell", told.buys("b-2", http=410, at=2)).units == 1
