@@ -104,7 +104,7 @@ CREATE MACRO since_t0(ns) AS format('T0 {:+.3f} s', (ns - (SELECT t0_ns FROM sal
 CREATE VIEW asks AS
     SELECT * REPLACE (nullif(trim(number), '') AS number)
     FROM ops WHERE kind IN ('buy', 'retry') AND NOT (outcome = 'refused' AND http_status IS NULL);
-CREATE VIEW never_left AS FROM ops WHERE kind IN ('buy', 'retry') AND outcome = 'refused' AND http_status IS NULL;
+CREATE TEMP TABLE never_left AS FROM ops WHERE kind IN ('buy', 'retry') AND outcome = 'refused' AND http_status IS NULL;
 CREATE TEMP TABLE demand AS
     SELECT count(*) AS buyers, count(*) FILTER (WHERE answered OR buyer IN (SELECT buyer FROM orders)) AS answered
     FROM (SELECT buyer, bool_or(outcome <> 'unknown') AS answered FROM asks WHERE outcome <> 'refused' GROUP BY buyer);
@@ -151,7 +151,7 @@ CREATE TEMP TABLE moved AS
     JOIN samples o ON o.probe = 'generator' AND o.metric = generator || '.clock_offset_ms' AND o.time_ns > (SELECT t0_ns FROM sale)
     JOIN samples u ON u.probe = 'generator' AND u.metric = generator || '.clock_uncertainty_ms' AND u.time_ns = o.time_ns
     GROUP BY generator HAVING max(abs(o.value * 1e6 - offset_ns) - u.value * 1e6 - coalesce(uncertainty_ns, 0)) > 5e6;
-CREATE VIEW apart AS
+CREATE TEMP TABLE apart AS
     SELECT a.generator AS one, b.generator AS other, if(one = other, 0,
         coalesce((SELECT sum(uncertainty_ns) FROM crew WHERE crew.generator IN (a.generator, b.generator)), 0))
         + coalesce((SELECT sum(moved_ns) FROM moved WHERE moved.generator IN (a.generator, b.generator)), 0) AS apart_ns
@@ -190,12 +190,12 @@ CREATE TEMP TABLE placed AS
     )
     SELECT number, count(place) AS places, array_to_string(list(place ORDER BY place), ', ') AS named
     FROM (SELECT DISTINCT number FROM seeded) LEFT JOIN places USING (number) GROUP BY number HAVING places <> 1;
-CREATE VIEW limits AS
+CREATE TEMP TABLE limits AS
     SELECT from_ns, lead(from_ns, 1, 4000000000000000000) OVER (ORDER BY from_ns) AS to_ns, allowed_per_s FROM (
         SELECT 0::BIGINT AS from_ns, configured_per_s AS allowed_per_s FROM sale
         UNION ALL SELECT time_ns, together_per_s FROM changes WHERE answered > 0
     );
-CREATE VIEW clock AS
+CREATE TEMP TABLE clock AS
     SELECT t0_ns, drained, deadline_s, NOT drained AND coalesce(
         (SELECT max(time_ns) FROM samples WHERE probe = 'run' AND metric = 'phase.reading') < t0_ns + (deadline_s - 1) * 1e9,
         false) AS cut_short, NOT drained AND EXISTS (FROM queue WHERE number IS NULL) AS veiled

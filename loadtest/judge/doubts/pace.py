@@ -40,7 +40,8 @@ LOOSE_DATABASE_CLOCK = """SELECT format('the database''s clock is known within {
     'use a database that is nearer, in round-trip time, and see logs/ for why its clock was not read better' FROM sale WHERE db_uncertainty_ns """
 UNKNOWN_DATABASE_CLOCK = Rule(("sale",), LOOSE_DATABASE_CLOCK + "> 1000000000")
 VAGUE_DATABASE_CLOCK = Rule(("sale",), LOOSE_DATABASE_CLOCK + "BETWEEN 50000001 AND 1000000000", decides=False)
-UNDATED_ROWS = Rule(("orders", "sale"), "FROM undated")
+# With a limiter, `flatness` says so.
+UNDATED_ROWS = Rule(("orders", "sale"), "SELECT text, remedy FROM undated, sale WHERE configured_per_s IS NULL")
 
 RULES: tuple[Rule, ...] = (
     UNDATED_ROWS,
