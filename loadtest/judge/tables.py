@@ -277,7 +277,8 @@ def _open(db: Any, name: str, path: Path, reason: str | None) -> str | None:
             source = _with_optional(name, from_parquet(path))
             kind = "VIEW" if name in LONG and path.stat().st_size > SHORT_FILE_BYTES else "TABLE"
             db.execute(f"CREATE {kind} {name} AS SELECT {_casts(name)} FROM {source}")
-            found = db.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+            # What was loaded has been read. Of a view, nothing has.
+            found = db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] if kind == "VIEW" or name == "sale" else 0
             if name == "sale" and found != 1:
                 reason = "sale.parquet has not exactly one row"
                 db.execute(f"DROP TABLE {name}")

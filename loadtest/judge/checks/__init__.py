@@ -89,8 +89,8 @@ def find(check: Check, tables: Tables) -> Result:
 
 def _ask(check: Check, tables: Tables) -> Result:
     tables.db.execute(f"CREATE OR REPLACE TEMP TABLE witnesses AS {check.witnesses}")
-    units = int(tables.row("SELECT count(*) FROM witnesses")[0])
     texts = tuple(str(text) for (text,) in tables.rows(f"SELECT text FROM witnesses LIMIT {WITNESSES}"))
+    units = len(texts) if len(texts) < WITNESSES else int(tables.row("SELECT count(*) FROM witnesses")[0])
     observed, bound = tables.row(check.observed)
     unsettled = tables.rows(check.unsettled) if check.unsettled else []
     doubts = tuple(Doubt(f"{check.name}: {text}", remedy) for text, remedy in unsettled)
