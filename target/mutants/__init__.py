@@ -84,27 +84,31 @@ def mutate(honest: Parts, config: Config) -> Parts:
 
 
 # The members import `Mutant` from this module, so it must be defined before they are imported.
-from target.mutants import (  # noqa: E402
+from target.mutants.claims import (  # noqa: E402
     all_duplicates,
-    answer_before_enqueue,
     claim_before_check,
-    early_ack,
-    failed_batch,
-    forgetful_limiter,
-    in_step,
-    native_limiter,
     no_buyer_guard,
-    no_limiter,
-    no_unique,
     off_by_one,
     pop_then_crash,
     push_back_on_timeout,
     refused_after_the_click,
     repeated_pipeline,
     reseed_in_backlog,
-    swallowed_error,
     told_too_early,
     unfenced,
+)
+from target.mutants.limits import (  # noqa: E402
+    forgetful_limiter,
+    in_step,
+    native_limiter,
+    no_limiter,
+)
+from target.mutants.orders import (  # noqa: E402
+    answer_before_enqueue,
+    early_ack,
+    failed_batch,
+    no_unique,
+    swallowed_error,
 )
 
 MUTANTS: dict[str, Mutant] = {

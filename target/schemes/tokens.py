@@ -18,7 +18,7 @@ class Tokens:
     then on: nothing here looks for claims without orders.
 
     *Warning:* a second click is told the number as soon as it is claimed. If the broker then refuses the order, the unit is given back, and the number
-    that the buyer was told is sold to another (`target.mutants.refused_after_the_click` shows it). Knowing which orders are safe takes the
+    that the buyer was told is sold to another (`target.mutants.claims.refused_after_the_click` shows it). Knowing which orders are safe takes the
     outbox of `tokens_reconciled`.
     """
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from target.mutants import Mutant, changed
-from target.mutants.refused_after_the_click import Refusing
+from target.mutants.claims.refused_after_the_click import Refusing
 from target.schemes.tokens_reconciled import TokensReconciled
 from target.stores.claims import CLAIM
 from target.stores.turn import ClaimPipeline
