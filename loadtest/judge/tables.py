@@ -101,7 +101,7 @@ OPTIONAL = {"sale": ("redelivery_s", "sampler_hz", "db_offset_ns", "db_uncertain
 DERIVED = """
 CREATE MACRO op_name(generator, op_id) AS 'op ' || op_id || ' of ' || generator;
 CREATE MACRO since_t0(ns) AS format('T0 {:+.3f} s', (ns - (SELECT t0_ns FROM sale)) / 1e9);
-CREATE VIEW asks AS
+CREATE TEMP TABLE asks AS
     SELECT * REPLACE (nullif(trim(number), '') AS number)
     FROM ops WHERE kind IN ('buy', 'retry') AND NOT (outcome = 'refused' AND http_status IS NULL);
 CREATE TEMP TABLE never_left AS FROM ops WHERE kind IN ('buy', 'retry') AND outcome = 'refused' AND http_status IS NULL;

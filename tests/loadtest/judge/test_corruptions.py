@@ -149,6 +149,21 @@ def leave_one_in_the_queue(sale):
     sale.told.undrained().queued(number)
 
 
+def confirm_what_was_not_stored(sale):
+    number, buyer = sale.promised()
+    sale.without("orders", number)
+    sale.told.asks_status(buyer, number, "confirmed", at=5.5)
+
+
+def reject_what_was_stored(sale):
+    number, buyer = sale.promised()
+    sale.told.asks_status(buyer, number, "rejected", at=5.5)
+
+
+def lock_a_buyer_out(sale):
+    sale.told.buys(sale.losers[0], "already_bought", kind="retry", at=1, http=409)
+
+
 def collapse(sale):
     for n, row in enumerate(sale.told.tables["orders"], 1):
         row["created_ns"] = sale.told.sale["t0_ns"] + n * SECOND_NS
@@ -363,6 +378,9 @@ CORRUPTIONS = [
     invalid("undersell", never_sell_one),
     invalid("sold_out_early", tell_sold_out_first),
     invalid("drain", leave_one_in_the_queue),
+    invalid("told_untrue", confirm_what_was_not_stored),
+    invalid("told_untrue", reject_what_was_stored),
+    invalid("lockout", lock_a_buyer_out),
     invalid("flatness", collapse, limited=True),
     invalid("flatness", flood, limited=True),
     Corruption("INVALID UNKNOWN", "", collapse_unseen, limited=True),
