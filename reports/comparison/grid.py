@@ -26,6 +26,8 @@ WORDS = {
     "drain": "still queued",
     "wrong_owner": "with another buyer",
     "sold_out_early": "late wins",
+    "told_untrue": "told an untruth",
+    "lockout": "locked out",
 }
 LEADING = re.compile(r"([\d,]+)\b")
 
@@ -125,6 +127,8 @@ def finding(verdict: Verdict, wanted: str = "") -> tuple[float | None, str]:
         return None, f"{word} unknown"
     if first.name in COUNTS and counts.get(COUNTS[first.name][0]):
         return counts[COUNTS[first.name][0]], COUNTS[first.name][1]
+    if first.name == "leaked" and counts.get("misplaced"):
+        return counts["misplaced"], "in two places"
     if first.name == "undersell" and counts.get("stock", 0) > counts.get("sold", math.inf):
         return counts["stock"] - counts["sold"], "unsold"
     leading = LEADING.match(first.observed)

@@ -1,6 +1,6 @@
 """The report of one run: report.html, figures, junit.xml and summary.md, from the run directory alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reports.data import Missing, RunData, open_run
@@ -82,7 +82,7 @@ def _page(run: RunData, drawings: dict[str, Drawing]) -> str:
 
 
 def big_numbers(verdict: Verdict) -> list[BigNumber]:
-    """Sold, oversold, lost, leaked and the drain; a dash where the verdict does not say."""
+    """Sold, oversold, lost, leaked (with what is in two places) and the drain; a dash where the verdict does not say."""
     counts = verdict.counts
 
     def count(name: str, unit: str) -> BigNumber:
@@ -94,11 +94,15 @@ def big_numbers(verdict: Verdict) -> list[BigNumber]:
         of = f"of {number_text(counts['stock'])} units" if "stock" in counts else "units"
         sold = BigNumber("sold", number_text(counts["sold"]), of)
     drain = "–" if verdict.drain_s is None else f"{verdict.drain_s:,.1f} s"
+    leaked = count("leaked", "units unsold for ever")
+    if counts.get("misplaced"):
+        twice = f"{leaked.unit}; {number_text(counts['misplaced'])} more in two places"
+        leaked = replace(leaked, unit=twice, bad=True)
     return [
         sold,
         count("oversold", "units too many"),
         count("lost", "promises broken"),
-        count("leaked", "units unsold for ever"),
+        leaked,
         BigNumber("drained in", drain, "from T0"),
     ]
 

@@ -17,6 +17,7 @@ COUNTS = {
     "duplicated": "duplicated",
     "lost": "lost",
     "leaked": "leaked",
+    "misplaced": "in two places",
     "phantom": "phantom",
     "unresolved": "unresolved",
     "near_misses": "near misses",

@@ -87,6 +87,7 @@ def mutate(honest: Parts, config: Config) -> Parts:
 from target.mutants.claims import (  # noqa: E402
     all_duplicates,
     claim_before_check,
+    mark_before_stock,
     no_buyer_guard,
     off_by_one,
     pop_then_crash,
@@ -94,6 +95,7 @@ from target.mutants.claims import (  # noqa: E402
     refused_after_the_click,
     repeated_pipeline,
     reseed_in_backlog,
+    stale_status,
     told_too_early,
     unfenced,
 )
@@ -107,6 +109,7 @@ from target.mutants.orders import (  # noqa: E402
     answer_before_enqueue,
     early_ack,
     failed_batch,
+    misread_result,
     no_unique,
     swallowed_error,
 )
@@ -130,6 +133,9 @@ MUTANTS: dict[str, Mutant] = {
         refused_after_the_click,
         no_buyer_guard,
         all_duplicates,
+        stale_status,
+        misread_result,
+        mark_before_stock,
         no_limiter,
         native_limiter,
         forgetful_limiter,

@@ -386,6 +386,36 @@ def test_all_duplicates_sells_nothing(mutant: Any, store: redis.Redis) -> None:
     assert store.llen(Keys.of(sale.sale).tokens) == 20
 
 
+def test_stale_status_says_for_ever_what_it_said_first(mutant: Any) -> None:
+    sale = mutant("stale_status")
+    for shop, then in ((sale, "queued"), (honest(sale), "confirmed")):
+        parts_of(shop).scheme(shop).prepare()
+
+        async def ask(selling: Scheme, shop: Config = shop) -> list[str | None]:
+            number = await selling.buy("b-1")
+            first = await selling.status(number, "b-1")
+            await asyncio.to_thread(place, honest(shop), Claim(number, "b-1"))
+            return [first, await selling.status(number, "b-1")]
+
+        assert at(shop, ask) == ["queued", then]
+
+
+def test_misread_result_rejects_what_it_has_written(mutant: Any, rows: Any, store: redis.Redis) -> None:
+    sale = mutant("misread_result")
+    said = place(sale, *[Claim(sale.number(unit), f"b-{unit}") for unit in range(1, 21)])
+    assert Counter(said) == {"placed": 18, "rejected": 2}
+    assert len(rows.all()) == 20
+    assert store.hlen(Keys.of(sale.sale).rejected) == 2
+
+
+def test_mark_before_stock_turns_away_who_got_nothing(mutant: Any) -> None:
+    sale = mutant("mark_before_stock")
+    for shop, again in ((sale, "AlreadyBought"), (honest(sale), "SoldOut")):
+        parts_of(shop).scheme(shop).prepare()
+        herd(shop, people(20))
+        assert [herd(shop, ["late"]), herd(shop, ["late"])] == [["SoldOut"], [again]]
+
+
 def test_no_limiter_has_none(mutant: Any) -> None:
     sale = mutant("no_limiter", limiter="flat", rate_per_s=50.0)
     assert parts_of(sale).celery(sale).conf.task_annotations == {PLACE_ORDER: {}}

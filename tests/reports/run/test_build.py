@@ -90,6 +90,17 @@ def test_banner_and_numbers_follow_the_verdict_and_not_the_tables(make_run: Make
 
 
 @pytest.mark.usefixtures("few_figures")
+def test_units_in_two_places_are_not_called_unsold_for_ever(make_run: MakeRun) -> None:
+    run = make_run("valid")
+    verdict = json.loads((run / "verdict.json").read_text(encoding="utf-8"))
+    verdict["counts"] |= {"leaked": 0, "misplaced": 125}
+    (run / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
+    text, _ = read(build(run))
+    assert re.search(r'class="bad"><dt>leaked</dt><dd>0<span>units unsold for ever; 125 more in two places<', text)
+    assert "| leaked | in two places |" in (run / "summary.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("few_figures")
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"verdict": "GREEN"}', '{"verdict": "VALID", "schema_version": 9}']
 )
