@@ -67,6 +67,14 @@ def test_a_few_that_never_left_are_told(history, judged):
     assert ("VALID", True) == (verdict.verdict, "5 of 105 orders never left" in told(verdict)), told(verdict)
 
 
+def test_who_tried_again_and_was_heard_has_asked(history, judged):
+    sale = held_back(history, 6, 4)
+    for n in range(4):
+        sale.buys(f"b-{6 + n + 1}", kind="retry", at=0.7)
+    verdict = judged(sale)
+    assert ("VALID", True) == (verdict.verdict, "4 of 14 orders never left" in told(verdict)), told(verdict)
+
+
 def test_what_a_fault_keeps_from_leaving_is_no_doubt(history, judged):
     sale = held_back(history, 6, 4, "connect: connection refused")
     assert "VALID" == judged(sale.fault("kill api", observed=0.1, recovered=0.6)).verdict
