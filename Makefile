@@ -31,7 +31,8 @@ run: $(VENV)/installed ## Hold one flash sale on embedded services, and judge it
 
 # Locust patches the process that imports it, which ends pytest's own ways of running in parallel: each part is a process of its own.
 # Whole sales mostly wait, so there are more parts at a time than cores. What takes longest comes first.
-PARTS := loadtest reports target scenarios $(notdir $(wildcard tests/test_*.py))
+# Locust's patches also stop threads while a C library waits: what tests the harness is no process of the load's.
+PARTS := loadtest load reports target scenarios $(notdir $(wildcard tests/test_*.py))
 ALL := test-alone $(PARTS:%=test-%) lint
 test: $(VENV)/installed ## Everything: style, types, imports, and the tests on real services. Ends in what failed and what was not run.
 	@export LOADTEST_OUTCOMES="$${LOADTEST_OUTCOMES:-$$(mktemp -d)}"; \
@@ -53,8 +54,10 @@ test-alone: $(VENV)/installed
 	$(call pytest,-m alone tests)
 
 BEHIND := $(if $(shell command -v chrt),chrt --idle 0,nice -n 19)
+WHERE_loadtest := tests/loadtest --ignore=tests/loadtest/load
+WHERE_load := tests/loadtest/load
 test-%: $(VENV)/installed
-	$(call pytest,-m "not alone" tests/$*,$(BEHIND))
+	$(call pytest,-m "not alone" $(or $(WHERE_$*),tests/$*),$(BEHIND))
 
 lint: $(VENV)/installed ## Style, types and import rules.
 	$(BIN)/ruff check .
