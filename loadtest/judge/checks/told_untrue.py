@@ -27,18 +27,20 @@ UNTRUE = """
         FROM asks a WHERE a.buyer = s.buyer AND (a.outcome = 'unknown' OR a.number = s.number)
             AND coalesce(a.start_ns, s.told_ns) >= s.told_ns)
 """
-# From when on all rows were there (`rows_ns`), and nothing was queued either (`all_ns`). Without samples (`seen` is false for the rows) the
-# drain tells: it begins to look when the last buyer has stopped asking.
+# Since when nothing was on its way any more, neither to a row (`rows_ns`) nor to anything else (`all_ns`). A message can outlive its row,
+# as that of a killed worker does, and its buyer is told *pending* until it was delivered again. Where the samples do not tell (`seen`),
+# as of RabbitMQ when something broke, the drain does, which begins to look when the last buyer has stopped asking.
 DRAINED = """
-    SELECT coalesce(rows_ns, drained_ns) AS rows_ns, CASE WHEN queued_ns > rows_ns THEN queued_ns WHEN queued_ns <= rows_ns THEN rows_ns ELSE drained_ns END AS all_ns,
-        rows_ns IS NOT NULL AS seen
+    SELECT CASE WHEN known THEN greatest(rows_ns, queued_ns) WHEN NOT outlives THEN coalesce(rows_ns, drained_ns) ELSE drained_ns END AS rows_ns,
+        CASE WHEN known THEN greatest(rows_ns, queued_ns) ELSE drained_ns END AS all_ns, known OR (rows_ns IS NOT NULL AND NOT outlives) AS seen
     FROM (
-        SELECT drained_ns,
-            (SELECT min(time_ns) FROM samples WHERE probe = 'postgres' AND metric = 'rows' AND time_ns >= t0_ns
-                AND value >= (SELECT count(*) FROM orders)) AS rows_ns,
-            (SELECT coalesce(max(time_ns) FILTER (WHERE value > 0), min(time_ns)) FROM samples
-                WHERE probe = 'broker' AND metric IN ('ready', 'unacked') HAVING bool_or(metric = 'unacked')) AS queued_ns
-        FROM sale WHERE drained)
+        SELECT *, rows_ns IS NOT NULL AND queued_ns IS NOT NULL AS known FROM (
+            SELECT drained_ns, EXISTS (FROM samples WHERE probe = 'broker') AND (EXISTS (FROM faults) OR EXISTS (FROM deaths)) AS outlives,
+                (SELECT min(time_ns) FROM samples WHERE probe = 'postgres' AND metric = 'rows' AND time_ns >= t0_ns
+                    AND value >= (SELECT count(*) FROM orders)) AS rows_ns,
+                (SELECT coalesce(max(time_ns) FILTER (WHERE value > 0), min(time_ns)) FROM samples
+                    WHERE probe = 'broker' AND metric IN ('ready', 'unacked') HAVING bool_or(metric = 'unacked')) AS queued_ns
+            FROM sale WHERE drained))
 """
 # Winners who went on asking, had their row or their rejection, and were told neither.
 UNTOLD = f"""
@@ -75,8 +77,9 @@ CHECK = Check(
             'see the errors of kind status in the history, and state, pending, confirmed and rejected under [http.status] in the manifest'
         FROM polls WHERE NOT EXISTS (FROM said) HAVING count(http_status) > 0
         UNION ALL
-        SELECT format('{{:,}} winners were last told pending, seconds after their rows by the database''s clock, and no sample tells when '
-            'the rows were there', count(*)), 'see logs/ for why the sampler did not read the rows, and run again'
+        SELECT format('{{:,}} winners were last told pending, seconds after their rows by the database''s clock, and no sample tells whether '
+                'anything was still on its way', count(*)),
+            'see logs/ for why the sampler did not read the rows; on RabbitMQ, run it without a fault as well'
         FROM ({UNTOLD}) WHERE stored AND NOT seen AND last_start_ns <= since_ns + {FAIR_S} * 1e9
             AND last_start_ns > created_ns + {FAIR_S} * 1e9 HAVING count(*) > 0
     """,

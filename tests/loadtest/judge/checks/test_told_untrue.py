@@ -144,6 +144,25 @@ def test_while_orders_are_queued_nobody_is_due_an_answer(history, found):
     assert found("told_untrue", followed(told, (1, "pending"), (59, "pending"))).finding.verdict == "VALID"
 
 
+def test_a_message_that_outlives_its_row_keeps_its_buyer_waiting(history, found):
+    """As that of a worker that was killed after the commit: it is delivered again, and only then is the order confirmed."""
+    told = history(2).sells("b-1", "s-1").sells("b-2", "s-2").sample("postgres", "rows", 2, at=1)
+    for at, unacked in ((1, 1), (29.5, 1), (29.7, 0)):
+        told.sample("broker", "ready", 0, at=at).sample("broker", "unacked", unacked, at=at)
+    assert found("told_untrue", followed(told, (1, "pending"), (29.4, "pending"))).finding.verdict == "VALID"
+    assert found("told_untrue", followed(told, (40, "pending"))).units == 1
+
+
+def test_when_something_broke_and_nobody_knows_what_workers_hold_pending_proves_nothing(history, found):
+    told = history(2, drained_ns=1_900_000_000_000_000_000 + 61 * 10**9).sells("b-1", "s-1").sells("b-2", "s-2")
+    told.sample("postgres", "rows", 2, at=1).sample("broker", "ready", 0, at=1)
+    followed(told, (1, "pending"), (29.4, "pending"))
+    assert found("told_untrue", told).units == 1, "nothing broke, so no message outlives its row"
+    result = found("told_untrue", told.fault("kill worker", observed=0.1, recovered=0.5))
+    assert ("UNKNOWN", None) == (result.finding.verdict, result.units)
+    assert "no sample tells whether anything was still on its way" in result.doubts[0].text
+
+
 def test_before_it_drained_nobody_is_due_an_answer(settled, found):
     told = followed(settled().undrained().sells("b-1", "s-1").sells("b-2", "s-2"), (1, "pending"), (30, "pending"))
     assert found("told_untrue", told).finding.verdict == "VALID"
