@@ -55,7 +55,9 @@ def test_a_sale_is_valid_on_either_type_of_queue_and_at_its_rate(
     assert verdict["verdict"] == "VALID", verdict["sentence"]
     assert verdict["counts"] == dict.fromkeys(verdict["counts"], 0) | {"stock": 30, "promised": 30, "sold": 30}
     t0_s, drain_s = in_sale(verdict, "t0_ns") / 1e9, verdict["drain_s"]
-    assert drain_s - stalls.within(t0_s, t0_s + drain_s) == pytest.approx(30 / 30, abs=0.5)
+    # No sooner than the rate allows, whatever the machine did; and no later, but for the time that the machine took away.
+    assert drain_s > 30 / 30 - 0.5
+    assert drain_s - stalls.within(t0_s, t0_s + drain_s) < 30 / 30 + 0.5
 
 
 @pytest.mark.alone
