@@ -42,6 +42,7 @@ def held(rush: Rush, shop: Shop, monkeypatch: pytest.MonkeyPatch, step_ms: int, 
 
     shop.answer = note
     rush.scenario = "tests/scenarios/stepped.py"
+    rush.patient()
     monkeypatch.setenv("STEP_MS", str(step_ms))
     monkeypatch.setenv("STEP_AFTER_S", after_s)
     rush.run(20, shop.url, *options)
