@@ -24,7 +24,8 @@ import sides
 from loadtest.experiment.files import load_experiment
 from loadtest.experiment.schema import Experiment
 from loadtest.record.run_dir import create
-from loadtest.sale.run import plan, sampler_command, write_request
+from loadtest.sale.plan import plan
+from loadtest.sale.run import sampler_command, write_request
 from loadtest.stack.embedded import embedded
 from loadtest.stack.external import Given
 from loadtest.stack.process import Supervisor

@@ -28,7 +28,7 @@ from loadtest.judge.verdict import Verdict, judge
 from loadtest.manifest.shop import Proof, Shop, load_shop
 from loadtest.record.run_dir import create_directory
 from loadtest.sale.interrupt import interruptible
-from loadtest.sale.run import plan
+from loadtest.sale.plan import plan
 from loadtest.stack.external import Given
 
 

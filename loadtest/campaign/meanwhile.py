@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.sale.run import Load, Loading, Sale
+from loadtest.record.run_dir import RunDir
+from loadtest.sale.load_process import Load, Loading
+from loadtest.sale.plan import Plan
+from loadtest.stack.process import Supervisor
 
 
 class Meanwhile:
@@ -31,8 +34,8 @@ class Meanwhile:
     def before(self, loading: Loading) -> Loading:
         """As `loading`, but no buyer comes before that is done: a sale has the machine to itself."""
 
-        def brought(sale: Sale, base_url: str) -> Load:
-            return Undisturbed(loading(sale, base_url), self.wait)
+        def brought(planned: Plan, run_dir: RunDir, supervisor: Supervisor, base_url: str) -> Load:
+            return Undisturbed(loading(planned, run_dir, supervisor, base_url), self.wait)
 
         return brought
 

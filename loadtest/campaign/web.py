@@ -16,14 +16,16 @@ from loadtest.errors import HarnessError, RunInterrupted, ServiceError, UsageErr
 from loadtest.experiment.files import lay_over
 from loadtest.experiment.schema import Experiment
 from loadtest.judge.verdict import Verdict
-from loadtest.record.run_dir import create, create_directory
+from loadtest.record.run_dir import RunDir, create, create_directory
 from loadtest.sale.desk import FORM, Desk, Held, State, Wish, offers_of
 from loadtest.sale.interrupt import interruptible
+from loadtest.sale.load_process import Load
+from loadtest.sale.plan import Plan, plan
 from loadtest.sale.progress import Latest, Progress, showing
-from loadtest.sale.run import TICK_S, Load, Plan, Sale, plan
+from loadtest.sale.run import TICK_S
 from loadtest.stack import surroundings
 from loadtest.stack.external import Given
-from loadtest.stack.process import Command, Process
+from loadtest.stack.process import Command, Process, Supervisor
 
 HOST = "127.0.0.1"
 NAME = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
@@ -190,7 +192,7 @@ class Counter:
         with showing(self.console) as progress:
             return self.stack.run(planned, run_dir, self.done, Both(progress, self._phase), self._buyers)
 
-    def _buyers(self, _sale: Sale, base_url: str) -> Load:
+    def _buyers(self, _planned: Plan, _run_dir: RunDir, _supervisor: Supervisor, base_url: str) -> Load:
         """The buyers of the page's Locust."""
         return PageBuyers(self, base_url)
 

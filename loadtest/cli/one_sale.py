@@ -20,8 +20,9 @@ from loadtest.record.run_dir import existing
 from loadtest.sale.fleet import PORT, Fleet
 from loadtest.sale.given_broker import follow_given
 from loadtest.sale.limits import ask, checked
+from loadtest.sale.plan import plan
 from loadtest.sale.progress import showing
-from loadtest.sale.run import plan, run
+from loadtest.sale.run import run
 
 
 @click.command("run")

@@ -59,7 +59,7 @@ class Crowd:
         """
         traffic = self._traffic
         longest = traffic.backoff_s * traffic.backoff_growth ** (tries - 1)
-        drawn = Random(f"jitter {self._seed} {ordinal} {tries}").random() if traffic.jitter else 0.0  # noqa: S311
+        drawn = Random(f"jitter {self._seed} {ordinal} {tries}").random() if traffic.jitter else 0.0  # noqa: S311 (as below)
         return longest * (1 - traffic.jitter * drawn)
 
 

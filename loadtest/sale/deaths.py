@@ -33,7 +33,7 @@ class Deaths:
         for supervisor in self.supervisors:
             supervisor.keep_guarded()
             for process in supervisor.dead():
-                if process.died_unasked and process.command.role != BUYERS and process not in self.found:
+                if process.command.role != BUYERS and process not in self.found:
                     self._tell(process)
 
     def refuse(self) -> None:

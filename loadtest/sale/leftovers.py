@@ -8,15 +8,14 @@ from urllib.parse import urlsplit
 
 import kombu
 import redis
-from celery import Celery
 
 from loadtest.errors import UsageError
 from loadtest.experiment.schema import Experiment
 from loadtest.ledger.connections import connect_redis
 from loadtest.ledger.queue import QueueReader
 from loadtest.manifest.shop import Shop
+from loadtest.sale.remote_control import celery_at
 from loadtest.stack.external import without_password
-from loadtest.stack.surroundings import leave_outside
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +107,7 @@ def _waiting_on_redis(broker: str, queue: str) -> str:
         return ""
     if not blocked:
         return ""
-    leave_outside()  # Celery prefers CELERY_BROKER_URL to what its application says
-    with Celery(broker=broker, set_as_current=False) as app:
+    with celery_at(broker) as app:
         answers = app.control.inspect(timeout=ANSWER_S).active_queues() or {}
     workers = [name for name, queues in answers.items() if any(each["name"] == queue for each in queues)]
     if not answers:

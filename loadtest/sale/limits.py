@@ -15,15 +15,13 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from celery import Celery
-
 from loadtest.errors import UsageError
 from loadtest.experiment.schema import MOST_PER_S, Experiment
 from loadtest.experiment.section import parse, read_toml
 from loadtest.manifest.shop import Shop
 from loadtest.record.run_dir import RunDir
 from loadtest.record.whole import write_text
-from loadtest.stack.surroundings import leave_outside
+from loadtest.sale.remote_control import celery_at
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +76,7 @@ class Limits:
         options: dict[str, float] = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
         if self.broker.startswith("redis"):
             options |= {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S}
-        leave_outside()  # Celery prefers CELERY_BROKER_URL to what its application says
-        with Celery(broker=self.broker, set_as_current=False) as app:
+        with celery_at(self.broker) as app:
             app.conf.update(broker_connection_timeout=ANSWER_S, broker_transport_options=options)
             try:
                 with closing(app.connection_for_write()) as connection:

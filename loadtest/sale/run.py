@@ -7,42 +7,35 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from loadtest.errors import HarnessError, RunInterrupted, ServiceError, UsageError, logged
-from loadtest.experiment.arrivals import PLAN, connections, plan_arrivals, write_plan
-from loadtest.experiment.files import find_file
+from loadtest.experiment.arrivals import PLAN, write_plan
 from loadtest.experiment.redelivery import redelivery_s
-from loadtest.experiment.schema import Experiment
-from loadtest.experiment.traffic import Crowd
-from loadtest.faults.schedule import Schedule, check_faults
-from loadtest.judge.thresholds import parse_threshold
+from loadtest.faults.schedule import Schedule
 from loadtest.judge.verdict import Verdict, conclude
 from loadtest.ledger.final_reads import Ledger, RowsRead
 from loadtest.ledger.queue import open_queue
 from loadtest.ledger.sources import Reader
 from loadtest.ledger.standstill import Drain, Drained
-from loadtest.manifest.shop import Shop, load_shop
 from loadtest.probes.sampler import SampleWriter
 from loadtest.record.environment import describe
 from loadtest.record.promises import read_promises
 from loadtest.record.run_dir import RunDir, create, write_parquet
 from loadtest.record.whole import write_text
-from loadtest.sale.batch import check_batch
 from loadtest.sale.deaths import Deaths
-from loadtest.sale.fleet import Fleet
-from loadtest.sale.given_broker import check_broker, told_visibility
+from loadtest.sale.given_broker import told_visibility
 from loadtest.sale.interrupt import interruptible
 from loadtest.sale.leftovers import refuse_leftovers
 from loadtest.sale.limits import Limits, open_limits
+from loadtest.sale.load_process import Load, Loading, headless
+from loadtest.sale.plan import Plan
 from loadtest.sale.progress import Latest, Progress
-from loadtest.stack import Services, surroundings
-from loadtest.stack.external import Given, open_services
-from loadtest.stack.open_files import make_room
-from loadtest.stack.process import Command, Process, Supervisor
+from loadtest.stack import Services
+from loadtest.stack.external import open_services
+from loadtest.stack.process import Command, Supervisor
 from loadtest.stack.shop_stack import on_free_port
 
 TICK_S = 0.1
@@ -55,60 +48,6 @@ SALE = {
     "deadline_s": "DOUBLE", "near_misses": "BIGINT", "planned": "BIGINT", "redelivery_s": "DOUBLE",
     "sampler_hz": "DOUBLE", "read_ns": "BIGINT", "db_offset_ns": "BIGINT", "db_uncertainty_ns": "BIGINT",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A run that has been checked as far as it can be without starting anything."""
-
-    experiment: Experiment
-    shop: Shop
-    shop_file: Path
-    scenario: Path
-    given: Given
-    offsets_ns: Sequence[int]
-    fleet: Fleet = field(default_factory=Fleet)
-
-    @property
-    def crowd(self) -> Crowd:
-        """Who the buyers are."""
-        return Crowd(self.experiment.traffic, self.experiment.buyers, self.experiment.seed)
-
-    @property
-    def connections_at_one(self) -> int:
-        """The most that one process on this machine is to hold: the shop holds all, a generator its share."""
-        everyones = connections(self.experiment, self.offsets_ns) + self.crowd.further_connections
-        if self.shop.process:
-            return everyones
-        return 0 if self.fleet.workers else -(-everyones // self.fleet.processes)
-
-
-def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan:  # noqa: B008 (frozen)
-    """Check everything that can be checked beforehand.
-
-    Raises:
-        UsageError: a file is missing, the manifest and the experiment disagree, a threshold or the arrivals are wrong, a given
-            service does not answer or is not marked as a test sale, or there may not be as many connections as buyers need.
-    """
-    shop, shop_file = load_shop(experiment)
-    on_free_port(experiment, shop).check()
-    for expression in experiment.thresholds:
-        parse_threshold(expression)
-    check_faults(experiment.faults, shop, experiment.dispatch)
-    check_batch(experiment, shop)
-    check_broker(experiment, shop, given)
-    scenario = find_file(experiment.scenario)
-    fleet.check()
-    offsets_ns = plan_arrivals(experiment)
-    given.check()
-    planned = Plan(experiment, shop, shop_file, scenario, given, offsets_ns, fleet)
-    needed = planned.connections_at_one
-    if needed > (room := make_room(needed)):
-        raise UsageError(
-            f"buyers = {experiment.buyers}: expected room for {needed:,} connections in one process, found room for {room:,}; "
-            "set fewer buyers, or raise the hard limit of open files (ulimit -Hn)"
-        )
-    return planned
 
 
 def run(
@@ -159,22 +98,6 @@ def begin(out: Path, planned: Plan, command: list[str]) -> RunDir:
     return run_dir
 
 
-class Load(Protocol):
-    """The buyers of one sale."""
-
-    def begin(self) -> None:
-        """Let them come: the shop is ready."""
-
-    def end(self) -> None:
-        """Whoever is left goes home. Called once they were let come, whatever became of it."""
-
-    def exit_code(self) -> int | None:
-        """None while there are any."""
-
-    def log_tail(self) -> str:
-        """The last that was heard of them."""
-
-
 def hold_sale(
     planned: Plan,
     run_dir: RunDir,
@@ -182,7 +105,7 @@ def hold_sale(
     services: Services,
     progress: Progress,
     done: Callable[[Path], None],
-    loading: "Loading | None" = None,
+    loading: Loading = headless,
     beside: Sequence[Supervisor] = (),
 ) -> Verdict:
     """Steps 3 to 10, on services that run; the processes of the shop are `supervisor`'s, those of services may be `beside` it.
@@ -193,7 +116,7 @@ def hold_sale(
     with (samples / "run.jsonl").open("a", encoding="utf-8") as phases:
         writer = SampleWriter(phases)
         deaths = Deaths([supervisor, *beside], run_dir.deaths)
-        sale = Sale(planned, run_dir, supervisor, progress, Latest(samples), writer, loading or headless, deaths)
+        sale = Sale(planned, run_dir, supervisor, progress, Latest(samples), writer, loading, deaths)
         with sale.held(services):
             progress.phase("judging")
             verdict = conclude(run_dir.path)
@@ -213,7 +136,7 @@ class Sale:
     progress: Progress
     latest: Latest
     phases: SampleWriter
-    loading: "Loading"
+    loading: Loading
     deaths: Deaths
     limits: Limits | None = None
 
@@ -233,7 +156,7 @@ class Sale:
 
             self._begin("preparing")
             shop_stack.refuse_taken()
-            load = self.loading(self, shop_stack.base_url)
+            load = self.loading(self.plan, self.run_dir, self.supervisor, shop_stack.base_url)
             shop_stack.prepare(self.supervisor)
             ledger.read_seeded()
             if queue:
@@ -342,57 +265,6 @@ class Sale:
             "db_uncertainty_ns": rows_read.clock and rows_read.clock.uncertainty_ns,
         }
         write_parquet(self.run_dir.path / "sale.parquet", SALE, [[row[column] for column in SALE]])
-
-
-Loading = Callable[[Sale, str], Load]
-
-
-def headless(sale: Sale, base_url: str) -> Load:
-    """A Locust process of the sale's own, which ends by itself. It is started here, and waits to be told to begin."""
-    passed = surroundings.passed_on(sale.plan.shop.pass_env)
-    command = Command(
-        "generator", "locust", [sys.executable, "-P", "-m", "loadtest.load.launch"], env=passed, told_later=True
-    )
-    arguments = load_arguments(sale.plan, sale.run_dir, base_url)
-    return Locust(sale.supervisor, sale.supervisor.start(command), arguments)
-
-
-@dataclass(frozen=True)
-class Locust:
-    """The buyers of a Locust process; see `Load`."""
-
-    supervisor: Supervisor
-    process: Process
-    arguments: list[str]
-
-    def begin(self) -> None:
-        """Tell Locust its arguments."""
-        self.process.tell(json.dumps(self.arguments))
-
-    def end(self) -> None:
-        """Stop it where it has not ended by itself."""
-        self.supervisor.stop(self.process)
-
-    def exit_code(self) -> int | None:
-        """None while it runs."""
-        return self.process.exit_code()
-
-    def log_tail(self) -> str:
-        """The last lines of its log."""
-        return self.process.log_tail()
-
-
-def load_arguments(planned: Plan, run_dir: RunDir, base_url: str) -> list[str]:
-    """Locust's arguments: headless, and told everything else by the run directory."""
-    users = connections(planned.experiment, planned.offsets_ns)
-    arrivals = planned.experiment.arrivals
-    spawn_rate = arrivals.rate_per_s if arrivals.kind == "spawned" and arrivals.rate_per_s else users
-    return [
-        "-f", str(planned.scenario), "--headless", "-u", str(users), "-r", str(spawn_rate),
-        "--host", base_url, "--run-dir", str(run_dir.path), "--only-summary",
-        "--csv", str(run_dir.path / "locust" / "stats"), "--html", str(run_dir.path / "locust" / "locust.html"),
-        *planned.fleet.arguments(),
-    ]  # fmt: skip
 
 
 def sampler_command(run_dir: RunDir, services: Services) -> Command:

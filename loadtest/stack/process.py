@@ -253,8 +253,8 @@ class Supervisor:
         return self._running.copy()
 
     def dead(self) -> list[Process]:
-        """Processes that ended without being asked to."""
-        return [process for process in self._running if process.exit_code() is not None]
+        """Processes that ended though no fault took them down and nobody stopped them."""
+        return [process for process in self._running if process.died_unasked]
 
     def keep_guarded(self) -> None:
         """Start another guard where somebody has ended ours."""

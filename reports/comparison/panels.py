@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from reports.data import Missing, RunData
-from reports.drawing import metrics
+from reports.drawing import metrics, series
 from reports.drawing.canvas import Canvas, short
-from reports.drawing.metrics import Commits, Progress, Series
+from reports.drawing.metrics import Commits, Progress
+from reports.drawing.series import Series
 from reports.drawing.style import BLUE, GREEN, INK, PURPLE, RED, SKY
 from reports.drawing.timeline import Timeline
 from reports.run.figures.queue import SERIES
@@ -59,7 +60,7 @@ def read_progress(run: RunData, time: Timeline) -> Progress:
 
 def read_queue(run: RunData, time: Timeline) -> dict[str, Series]:
     """Tokens, ready and unacknowledged messages. Raises `Missing` when none of them was sampled."""
-    found = {name: metrics.gauge(run, time, probe, metric) for name, (probe, metric, _) in SERIES.items()}
+    found = {name: series.gauge(run, time, probe, metric) for name, (probe, metric, _) in SERIES.items()}
     if not any(found.values()):
         raise Missing("samples.parquet holds neither tokens nor queue depths")
     return {name: series for name, series in found.items() if series}
@@ -154,10 +155,10 @@ def _commits_caption(found: Mapping[str, Commits]) -> str:
 
 
 def _draw_queue(found: dict[str, Series], canvas: Canvas, axes: Axes) -> None:
-    for name, series in found.items():
+    for name, line in found.items():
         hue = SERIES[name][2]
-        canvas.line(axes, series.time_s, series.value, hue, linewidth=2, drawstyle="steps-post")
-        canvas.name(axes, series.peak, f"{name}, max {short(series.peak)}", hue)
+        canvas.line(axes, line.time_s, line.value, hue, linewidth=2, drawstyle="steps-post")
+        canvas.name(axes, line.peak, f"{name}, max {short(line.peak)}", hue)
 
 
 def _queue_peak(found: dict[str, Series]) -> float:

@@ -54,9 +54,6 @@ class Felt:
         self._running: list[Started] = []
         self._ended: deque[tuple[float, int]] = deque()  # when a batch was found to have ended, and its number of tasks
         self._felt = 0  # the tasks in both
-        self._higher: list[
-            tuple[float, float]
-        ] = []  # earlier bounds that were higher, each with when its last second ends
 
     def begin(self, orders: list[Any]) -> None:
         """Note that `orders` start now, as one batch."""

@@ -117,9 +117,8 @@ class ClaimPipeline:
         self._redis = _connect(config)
         self._keys = Keys.of(config.sale)
         self._per_buyer = config.per_buyer
-        self._incarnation = uuid4().hex[
-            :12
-        ]  # of this process: what another has stamped, or this one before it was restarted, differs
+        # What another process has stamped, or this one before it was restarted, has another.
+        self._incarnation = uuid4().hex[:12]
         self._next = Turn()
         self._serving: asyncio.Task[None] | None = None
 

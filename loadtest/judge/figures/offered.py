@@ -7,7 +7,7 @@ from loadtest.judge.tables import Tables
 
 # Requests of every kind, but for those that never left.
 SENT = busiest("""
-    SELECT start_ns AS t FROM ops, sale WHERE start_ns >= t0_ns AND NOT (outcome = 'refused' AND http_status IS NULL)
+    SELECT start_ns AS t FROM ops, sale WHERE start_ns >= t0_ns AND NOT never_sent(outcome, http_status)
 """)
 # Every planned order at its due time, sent or not, and every retry, which no plan contains. Without a plan: every order that was
 # sent, at its due time. What never left was offered to nobody, and is taken off.

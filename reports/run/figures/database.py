@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from reports.data import Missing, RunData
-from reports.drawing import metrics
+from reports.drawing import series
 from reports.drawing.canvas import Canvas, short
 from reports.drawing.chart import Chart, Table
-from reports.drawing.metrics import Series
+from reports.drawing.series import Series
 from reports.drawing.style import BLUE, GREEN, ORANGE, PURPLE, Hue
 from reports.drawing.timeline import timeline
 
@@ -24,11 +24,11 @@ PANELS: dict[str, tuple[tuple[str, Hue], ...]] = {
 def database(run: RunData) -> Chart:
     """Four readings of the database. Raises `Missing` when none of them was sampled."""
     time = timeline(run)
-    wal = metrics.rate(run, time, "postgres", "wal_bytes")
-    cpu = metrics.rate(run, time, "processes", "postgres.cpu_s")
+    wal = series.rate(run, time, "postgres", "wal_bytes")
+    cpu = series.rate(run, time, "processes", "postgres.cpu_s")
     found = {
-        "active": metrics.gauge(run, time, "postgres", "active"),
-        "waiting for a lock": metrics.gauge(run, time, "postgres", "lock_waits"),
+        "active": series.gauge(run, time, "postgres", "active"),
+        "waiting for a lock": series.gauge(run, time, "postgres", "lock_waits"),
         "WAL": wal.times(1 / 1000),
         "postgres": cpu.times(100),
     }

@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 
 from reports.data import Missing, RunData
-from reports.drawing import metrics
+from reports.drawing import series
 from reports.drawing.canvas import Canvas, short
 from reports.drawing.chart import Chart, Table
-from reports.drawing.metrics import Series
+from reports.drawing.series import Series
 from reports.drawing.style import BLUE, GREEN, ORANGE, Hue
 from reports.drawing.timeline import Timeline, timeline
 
@@ -22,7 +22,7 @@ SERIES: dict[str, tuple[str, str, Hue]] = {
 def queue(run: RunData) -> Chart:
     """Tokens, ready and unacknowledged messages. Raises `Missing` when none of them was sampled."""
     time = timeline(run)
-    found = {name: metrics.gauge(run, time, probe, metric) for name, (probe, metric, _) in SERIES.items()}
+    found = {name: series.gauge(run, time, probe, metric) for name, (probe, metric, _) in SERIES.items()}
     if not any(found.values()):
         raise Missing("samples.parquet holds neither tokens nor queue depths")
     rows: list[tuple[object, ...]] = [
@@ -57,10 +57,10 @@ def _draw(found: dict[str, Series], canvas: Canvas) -> None:
     canvas.unit(axes, "units, log scale")
     top = max(1.0, *(series.peak for series in found.values() if series)) * 1.6
     canvas.log_y(axes, 0, top)
-    for name, series in found.items():
-        if not series:
+    for name, line in found.items():
+        if not line:
             continue
         hue = SERIES[name][2]
-        canvas.line(axes, series.time_s, series.value, hue, linewidth=2, drawstyle="steps-post")
-        peak = series.peak
+        canvas.line(axes, line.time_s, line.value, hue, linewidth=2, drawstyle="steps-post")
+        peak = line.peak
         canvas.name(axes, peak, f"{name}, max {short(peak)}", hue)

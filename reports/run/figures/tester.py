@@ -7,10 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from reports.data import RunData
-from reports.drawing import metrics
+from reports.drawing import metrics, series
 from reports.drawing.canvas import Canvas
 from reports.drawing.chart import Chart, columns
-from reports.drawing.metrics import Lag, Series
+from reports.drawing.metrics import Lag
+from reports.drawing.series import Series
 from reports.drawing.style import BLUE, INK, PURPLE, RED, SKY
 from reports.drawing.timeline import timeline
 
@@ -22,7 +23,7 @@ def tester(run: RunData) -> Chart:
     """Schedule lag and the generator's CPU. Raises `Missing` without the history."""
     time = timeline(run)
     lag = metrics.lag(run, time)
-    cpu = metrics.rate(run, time, "processes", "generator.cpu_s")
+    cpu = series.rate(run, time, "processes", "generator.cpu_s")
     percent = cpu.times(100)
     caption = _caption(lag, run.verdict.load, percent)
     table = columns(time_s=lag.time_s, lag_p50_ms=lag.p50_ms, lag_p99_ms=lag.p99_ms, lag_max_ms=lag.max_ms)

@@ -14,16 +14,18 @@ REFUSED_S = 0.3
 
 
 class Refusing(Queued):
-    """The broker refuses every tenth order after REFUSED_S, the first time that it is sent."""
+    """The broker refuses every tenth order after `after_s` seconds, the first time that it is sent."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, after_s: float = REFUSED_S) -> None:
         super().__init__(config)
+        self._after_s = after_s
         self._refused: set[str] = set()
 
     async def send(self, claim: Claim) -> None:
         if unlucky(claim.number) and claim.number not in self._refused:
             self._refused.add(claim.number)
-            await asyncio.sleep(REFUSED_S)
+            if self._after_s:
+                await asyncio.sleep(self._after_s)
             raise NotSent(f"the broker refused {claim.number}")
         await super().send(claim)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from target.config import Config
 from target.errors import NotSent
-from target.mutants import Mutant, unlucky
-from target.queue.dispatch import Queued
+from target.mutants import Mutant
+from target.mutants.claims.refused_after_the_click import Refusing
 from target.schemes.tokens import Tokens
-from target.stores.claims import CLAIM, GIVE_BACK, Call, Claim, Script, unknown
+from target.stores.claims import CLAIM, GIVE_BACK, Call, Script, unknown
 from target.stores.turn import ClaimPipeline, Part, Read, Turn
 
 
@@ -42,20 +42,6 @@ class Repeating(Forgetful):
         return replies
 
 
-class RefusingOnce(Queued):
-    """The broker refuses every tenth order, the first time that it is sent."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self._refused: set[str] = set()
-
-    async def send(self, claim: Claim) -> None:
-        if unlucky(claim.number) and claim.number not in self._refused:
-            self._refused.add(claim.number)
-            raise NotSent(f"the broker refused {claim.number}")
-        await super().send(claim)
-
-
 class AsksAgain(Tokens):
     """The buyer of a refused order asks again at the moment in which the unit is given back."""
 
@@ -73,6 +59,6 @@ MUTANT = Mutant(
     name="repeated_pipeline",
     what="after NOSCRIPT the whole pipeline is sent again; every tenth unit is given back in one whose claims Redis refused",
     put_in=lambda honest: replace(
-        honest, scheme=lambda config: AsksAgain(config, RefusingOnce(config), Repeating(config))
+        honest, scheme=lambda config: AsksAgain(config, Refusing(config, after_s=0), Repeating(config))
     ),
 )

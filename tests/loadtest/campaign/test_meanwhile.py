@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from loadtest.campaign.meanwhile import Undisturbed, meanwhile
-from loadtest.sale.run import Load
+from loadtest.sale.load_process import Load
 
 
 class Buyers:
@@ -41,7 +41,7 @@ def test_it_goes_on_while_the_next_sale_starts_and_ends_before_its_buyers_come()
         done(Path("first"))
         assert started.wait(10)
         said.append("shop")
-        load = done.before(lambda _sale, _url: cast("Load", Buyers(said)))(cast("Any", None), "")
+        load = done.before(lambda *_: cast("Load", Buyers(said)))(*[cast("Any", None)] * 4)
         may_end.set()
         load.begin()
         assert (load.exit_code(), load.log_tail()) == (0, "log")

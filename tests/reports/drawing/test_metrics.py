@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.data import Missing, RunData, open_run
-from reports.drawing import metrics
+from reports.drawing import metrics, series
 from reports.drawing.timeline import Timeline, timeline
 from reports.run.figures.commits import commits as draw_commits
 
@@ -68,8 +68,8 @@ def test_a_reset_counter_and_a_silent_probe_leave_gaps(make_run: MakeRun) -> Non
     run = make_run("valid")
     resample(run, "(0, 100), (0.1, 110), (0.2, 130), (0.3, 5), (0.4, 15), (0.9, 65), (1.0, 75)")
     with opened(run) as (data, time):
-        found = metrics.rate(data, time, "postgres", "write_xids")
-        held = metrics.gauge(data, time, "postgres", "write_xids")
+        found = series.rate(data, time, "postgres", "write_xids")
+        held = series.gauge(data, time, "postgres", "write_xids")
     assert found.value.tolist() == pytest.approx([100, 200, np.nan, 100, np.nan, 100], nan_ok=True)
     assert np.flatnonzero(np.isnan(held.value)).tolist() == [5]
 
@@ -105,14 +105,14 @@ def test_a_peak_before_the_sale_is_not_the_sales(make_run: MakeRun) -> None:
     run = make_run("valid")
     resample(run, "(-0.4, 0), (-0.3, 500), (-0.2, 501), (-0.1, 501), (0, 501), (0.1, 502), (0.2, 505)")
     with opened(run) as (data, time):
-        assert metrics.rate(data, time, "postgres", "write_xids").peak == pytest.approx(30)
+        assert series.rate(data, time, "postgres", "write_xids").peak == pytest.approx(30)
 
 
 def test_what_was_for_sale_at_the_opening_counts_though_it_went_at_once(make_run: MakeRun) -> None:
     run = make_run("valid")
     resample(run, "(-0.4, 200), (-0.3, 200), (-0.2, 200), (-0.1, 200), (0, 0), (0.1, 0)")
     with opened(run) as (data, time):
-        assert metrics.gauge(data, time, "postgres", "write_xids").peak == 200
+        assert series.gauge(data, time, "postgres", "write_xids").peak == 200
 
 
 def test_a_limit_that_was_changed_is_drawn_as_it_held(make_run: MakeRun) -> None:
@@ -176,7 +176,7 @@ def test_the_busiest_second_is_drawn_however_long_the_run(make_run: MakeRun, sec
     )  # fmt: skip
     with opened(run) as (data, time):
         commits = metrics.commits(data, time)
-        active = metrics.gauge(data, time, "postgres", "active")
+        active = series.gauge(data, time, "postgres", "active")
     assert time.bin_s > 1 or seconds < 1200
     assert commits.transactions.peak == pytest.approx(66, abs=0.5)
     assert np.nanmin(commits.transactions.value) == pytest.approx(10, abs=0.5)
@@ -184,7 +184,7 @@ def test_the_busiest_second_is_drawn_however_long_the_run(make_run: MakeRun, sec
         assert commits.rows.max() > 33
         assert np.nanmax(commits.rows_1s) == 66
     assert (np.nanmin(active.value), np.nanmax(active.value)) == (0, 9)
-    assert max(len(active.value), len(commits.transactions.value)) <= metrics.DRAWN * 1.5 + 1
+    assert max(len(active.value), len(commits.transactions.value)) <= series.DRAWN * 1.5 + 1
 
 
 def test_a_long_runs_pauses_and_resets_stay_gaps(make_run: MakeRun) -> None:
@@ -195,8 +195,8 @@ def test_a_long_runs_pauses_and_resets_stay_gaps(make_run: MakeRun) -> None:
         f"NOT BETWEEN 300000000000 AND 330000000000; COPY kept TO '{run / 'samples.parquet'}' (FORMAT parquet)"
     )
     with opened(run) as (data, time):
-        found = metrics.rate(data, time, "postgres", "write_xids")
-        held = metrics.gauge(data, time, "postgres", "write_xids")
+        found = series.rate(data, time, "postgres", "write_xids")
+        held = series.gauge(data, time, "postgres", "write_xids")
     holes = found.time_s[np.isnan(found.value)]
     assert [bool(((holes > at - 2) & (holes < at + 32)).any()) for at in (300, 500, 400, 600, 800)] == [
         True,
@@ -212,8 +212,8 @@ def test_a_long_runs_pauses_and_resets_stay_gaps(make_run: MakeRun) -> None:
 def test_what_is_thinned_keeps_its_extremes_its_order_and_its_gaps(values: list[float], stretches: int) -> None:
     value = np.array(values * (1 + 2000 // len(values)))
     time_s = np.cumsum(np.random.default_rng(stretches).random(len(value)))
-    at, kept = metrics.thinned(time_s, value)
-    assert len(at) <= max(metrics.DRAWN * 1.5 + 3, metrics.DRAWN)
+    at, kept = series.thinned(time_s, value)
+    assert len(at) <= max(series.DRAWN * 1.5 + 3, series.DRAWN)
     assert np.all(np.diff(at) > 0)
     assert np.isnan(kept).any() == np.isnan(value).any()
     if np.isfinite(value).any():

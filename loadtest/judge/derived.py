@@ -1,0 +1,148 @@
+"""Derived tables: SQL for what follows from the tables that a run recorded. Defined here, in `spans` and in `dates`, and nowhere else.
+
+    asks       the orders placed: ops of kind `buy` and `retry` that left; a number without a character is NULL
+    never_left orders that were never sent: no connection, no address, no port
+    demand     how many `buyers` placed orders and were not refused every time, and how many of these were `answered` or have a row
+    scheduled  the part of the plan that comes after T0: empty unless arrivals were open
+    polls      what buyers were told of an order: ops of kind `status`. Where no number was recorded, that of the buyer's only promise
+    said       for each (buyer, number) the last poll that said confirmed or rejected (`state`, `told_ns`, `op`; NULL where none
+               did), and the last that said anything (`last_start_ns`, `last_end_ns`, `last_op`)
+    told_rejected  the rejections, in the final read or in the last word of the buyer's polls; number NULL where it is not known
+    promises   A: one row for each (buyer, number) that a buyer was told is theirs, and one for each `won` without a number, unless a
+               later `already_bought` told its number. `withdrawn` where it was explicitly rejected
+    explained  for each buyer, how many rows without a promise may come from unanswered orders or wins without a number. Any
+               row is explained of a buyer whose generator is not whole, as they may have asked any number of times
+    generators a row for each process that buyers ran in, where there were several. One that died before it had delivered its
+               history is not `whole`; `missing` is how many of its planned buy requests may or may not have been sent
+    moved      by how many nanoseconds the clock of a generator was seen to move during the sale
+    apart      by how many nanoseconds the times of two generators, or of one, may be wrong beside each other
+    ways       the way of each order to its row: when its buyer first asked (NULL: not known), was told, and when it was created
+    undated    why the rows' times of creation cannot be relied on, as (text, remedy); empty where they can
+    asked_for  the faults that the experiment asks for
+    patience   how long a buyer waits for an answer; empty where the experiment does not say
+    held       C: claims whose number is neither a row of that buyer, nor queued, nor a rejection of that buyer. Any row will do where
+               rows or claims have no buyer, or none of the claims' buyers is one who asked
+    placed     the seeded numbers that are not in exactly one place: in how many `places`, and which (`named`)
+    limits     the orders a second that all workers together were allowed, from one change to the next; NULL without a limiter
+    clock      T0; whether the harness stopped waiting before its own deadline (`cut_short`); whether the sale has not drained
+               and workers may hold orders whose numbers the broker does not show (`veiled`)
+    row_seconds the one-second windows that begin with a row: (began_ns, n), n rows within it
+    watched    moments from T0 to the last row, and whether a backlog stood then
+    backlogs   the spans of two seconds and more in which a backlog stood, and the rate at which rows were written meanwhile
+    unseen     the spans in which one may have stood, and nothing shows whether it did
+
+Queries only; `loadtest.judge.tables.open_tables` makes the tables.
+"""
+
+from loadtest.judge.dates import UNDATED
+from loadtest.judge.spans import BACKLOGS, ROW_SECONDS, UNSEEN, WATCHED
+
+DERIVED = (
+    """
+CREATE MACRO op_name(generator, op_id) AS 'op ' || op_id || ' of ' || generator;
+CREATE MACRO never_sent(outcome, http_status) AS coalesce(outcome = 'refused' AND http_status IS NULL, false);
+CREATE MACRO since_t0(ns) AS format('T0 {:+.3f} s', (ns - (SELECT t0_ns FROM sale)) / 1e9);
+CREATE TEMP TABLE asks AS
+    SELECT * REPLACE (nullif(trim(number), '') AS number)
+    FROM ops WHERE kind IN ('buy', 'retry') AND NOT never_sent(outcome, http_status);
+CREATE TEMP TABLE never_left AS FROM ops WHERE kind IN ('buy', 'retry') AND never_sent(outcome, http_status);
+CREATE TEMP TABLE demand AS
+    SELECT count(*) AS buyers, count(*) FILTER (WHERE answered OR buyer IN (SELECT buyer FROM orders)) AS answered
+    FROM (SELECT buyer, bool_or(outcome <> 'unknown') AS answered FROM asks WHERE outcome <> 'refused' GROUP BY buyer);
+CREATE VIEW scheduled AS FROM plan WHERE offset_ns > 0;
+CREATE TEMP TABLE acknowledged AS
+    WITH numbered AS (
+        SELECT number, buyer, min(end_ns) AS told_ns, arg_min(op_name(generator, op_id), end_ns) AS op, bool_or(outcome = 'won') AS won
+        FROM asks WHERE outcome IN ('won', 'already_bought') AND number IS NOT NULL GROUP BY number, buyer
+    )
+    SELECT number, buyer, told_ns, op FROM numbered
+    UNION ALL
+    SELECT NULL, buyer, end_ns, op FROM (
+        SELECT buyer, end_ns, op_name(generator, op_id) AS op, row_number() OVER (PARTITION BY buyer ORDER BY end_ns, op_id) AS nth
+        FROM asks WHERE outcome = 'won' AND number IS NULL
+    ) LEFT JOIN (SELECT buyer, count(*) AS named FROM numbered WHERE NOT won GROUP BY buyer) USING (buyer) WHERE nth > coalesce(named, 0);
+CREATE TEMP TABLE sole AS SELECT buyer, any_value(number) AS number FROM acknowledged GROUP BY buyer HAVING count(*) = 1;
+CREATE TEMP TABLE polls AS
+    SELECT coalesce(o.number, sole.number) AS number, buyer, outcome, http_status, start_ns, end_ns, op_name(generator, op_id) AS op
+    FROM ops o LEFT JOIN sole USING (buyer) WHERE kind = 'status';
+CREATE TEMP TABLE said AS
+    SELECT buyer, number, arg_max(outcome, end_ns) FILTER (WHERE outcome <> 'pending') AS state,
+        max(end_ns) FILTER (WHERE outcome <> 'pending') AS told_ns, arg_max(op, end_ns) FILTER (WHERE outcome <> 'pending') AS op,
+        arg_max(start_ns, end_ns) AS last_start_ns, max(end_ns) AS last_end_ns, arg_max(op, end_ns) AS last_op
+    FROM polls WHERE outcome IN ('pending', 'confirmed', 'rejected') GROUP BY buyer, number;
+CREATE TEMP TABLE told_rejected AS
+    SELECT DISTINCT number, buyer FROM rejected UNION SELECT number, buyer FROM said WHERE state = 'rejected';
+CREATE TEMP TABLE promises AS
+    SELECT a.*, r.number IS NOT NULL AS withdrawn FROM acknowledged a JOIN told_rejected r USING (number, buyer)
+    UNION ALL
+    SELECT a.*, false FROM acknowledged a ANTI JOIN told_rejected USING (number, buyer) WHERE number IS NOT NULL
+    UNION ALL
+    SELECT a.* EXCLUDE nth, nth <= coalesce(returned, 0) FROM (
+        SELECT *, row_number() OVER (PARTITION BY buyer ORDER BY told_ns, op) AS nth FROM acknowledged WHERE number IS NULL
+    ) a LEFT JOIN (
+        SELECT buyer, count(*) AS returned FROM told_rejected r ANTI JOIN acknowledged USING (number, buyer)
+        WHERE number IS NOT NULL OR buyer IN (SELECT buyer FROM sole) GROUP BY buyer
+    ) USING (buyer);
+CREATE TEMP TABLE generators AS
+    SELECT c.*, if(whole, 0, greatest(0, planned - (SELECT count(*) FROM ops o WHERE o.generator = c.generator AND kind = 'buy'))) AS missing
+    FROM crew c;
+CREATE TEMP TABLE moved AS
+    SELECT generator, max(abs(o.value * 1e6 - offset_ns))::BIGINT AS moved_ns
+    FROM generators g
+    JOIN samples o ON o.probe = 'generator' AND o.metric = generator || '.clock_offset_ms' AND o.time_ns > (SELECT t0_ns FROM sale)
+    JOIN samples u ON u.probe = 'generator' AND u.metric = generator || '.clock_uncertainty_ms' AND u.time_ns = o.time_ns
+    GROUP BY generator HAVING max(abs(o.value * 1e6 - offset_ns) - u.value * 1e6 - coalesce(uncertainty_ns, 0)) > 5e6;
+CREATE TEMP TABLE apart AS
+    SELECT a.generator AS one, b.generator AS other, if(one = other, 0,
+        coalesce((SELECT sum(uncertainty_ns) FROM crew WHERE crew.generator IN (a.generator, b.generator)), 0))
+        + coalesce((SELECT sum(moved_ns) FROM moved WHERE moved.generator IN (a.generator, b.generator)), 0) AS apart_ns
+    FROM (SELECT DISTINCT generator FROM asks) a, (SELECT DISTINCT generator FROM asks) b;
+CREATE TEMP TABLE explained AS
+    SELECT buyer, sum(rows)::BIGINT AS rows FROM (
+        SELECT buyer, count(*) AS rows FROM asks
+        WHERE outcome = 'unknown' OR (outcome IN ('won', 'already_bought') AND number IS NULL) GROUP BY buyer
+        UNION ALL
+        SELECT DISTINCT buyer, 1000000 FROM orders, crew WHERE NOT whole AND (starts_with(buyer, 's-')
+            OR try_cast(ltrim(buyer, 'b-') AS BIGINT) BETWEEN first_buyer AND last_buyer)
+    ) GROUP BY buyer;
+CREATE TEMP TABLE ways AS
+    SELECT o.number, o.buyer, started_ns, coalesce(p.told_ns, w.told_ns) AS told_ns, created_ns FROM orders o
+    LEFT JOIN (SELECT number, buyer, min(told_ns) AS told_ns FROM promises WHERE number IS NOT NULL GROUP BY ALL) p
+        ON p.number = o.number AND p.buyer = o.buyer
+    LEFT JOIN (SELECT buyer, min(told_ns) AS told_ns FROM promises WHERE number IS NULL GROUP BY buyer) w ON w.buyer = o.buyer
+    LEFT JOIN (SELECT buyer, min(start_ns) AS started_ns FROM asks SEMI JOIN orders USING (buyer) GROUP BY buyer) a ON a.buyer = o.buyer
+    WHERE created_ns IS NOT NULL;
+CREATE TEMP TABLE held AS
+    WITH strange AS (SELECT EXISTS (FROM asks) AND NOT EXISTS (FROM claims SEMI JOIN asks USING (buyer)) AS names)
+    SELECT DISTINCT number, buyer FROM claims
+    ANTI JOIN orders USING (number, buyer) ANTI JOIN queue USING (number) ANTI JOIN rejected USING (number, buyer)
+    ANTI JOIN (SELECT number FROM orders, strange WHERE buyer IS NULL OR names) USING (number)
+    WHERE buyer IS NOT NULL OR number NOT IN (SELECT number FROM orders WHERE number IS NOT NULL);
+CREATE TEMP TABLE placed AS
+    WITH elsewhere AS (
+        SELECT number FROM tokens UNION SELECT number FROM orders UNION SELECT number FROM queue UNION SELECT number FROM held
+    ), places AS (
+        SELECT number, 'tokens' AS place FROM tokens
+        UNION ALL SELECT number, 'claims' FROM held
+        UNION ALL SELECT DISTINCT number, 'queue' FROM queue ANTI JOIN orders USING (number)
+        UNION ALL SELECT DISTINCT number, 'rows' FROM orders
+        UNION ALL SELECT DISTINCT number, 'rejected' FROM rejected ANTI JOIN elsewhere USING (number)
+        UNION ALL SELECT DISTINCT number, 'rejected' FROM rejected SEMI JOIN orders USING (number, buyer)
+    )
+    SELECT number, count(place) AS places, array_to_string(list(place ORDER BY place), ', ') AS named
+    FROM (SELECT DISTINCT number FROM seeded) LEFT JOIN places USING (number) GROUP BY number HAVING places <> 1;
+CREATE TEMP TABLE limits AS
+    SELECT from_ns, lead(from_ns, 1, 4000000000000000000) OVER (ORDER BY from_ns) AS to_ns, allowed_per_s FROM (
+        SELECT 0::BIGINT AS from_ns, configured_per_s AS allowed_per_s FROM sale
+        UNION ALL SELECT time_ns, together_per_s FROM changes WHERE answered > 0
+    );
+CREATE TEMP TABLE clock AS
+    SELECT t0_ns, drained, deadline_s, NOT drained AND coalesce(
+        (SELECT max(time_ns) FROM samples WHERE probe = 'run' AND metric = 'phase.reading') < t0_ns + (deadline_s - 1) * 1e9,
+        false) AS cut_short, NOT drained AND EXISTS (FROM queue WHERE number IS NULL) AS veiled
+    FROM sale;
+"""
+    + UNDATED
+)
+# Expensive queries that several checks and figures use: computed once, as tables.
+ASKED_OFTEN = {"row_seconds": ROW_SECONDS, "watched": WATCHED, "backlogs": BACKLOGS, "unseen": UNSEEN}

@@ -1,0 +1,74 @@
+"""A plan: one run, checked as far as it can be without starting anything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loadtest.errors import UsageError
+from loadtest.experiment.arrivals import connections, plan_arrivals
+from loadtest.experiment.files import find_file
+from loadtest.experiment.schema import Experiment
+from loadtest.experiment.traffic import Crowd
+from loadtest.faults.schedule import check_faults
+from loadtest.judge.thresholds import parse_threshold
+from loadtest.manifest.shop import Shop, load_shop
+from loadtest.sale.batch import check_batch
+from loadtest.sale.fleet import Fleet
+from loadtest.sale.given_broker import check_broker
+from loadtest.stack.external import Given
+from loadtest.stack.open_files import make_room
+from loadtest.stack.shop_stack import on_free_port
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run is to do. `offsets_ns`: when each buyer is due, in nanoseconds after T0, where arrivals are open."""
+
+    experiment: Experiment
+    shop: Shop
+    shop_file: Path
+    scenario: Path
+    given: Given
+    offsets_ns: Sequence[int]
+    fleet: Fleet = field(default_factory=Fleet)
+
+    @property
+    def crowd(self) -> Crowd:
+        """Who the buyers are."""
+        return Crowd(self.experiment.traffic, self.experiment.buyers, self.experiment.seed)
+
+    @property
+    def connections_at_one(self) -> int:
+        """The most that one process on this machine is to hold: the shop holds all, a generator its share."""
+        everyones = connections(self.experiment, self.offsets_ns) + self.crowd.further_connections
+        if self.shop.process:
+            return everyones
+        return 0 if self.fleet.workers else -(-everyones // self.fleet.processes)
+
+
+def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan:  # noqa: B008 (frozen)
+    """Check everything that can be checked beforehand.
+
+    Raises:
+        UsageError: a file is missing, the manifest and the experiment disagree, a threshold or the arrivals are wrong, a given
+            service does not answer or is not marked as a test sale, or there may not be as many connections as buyers need.
+    """
+    shop, shop_file = load_shop(experiment)
+    on_free_port(experiment, shop).check()
+    for expression in experiment.thresholds:
+        parse_threshold(expression)
+    check_faults(experiment.faults, shop, experiment.dispatch)
+    check_batch(experiment, shop)
+    check_broker(experiment, shop, given)
+    scenario = find_file(experiment.scenario)
+    fleet.check()
+    offsets_ns = plan_arrivals(experiment)
+    given.check()
+    planned = Plan(experiment, shop, shop_file, scenario, given, offsets_ns, fleet)
+    needed = planned.connections_at_one
+    if needed > (room := make_room(needed)):
+        raise UsageError(
+            f"buyers = {experiment.buyers}: expected room for {needed:,} connections in one process, found room for {room:,}; "
+            "set fewer buyers, or raise the hard limit of open files (ulimit -Hn)"
+        )
+    return planned
