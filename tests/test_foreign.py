@@ -9,7 +9,7 @@ import pytest
 from loadtest.campaign.cells import WarmStack, warm_stack
 from loadtest.campaign.certify import Certification
 from loadtest.experiment.files import load_experiment
-from loadtest.manifest.shop import load_shop
+from loadtest.manifest.loading import load_shop
 from loadtest.stack.external import Given
 
 FOREIGN = Path(__file__).parent / "foreign"

@@ -25,7 +25,8 @@ from loadtest.experiment.names import nearest
 from loadtest.experiment.schema import Experiment
 from loadtest.judge.certificate import fingerprint, issue
 from loadtest.judge.verdict import Verdict, judge
-from loadtest.manifest.shop import Proof, Shop, load_shop
+from loadtest.manifest.loading import load_shop
+from loadtest.manifest.shop import Proof, Shop
 from loadtest.record.run_dir import create_directory
 from loadtest.sale.interrupt import interruptible
 from loadtest.sale.plan import plan

@@ -7,7 +7,7 @@ from loadtest.errors import UsageError
 from loadtest.experiment.files import shipped as shipped_experiments
 from loadtest.experiment.names import nearest
 from loadtest.experiment.schema import Experiment
-from loadtest.manifest.shop import load_shop
+from loadtest.manifest.loading import load_shop
 
 
 @click.command("list")

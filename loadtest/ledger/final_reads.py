@@ -11,7 +11,7 @@ from loadtest.errors import UsageError
 from loadtest.ledger.database_clock import DatabaseClock
 from loadtest.ledger.queue import QueueReader
 from loadtest.ledger.sources import Reader
-from loadtest.manifest.shop import Final
+from loadtest.manifest.final import Final
 from loadtest.record.run_dir import RunDir, write_parquet
 from loadtest.record.whole import write_text
 

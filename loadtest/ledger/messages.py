@@ -15,7 +15,7 @@ def parsed(text: str | bytes) -> Any:
         return None
 
 
-def number_in_message(message: Any, place: str) -> str | None:
+def number_in_message(message: Any, place: str | None) -> str | None:
     """The order number in a message of kombu's Redis transport; `place` is ``args.N`` or ``kwargs.NAME``."""
     try:
         body, compression = message["body"], (message.get("headers") or {}).get("compression")
@@ -26,7 +26,7 @@ def number_in_message(message: Any, place: str) -> str | None:
     return number_in_body(body, compression, place)
 
 
-def number_in_body(body: str | bytes, compression: str | None, place: str) -> str | None:
+def number_in_body(body: str | bytes, compression: str | None, place: str | None) -> str | None:
     """The order number in the body of a task, of both of Celery's protocols; None where it cannot be read or is not there.
 
     Only JSON is read: a pickle would run whatever its author wants.
@@ -34,7 +34,7 @@ def number_in_body(body: str | bytes, compression: str | None, place: str) -> st
     try:
         task = json.loads(decompress(body, compression) if compression else body)
         args, kwargs = (task["args"], task["kwargs"]) if isinstance(task, dict) else task[:2]
-        kind, _, key = place.partition(".")
+        kind, _, key = (place or "").partition(".")
         return str(args[int(key)] if kind == "args" else kwargs[key])
     except Exception:  # whatever a decompressor may raise
         return None

@@ -11,7 +11,7 @@ import kombu
 
 from loadtest.ledger.connections import TIMEOUT_S, connect_redis
 from loadtest.ledger.messages import number_in_body, number_in_message, parsed
-from loadtest.manifest.shop import Queue
+from loadtest.manifest.order_queue import Queue
 from loadtest.stack import Services
 from loadtest.stack.rabbitmq import Statistics
 

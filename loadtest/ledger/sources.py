@@ -12,8 +12,8 @@ from loadtest.experiment.names import fill
 from loadtest.ledger.connections import connect_postgres, connect_redis
 from loadtest.ledger.database_clock import DatabaseClock, read_clock
 from loadtest.ledger.row_times import COLUMNS, selected
+from loadtest.manifest.final import REDIS_KINDS, Source
 from loadtest.manifest.placeholders import bindings
-from loadtest.manifest.shop import REDIS_KINDS, Source
 from loadtest.stack import Services
 
 PAGE = 10_000

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from loadtest.ledger.queue import QueueReader
 from loadtest.ledger.sources import Reader
-from loadtest.manifest.shop import Final
+from loadtest.manifest.final import Final
 from loadtest.record.promises import Promises
 
 Pair = tuple[str, str | None]

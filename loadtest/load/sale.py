@@ -13,7 +13,7 @@ from loadtest.load.buyers.gate import Gate, Share
 from loadtest.load.buyers.recorder import Recorder
 from loadtest.load.http.endpoint import Endpoint
 from loadtest.load.now import now_ns
-from loadtest.manifest.shop import Http
+from loadtest.manifest.http import Http
 from loadtest.record.generators import own_name
 
 # At most so many buyers of one process connect at the same time: a listener's backlog is often 128.

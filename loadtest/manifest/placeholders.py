@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from string import Formatter
 from typing import Any
 
 from loadtest.errors import UsageError
@@ -13,8 +14,6 @@ BRACES = re.compile(r"\{([\w. -]*)\}")
 WORD = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
 
 BINDINGS = ("sale", "stock")
-OF_A_BUYER = ("sale", "buyer")
-OF_AN_ORDER = ("sale", "buyer", "number")
 
 
 def bindings(sql: str) -> set[str]:
@@ -82,6 +81,25 @@ def check_pattern(pattern: str, where: str) -> None:
     if one == other:
         raise UsageError(
             f"{where} = {pattern!r}: every number would be {one!r}; put {{n}} in it, such as '{{sale}}-{{n:06d}}'"
+        )
+
+
+def check_buyer_pattern(pattern: str, columns: Iterable[str], where: str) -> None:
+    """Refuse a pattern of buyers' names that has anything in braces but ``{n}``, with a format as ``{n:06d}``, and `columns`.
+
+    Raises:
+        UsageError: it has, or it names none of these, so that all buyers would be one.
+    """
+    columns = tuple(columns)
+    try:
+        named = [name for _, name, _, _ in Formatter().parse(pattern) if name is not None]
+        _refuse((name for name in named if name not in ("n", *columns)), ("n", *columns), where)
+        pattern.format(n=1, **dict.fromkeys(columns, ""))
+    except ValueError as error:
+        raise UsageError(f"{where} = {pattern!r}: expected a pattern such as 'b-{{n:06d}}': {error}") from None
+    if not named:
+        raise UsageError(
+            f"{where} = {pattern!r}: every buyer would be the same; put {{n}} or a column of the file in it"
         )
 
 

@@ -11,7 +11,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Protocol
 
-from loadtest.manifest.shop import Final, Queue
+from loadtest.manifest.final import Final
+from loadtest.manifest.order_queue import Queue
 from loadtest.stack import Services
 
 Reading = Mapping[str, float]

@@ -21,11 +21,12 @@ from loadtest.record.generators import read_generators
 from loadtest.record.shards import Form, ShardError, find_shards, read_lines, replace_parquet
 
 # A `retry` is an order, too: a buy that the same buyer sends again because no answer came.
-Kind = Literal["buy", "retry", "status", "page"]
+# `before` is a step before the purchase, such as a log-in.
+Kind = Literal["buy", "retry", "status", "page", "before"]
 Outcome = Literal[
-    # ok: the shop answered
-    "won", "sold_out", "already_bought", "throttled",
-    # ok, of a status or a page
+    # ok: the shop answered; `accepted` promises nothing yet
+    "won", "accepted", "sold_out", "already_bought", "throttled",
+    # ok, of a status, a page or a step
     "pending", "confirmed", "rejected", "ok",
     # fail: provably not applied (connection refused, 4xx validation)
     "refused",

@@ -11,7 +11,8 @@ from loadtest.experiment.schema import Experiment
 from loadtest.experiment.traffic import Crowd
 from loadtest.faults.schedule import check_faults
 from loadtest.judge.thresholds import parse_threshold
-from loadtest.manifest.shop import Shop, load_shop
+from loadtest.manifest.loading import load_shop
+from loadtest.manifest.shop import Shop
 from loadtest.sale.batch import check_batch
 from loadtest.sale.fleet import Fleet
 from loadtest.sale.given_broker import check_broker

@@ -13,7 +13,7 @@ from loadtest.errors import ServiceError, UsageError
 from loadtest.experiment.names import fill
 from loadtest.experiment.redelivery import visibility_s
 from loadtest.experiment.schema import Experiment
-from loadtest.manifest.shop import Process as ProcessEntry
+from loadtest.manifest.commands import Process as ProcessEntry
 from loadtest.manifest.shop import Shop
 from loadtest.stack import Services, surroundings
 from loadtest.stack.embedded import free_port
@@ -39,19 +39,16 @@ class ShopStack:
         return fill(self.shop.http.base_url, {"port": self.port}, "http.base_url")
 
     def prepare(self, supervisor: Supervisor) -> None:
-        """Run the manifest's `prepare` command.
+        """Run the manifest's `prepare` commands.
 
         Raises:
-            ServiceError: it failed; the message ends with what it said.
+            ServiceError: one failed; the message ends with what it said.
         """
-        if self.shop.prepare is None:
-            return
-        command = Command(
-            "prepare", "prepare", self._fill_all(self.shop.prepare.command, "prepare.command"), env=self._env()
-        )
-        done = supervisor.run(command, self.shop.prepare.timeout_s)
-        if done.exit_code() != 0:
-            raise ServiceError(f"prepare ended with {done.exit_code()}:\n{done.log_tail()}")
+        for each in self.shop.prepare:
+            command = Command("prepare", "prepare", self._fill_all(each.command, "prepare.command"), env=self._env())
+            done = supervisor.run(command, each.timeout_s)
+            if done.exit_code() != 0:
+                raise ServiceError(f"prepare ended with {done.exit_code()}:\n{done.log_tail()}")
 
     def refuse_taken(self) -> None:
         """Look whether somebody answers already where a process of the shop is to answer.
@@ -95,8 +92,8 @@ class ShopStack:
             UsageError: the manifest names one that does not exist.
         """
         self._env()
-        if self.shop.prepare:
-            self._fill_all(self.shop.prepare.command, "prepare.command")
+        for each in self.shop.prepare:
+            self._fill_all(each.command, "prepare.command")
         for entry in self.shop.process:
             for _ in self._commands(entry):
                 pass

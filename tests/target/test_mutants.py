@@ -307,7 +307,7 @@ def test_repeated_pipeline_gives_back_what_it_has_just_sold(mutant: Any) -> None
     async def once(_: Scheme) -> list[str]:
         config = honest(sale)
         shop = repeated_pipeline.AsksAgain(
-            config, repeated_pipeline.RefusingOnce(config), repeated_pipeline.Forgetful(config)
+            config, refused_after_the_click.Refusing(config, after_s=0), repeated_pipeline.Forgetful(config)
         )
         try:
             return await work(shop)

@@ -15,8 +15,8 @@ from loadtest.load.http.client import HttpError, Response
 from loadtest.load.http.line import Line, lines
 from loadtest.load.now import now_ns
 from loadtest.load.sale import Turn, sale_of
-from loadtest.manifest.shop import Request
-from loadtest.record.history import Kind, Outcome
+from loadtest.manifest.http import Request
+from loadtest.record.history import Kind
 
 YEAR_S = 365 * 86_400.0
 FAILED = ("unknown", "refused")
@@ -63,9 +63,7 @@ class Buyer(User):  # type: ignore[misc]
         self._connections: list[Line] = []
         self._arrived = self._warmed = False
         self._fire = environment.events.request.fire
-        self._outcomes: dict[int, Outcome] = {
-            int(status): outcome for status, outcome in self.sale.http.buy.outcomes.items()
-        }
+        self._outcomes = self.sale.http.buy.by_status
         self._become(self.sale.next_turn())
 
     def lines(self, timeout_s: float, count: int) -> list[Line]:
@@ -172,7 +170,7 @@ class Buyer(User):  # type: ignore[misc]
             self._warmed = False
         if (missing := self._persona.clicks - len(self._connections)) > 0:
             self._connections += self.lines(self.sale.experiment.arrivals.timeout_s, missing)
-        self._warm = self._ask("page", self.sale.http.warm)
+        self._warm = self._ask("page", self.sale.http.warm or Request(request="GET /"))
         self._buy = self._ask("buy", self.sale.http.buy)
 
     def _hang_up(self) -> None:

@@ -7,7 +7,7 @@ from loadtest.load.http.client import Connection, Response
 from loadtest.load.http.cookies import Jar
 from loadtest.load.http.endpoint import Endpoint
 from loadtest.load.http.session import HeadedConnection, Session
-from loadtest.manifest.shop import Http
+from loadtest.manifest.http import Http
 
 
 class Line(Protocol):

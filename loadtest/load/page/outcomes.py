@@ -5,7 +5,7 @@ from typing import Any
 
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtest.manifest.shop import Http
+from loadtest.manifest.http import Http
 
 PART = "flash_sale_statuses"
 
@@ -39,7 +39,7 @@ class Outcomes:
         """Starts over, for the buy request that `http` describes."""
         method, path = http.buy.request.split(" ", 1)
         self._buy = method, path.replace("{sale}", sale)
-        self._outcomes = {int(status): outcome for status, outcome in http.buy.outcomes.items()}
+        self._outcomes = dict(http.buy.by_status)
         self._statuses.clear()
 
     def _on_request(self, request_type: str, name: str, response: Any = None, **_: Any) -> None:

@@ -11,7 +11,7 @@ from loadtest.experiment.schema import Experiment
 from loadtest.judge import certificate
 from loadtest.judge.checks import CHECKS
 from loadtest.judge.verdict import judge
-from loadtest.manifest.shop import load_shop
+from loadtest.manifest.loading import load_shop
 
 
 def test_every_check_has_an_exhibit_that_must_trip_it() -> None:

@@ -11,7 +11,8 @@ from loadtest.errors import UsageError
 from loadtest.experiment.schema import Experiment, FaultPlan
 from loadtest.faults import faults
 from loadtest.faults.schedule import Schedule, check_faults
-from loadtest.manifest.shop import Shop, load_shop
+from loadtest.manifest.loading import load_shop
+from loadtest.manifest.shop import Shop
 from loadtest.stack.process import Supervisor
 from loadtest.stack.shop_stack import ShopProcesses, on_free_port
 

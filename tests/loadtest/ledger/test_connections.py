@@ -14,7 +14,7 @@ import loadtest.ledger.connections as connections
 from loadtest.ledger.connections import connect_postgres, connect_redis
 from loadtest.ledger.final_reads import Ledger
 from loadtest.ledger.sources import Reader
-from loadtest.manifest.shop import Final, Source
+from loadtest.manifest.final import Final, Source
 from loadtest.record.run_dir import make_parts
 from loadtest.stack import Services
 from loadtest.stack.embedded import embedded_postgres, embedded_redis

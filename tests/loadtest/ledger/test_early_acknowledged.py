@@ -9,7 +9,8 @@ import psycopg2
 from loadtest.ledger.queue import open_queue
 from loadtest.ledger.sources import Reader
 from loadtest.ledger.standstill import Drain
-from loadtest.manifest.shop import Final, Queue, Source
+from loadtest.manifest.final import Final, Source
+from loadtest.manifest.order_queue import Queue
 from loadtest.record.promises import read_promises
 from loadtest.stack import Services
 

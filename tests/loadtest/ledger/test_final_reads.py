@@ -14,7 +14,7 @@ from loadtest.ledger.database_clock import DatabaseClock
 from loadtest.ledger.final_reads import Ledger
 from loadtest.ledger.queue import QueueReader
 from loadtest.ledger.sources import Reader
-from loadtest.manifest.shop import Final, Source
+from loadtest.manifest.final import Final, Source
 from loadtest.record.run_dir import RunDir, make_parts
 from loadtest.stack import Services
 

@@ -11,7 +11,7 @@ import pytest
 
 from loadtest.ledger import queue as queues
 from loadtest.ledger.queue import open_queue
-from loadtest.manifest.shop import Queue
+from loadtest.manifest.order_queue import Queue
 from loadtest.stack import Services
 from loadtest.stack.embedded import free_port
 from tests.waiting import eventually

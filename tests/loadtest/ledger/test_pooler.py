@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import loadtest.ledger.connections as connections
 from loadtest.ledger.connections import connect_postgres
 from loadtest.ledger.sources import Reader
-from loadtest.manifest.shop import Source
+from loadtest.manifest.final import Source
 from loadtest.stack import Services
 from loadtest.stack.external import Given
 from loadtest.stack.holds import holding

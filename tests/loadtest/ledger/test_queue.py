@@ -10,7 +10,7 @@ import pytest
 
 from loadtest.ledger.connections import connect_redis
 from loadtest.ledger.queue import Depth, QueueReader, open_queue
-from loadtest.manifest.shop import Queue
+from loadtest.manifest.order_queue import Queue
 from loadtest.stack import Services
 from tests.waiting import eventually
 

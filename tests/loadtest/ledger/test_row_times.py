@@ -8,7 +8,7 @@ import pytest
 from loadtest.errors import UsageError
 from loadtest.ledger.row_times import from_epoch
 from loadtest.ledger.sources import Reader
-from loadtest.manifest.shop import Source
+from loadtest.manifest.final import Source
 from loadtest.stack import Services
 
 MOMENT_S = 1_767_225_600  # 2026-01-01 00:00 UTC

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from loadtest.ledger.sources import PAGE, Reader
-from loadtest.manifest.shop import Source
+from loadtest.manifest.final import Source
 from loadtest.stack import Services
 
 

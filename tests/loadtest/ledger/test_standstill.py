@@ -7,7 +7,7 @@ from loadtest.errors import RunInterrupted
 from loadtest.ledger.queue import Depth
 from loadtest.ledger.sources import Reader
 from loadtest.ledger.standstill import Drain
-from loadtest.manifest.shop import Final, Source
+from loadtest.manifest.final import Final, Source
 from loadtest.record.promises import Promises
 
 FINAL = Final(seeded=Source(pattern="s-{n}"), rows=Source(sql="SELECT 1"))

@@ -4,8 +4,8 @@ import pytest
 
 from loadtest.errors import UsageError
 from loadtest.experiment.schema import Experiment
+from loadtest.manifest.loading import load_shop
 from loadtest.manifest.placeholders import bindings, check_loosely
-from loadtest.manifest.shop import load_shop
 from loadtest.sale.plan import plan
 from loadtest.stack.external import Given
 
@@ -60,11 +60,11 @@ def test_every_placeholder_that_there_is_is_taken(tmp_path: Path) -> None:
         ("/orders/{number}", "/orders/{order id}", ["http.status.request", "{order id}"]),
         # outcomes: names and statuses
         ("410 = \"sold_out\"", "410 = \"soldout\"", ["410 = 'soldout'", "nearest valid: 'sold_out'"]),
-        ("410 = \"sold_out\"", "410 = \"lost\"", ["410 = 'lost'", "valid: already_bought"]),
+        ("410 = \"sold_out\"", "410 = \"lost\"", ["410 = 'lost'", "valid: accepted, already_bought"]),
         ("410 = \"sold_out\"", "4100 = \"sold_out\"", ["an HTTP answer", "'4100'"]),
         ("410 = \"sold_out\"", "4xx = \"sold_out\"", ["an HTTP answer", "'4xx'"]),
         ("410 = \"sold_out\"", "100 = \"sold_out\"", ["an HTTP answer", "'100'"]),
-        ("200 = \"won\", ", "", ["no status means 'won'"]),
+        ("200 = \"won\", ", "", ["no answer means 'won'"]),
         # final reads: binds, keys, patterns
         (":stock", ":stok", ["final.rows.sql", "no bound parameter :stok", "nearest valid: ':stock'"]),
         ("sale = :sale", "sale = :event", ["final.rows.sql", ":event", "valid: :sale, :stock"]),
@@ -76,7 +76,7 @@ def test_every_placeholder_that_there_is_is_taken(tmp_path: Path) -> None:
         ("{sale}-{n:06d}", "{sale}-{n", ["final.seeded.pattern"]),
         # sets and where they may be read
         ("claims = {", "clams = {", ["schemes.tokens.final.clams", "nearest valid: 'claims'"]),
-        ("redis_list = \"{sale}:tokens\"", "redis_value = \"left\"", ["final.tokens", "expected one of sql, redis_list", "only how many"]),
+        ("redis_list = \"{sale}:tokens\"", "redis_value = \"left\"", ["final.tokens", "expected one of sql, command, redis_list", "only how many"]),
         ("redis_hash = \"{sale}:claims\"", "redis_value = \"n\"", ["schemes.tokens.final.claims", "expected one of"]),
         ("redis_list = \"{sale}:tokens\"", "redis_stream = \"x\"", ["final.tokens.redis_stream", "nearest valid: 'final.tokens.redis_"]),
         ("seeded = { pattern = \"{sale}-{n:06d}\" }", "seeded = { redis_value = \"stock\" }", ["final.seeded", "expected one of"]),

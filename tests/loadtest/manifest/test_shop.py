@@ -5,7 +5,7 @@ import pytest
 from loadtest.errors import UsageError
 from loadtest.experiment.files import load_experiment
 from loadtest.experiment.schema import Experiment
-from loadtest.manifest.shop import load_shop
+from loadtest.manifest.loading import load_shop
 
 MINIMAL = """
 name = "mine"

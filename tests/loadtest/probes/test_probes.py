@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from psycopg2.extras import wait_select
 
 from loadtest.ledger.connections import connect_postgres
-from loadtest.manifest.shop import Final, Source
+from loadtest.manifest.final import Final, Source
 from loadtest.probes import SELDOM, Probe, Reading, Subject
 from loadtest.probes.postgres import STATE, PostgresProbe
 from loadtest.probes.redis import RedisProbe

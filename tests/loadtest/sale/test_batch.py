@@ -8,7 +8,8 @@ from loadtest.errors import UsageError
 from loadtest.experiment.files import lay_over
 from loadtest.experiment.redelivery import Held
 from loadtest.experiment.schema import Experiment
-from loadtest.manifest.shop import Shop, load_shop
+from loadtest.manifest.loading import load_shop
+from loadtest.manifest.shop import Shop
 from loadtest.sale.batch import check_batch
 
 

@@ -6,7 +6,7 @@ import pytest
 from loadtest.errors import HarnessError
 from loadtest.experiment.files import lay_over
 from loadtest.experiment.schema import Experiment
-from loadtest.manifest.shop import load_shop
+from loadtest.manifest.loading import load_shop
 from loadtest.sale.desk import FORM, Desk, Held, Offers, State, Wish, offers_of
 
 OFFERS = Offers({"tokens": ["queued"]}, ["flat"], {"stock": 5})

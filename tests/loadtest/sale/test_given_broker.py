@@ -3,7 +3,7 @@ import pytest
 from loadtest.errors import UsageError
 from loadtest.experiment.files import lay_over
 from loadtest.experiment.schema import Experiment
-from loadtest.manifest.shop import load_shop
+from loadtest.manifest.loading import load_shop
 from loadtest.sale.given_broker import check_broker, follow_given
 from loadtest.stack.external import Given
 

@@ -13,7 +13,8 @@ from celery import Celery
 from loadtest.errors import UsageError
 from loadtest.experiment.schema import Experiment
 from loadtest.ledger.queue import open_queue
-from loadtest.manifest.shop import Shop, load_shop
+from loadtest.manifest.loading import load_shop
+from loadtest.manifest.shop import Shop
 from loadtest.sale import leftovers
 from loadtest.sale.leftovers import refuse_leftovers, starts_workers
 from loadtest.stack import Services
@@ -98,7 +99,7 @@ def test_messages_of_an_earlier_sale_are_named_and_refused(broker: str) -> None:
     assert text.startswith("the queue 'orders' on ")
     assert "found 4 (such as sale-00000" in text
     assert "empty it, or have [prepare] empty it" in text
-    assert "before the sale" in said(broker, manifest(prepare=None))
+    assert "before the sale" in said(broker, manifest(prepare=()))
 
 
 def test_what_a_dead_worker_held_on_redis_is_counted_and_what_other_queues_hold_is_not(services: Services) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from loadtest.errors import UsageError
 from loadtest.experiment.schema import Experiment
-from loadtest.manifest.shop import Shop, load_shop
+from loadtest.manifest.loading import load_shop
+from loadtest.manifest.shop import Shop
 from loadtest.record.run_dir import RunDir
 from loadtest.sale.limits import Change, ask, asking, changes, open_limits
 

@@ -9,7 +9,8 @@ import pytest
 
 from loadtest.errors import ServiceError, UsageError
 from loadtest.experiment.schema import Experiment
-from loadtest.manifest.shop import Shop, load_shop
+from loadtest.manifest.loading import load_shop
+from loadtest.manifest.shop import Shop
 from loadtest.stack import listeners, shop_stack
 from loadtest.stack.process import Command, Supervisor
 from loadtest.stack.shop_stack import UNKNOWN_YET, ShopStack, answers

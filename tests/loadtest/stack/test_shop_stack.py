@@ -8,7 +8,8 @@ import pytest
 
 from loadtest.errors import ServiceError
 from loadtest.experiment.schema import Experiment
-from loadtest.manifest.shop import Shop, load_shop
+from loadtest.manifest.loading import load_shop
+from loadtest.manifest.shop import Shop
 from loadtest.stack.process import Supervisor
 from loadtest.stack.shop_stack import answers, on_free_port
 

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from loadtest.cli.main import main
 from loadtest.experiment.schema import Experiment
-from loadtest.manifest.shop import Shop, load_shop
+from loadtest.manifest.loading import load_shop
+from loadtest.manifest.shop import Shop
 from loadtest.record.run_dir import RunDir
 from loadtest.sale.limits import Limits
 from loadtest.stack import Services, surroundings

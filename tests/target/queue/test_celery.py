@@ -15,7 +15,7 @@ import redis
 import sqlalchemy as sa
 
 from loadtest.experiment.schema import Experiment
-from loadtest.manifest.shop import load_shop
+from loadtest.manifest.loading import load_shop
 from loadtest.record.run_dir import RunDir
 from loadtest.sale.limits import asking, changes, open_limits
 from target.config import Config, load

@@ -16,7 +16,7 @@ from loadtest.load.buyers.buyer import Buyer
 from loadtest.load.buyers.recorder import BATCH, Recorder
 from loadtest.load.http.client import DeadlineError, NotSentError, Response
 from loadtest.load.sale import Sale
-from loadtest.manifest.shop import load_shop
+from loadtest.manifest.loading import load_shop
 
 
 class Prompt:

@@ -17,7 +17,7 @@ from loadtest.load.http.cookies import Jar
 from loadtest.load.http.endpoint import endpoint
 from loadtest.load.http.line import lines
 from loadtest.load.http.session import MAX_REDIRECTS, HeadedConnection, Session
-from loadtest.manifest.shop import Http
+from loadtest.manifest.http import Http
 from tests.loadtest.load.conftest import Serve, Talk, answer, session
 
 GET = b"GET /page?x=1 HTTP/1.1\r\nHost: shop\r\n\r\n"
