@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench docs install clean
+.PHONY: help run test lint bench docs reference install clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -72,6 +72,9 @@ bench: $(VENV)/installed ## Measure every performance claim; prints both sides o
 
 docs: $(VENV)/installed ## Run the experiments that the pages tell of, and write their tables and pictures: a quarter of an hour.
 	$(BIN)/python docs/make.py $(ARGS)
+
+reference: $(VENV)/installed ## Write docs/manifest.md from the manifest's schema.
+	PYTHONPATH=. $(BIN)/python docs/reference.py
 
 clean: ## Remove what was installed and built; runs are kept.
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

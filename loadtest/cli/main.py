@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from loadtest import __version__
+from loadtest.cli.describing import schema_command
 from loadtest.cli.ending import ended
 from loadtest.cli.listing import list_command
 from loadtest.cli.many_sales import certify_command, sweep_command
@@ -39,5 +40,8 @@ def main() -> None:
     leave_outside()
 
 
-for command in (run_command, certify_command, verify, report, limit, plan_command, sweep_command, list_command):
+COMMANDS = (
+    run_command, certify_command, verify, report, limit, plan_command, sweep_command, list_command, schema_command,
+)  # fmt: skip
+for command in COMMANDS:
     main.add_command(command)

@@ -26,7 +26,10 @@ class Arrivals(Section):
     slow the shop is; `poisson` and `uniform` at `rate_per_s`, `stepped` by `steps`, `replay` from `file`.
     """
 
-    kind: Literal["herd", "spawned", "poisson", "uniform", "stepped", "replay"] = "herd"
+    kind: Literal["herd", "spawned", "poisson", "uniform", "stepped", "replay"] = Field(
+        "herd",
+        description="herd: all at one moment; poisson, uniform, stepped, replay: on a schedule; spawned: as Locust spawns them",
+    )
     rate_per_s: float | None = Field(
         None,
         gt=0,
@@ -137,7 +140,9 @@ class Limiter(Section):
     collapses under a backlog; it serves as a control.
     """
 
-    kind: Literal["none", "native", "flat", "shared"] = "flat"
+    kind: Literal["none", "native", "flat", "shared"] = Field(
+        "flat", description="flat: a rate of each worker; shared: one of all together; native: Celery's own; none"
+    )
     rate_per_s: float = Field(
         50, ge=1e-6, le=MOST_PER_S, description="orders a second, per worker; of all together if shared"
     )
@@ -166,9 +171,9 @@ class Limiter(Section):
 class Workers(Section):
     """The Celery workers."""
 
-    count: int = Field(1, ge=1, le=64)
+    count: int = Field(1, ge=1, le=64, description="how many there are")
     concurrency: int = Field(2, ge=1, le=256, description="pool size of each worker; with pool = solo it is 1")
-    pool: Literal["prefork", "threads", "gevent", "solo"] = "prefork"
+    pool: Literal["prefork", "threads", "gevent", "solo"] = Field("prefork", description="Celery's pool of each worker")
     batch: int = Field(
         1,
         ge=1,
@@ -215,7 +220,7 @@ class Drain(Section):
 class Sampler(Section):
     """How often every probe reads."""
 
-    hz: float = Field(10, gt=0, le=100)
+    hz: float = Field(10, gt=0, le=100, description="readings a second")
 
 
 class FaultPlan(Section):
@@ -241,31 +246,38 @@ class Expectation(Section):
 class Experiment(Section):
     """One sale to run. Field names are the keys of the TOML file and of ``--set``."""
 
-    name: str = Field("rush", pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    shop: str = "target/shop.toml"
-    scenario: str = "scenarios/rush.py"
-    scheme: str = "tokens"
-    dispatch: Literal["queued", "inline"] = "queued"
+    name: str = Field("rush", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="what its runs are called: runs/NAME/…")
+    shop: str = Field("target/shop.toml", description="file of the manifest: how to start, buy from and read the shop")
+    scenario: str = Field("scenarios/rush.py", description="Locust file: what buyers do")
+    scheme: str = Field("tokens", description="how the shop keeps its stock, of a shop whose manifest has [schemes]")
+    dispatch: Literal["queued", "inline"] = Field(
+        "queued",
+        description="whether orders wait in a queue until a worker places them, or are placed within the request",
+    )
     stock: int = Field(200, ge=1, le=10_000_000, description="units for sale")
     buyers: int = Field(
         1000, ge=1, le=1_000_000, description="how many come; open arrivals that say it themselves may leave it out"
     )
     per_buyer: int = Field(1, ge=1, le=10_000_000, description="units one buyer may have")
-    seed: int = Field(1, ge=0, le=2**63 - 1)
+    seed: int = Field(
+        1, ge=0, le=2**63 - 1, description="of everything that is drawn at random: the same seed, the same sale"
+    )
     mutant: str = Field("", description="a mistake built into the shop on purpose; see docs/adding-a-check.md")
-    traffic: Traffic = Traffic()
-    arrivals: Arrivals = Arrivals()
-    limiter: Limiter = Limiter()
-    workers: Workers = Workers()
-    broker: Broker = Broker()
-    drain: Drain = Drain()
-    sampler: Sampler = Sampler()
-    faults: tuple[FaultPlan, ...] = Field((), strict=False)
+    traffic: Traffic = Field(Traffic(), description="who the buyers are")
+    arrivals: Arrivals = Field(Arrivals(), description="when they come")
+    limiter: Limiter = Field(Limiter(), description="how fast orders may be placed")
+    workers: Workers = Field(Workers(), description="the Celery workers")
+    broker: Broker = Field(Broker(), description="the broker that holds the queue")
+    drain: Drain = Field(Drain(), description="when the harness stops waiting for orders")
+    sampler: Sampler = Field(Sampler(), description="how often the services are measured")
+    faults: tuple[FaultPlan, ...] = Field((), strict=False, description="what breaks during the sale")
     matrix: dict[str, list[Any]] = Field({}, description="key = list of values: one run for each combination")
     cells: dict[str, dict[str, Any]] = Field(
         {}, description="name = keys and values: one run for each, where not every combination makes sense"
     )
-    expect: tuple[Expectation, ...] = Field((), strict=False)
+    expect: tuple[Expectation, ...] = Field(
+        (), strict=False, description="the verdicts that cells of the matrix should have"
+    )
     thresholds: tuple[str, ...] = Field(
         (),
         strict=False,

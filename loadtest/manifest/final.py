@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from loadtest.experiment.names import nearest
 from loadtest.experiment.section import Section, rule
@@ -34,14 +34,20 @@ class Source(Section):
     gives one integer. `pattern` makes the numbers 1…stock.
     """
 
-    sql: str | None = None
-    command: tuple[str, ...] | None = Field(None, min_length=1, strict=False)
-    redis_list: str | None = None
-    redis_set: str | None = None
-    redis_sorted_set: str | None = None
-    redis_hash: str | None = None
-    redis_value: str | None = None
-    pattern: str | None = None
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    sql: str | None = Field(
+        None, description="a query on the database of [truth]; its columns are taken by their names"
+    )
+    command: tuple[str, ...] | None = Field(
+        None, min_length=1, strict=False, description="a program that prints CSV with a header, or a JSON object a line"
+    )
+    redis_list: str | None = Field(None, description="key of a Redis list of numbers")
+    redis_set: str | None = Field(None, description="key of a Redis set of numbers")
+    redis_sorted_set: str | None = Field(None, description="key of a Redis sorted set of numbers")
+    redis_hash: str | None = Field(None, description="key of a Redis hash, number → buyer")
+    redis_value: str | None = Field(None, description="key of a Redis string that holds a whole number: how many")
+    pattern: str | None = Field(None, description="the numbers 1 to stock in this form, such as '{sale}-{n:06d}'")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -77,13 +83,26 @@ class Final(Section):
     counted) it is left out, and `left` says how many units were not sold.
     """
 
-    seeded: Source | None = None
-    rows: Source
-    left: Source | None = None
-    tokens: Source | None = None
-    claims: Source | None = None
-    rejected: Source | None = None
-    near_misses: Source | None = None
+    seeded: Source | None = Field(
+        None,
+        description="every number that is for sale, where numbers are known beforehand; without it, units are counted",
+    )
+    rows: Source = Field(
+        description="the orders that stand at the end, a row each: number, and buyer, created_at, quantity and item where there are such"
+    )
+    left: Source | None = Field(
+        None, description="how many units were not sold: one number. With it, units that vanished are seen"
+    )
+    tokens: Source | None = Field(None, description="the numbers that are still for sale")
+    claims: Source | None = Field(
+        None, description="the numbers that are taken and not yet rows; with buyers where they are known"
+    )
+    rejected: Source | None = Field(
+        None, description="the orders that were turned down after they had been accepted: number and buyer"
+    )
+    near_misses: Source | None = Field(
+        None, description="how often the shop's last guard, such as a UNIQUE, stopped a second sale; told in the report"
+    )
 
     @model_validator(mode="after")
     def _readable(self) -> Self:

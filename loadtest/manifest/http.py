@@ -1,12 +1,13 @@
 """How buyers talk to the shop: requests, the steps before a purchase, and what answers mean."""
 
 from ipaddress import ip_network
+from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from loadtest.experiment.section import Section, rule
-from loadtest.manifest.rules import BuyOutcome, BuyRule, Condition, Place, StatusRule, rules_by_status
+from loadtest.manifest.rules import BuyOutcome, BuyRule, ByStatus, Condition, Place, StatusRule, rules_by_status
 
 Captures = dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], Place]
 RESERVED = ("sale", "buyer", "number")
@@ -19,10 +20,28 @@ def _new_names(captures: dict[str, str]) -> dict[str, str]:
     return captures
 
 
+def _either_name(schema: dict[str, Any]) -> None:
+    """A body may be called `json` or `body`, and there is one body at most."""
+    bodies = ("json", "body", "form", "text")
+    properties = schema["properties"]
+    schema["properties"] = {
+        "request": properties["request"],
+        "json": properties["json"],
+        "body": properties["json"],
+        **properties,
+    }
+    schema["not"] = {"anyOf": [{"required": list(pair)} for pair in combinations(bodies, 2)]}
+
+
 class Request(Section):
     """One HTTP request, such as ``POST /sales/{sale}/orders``. At most one of `json`, `form` and `text` is its body."""
 
-    request: str = Field(pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$")
+    model_config = ConfigDict(json_schema_extra=_either_name)
+
+    request: str = Field(
+        pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$",
+        description="method and path, such as POST /sales/{sale}/orders",
+    )
     body: dict[str, Any] | None = Field(
         None,
         validation_alias=AliasChoices("json", "body"),
@@ -30,7 +49,7 @@ class Request(Section):
     )
     form: dict[str, str] | None = Field(None, description="sent as an HTML form is (application/x-www-form-urlencoded)")
     text: str | None = Field(None, description="sent as it is")
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field({}, description="header → value; values may hold placeholders")
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:
@@ -58,9 +77,9 @@ class Step(Request):
 class Buy(Request):
     """The request that takes a unit, and what its answers mean: the first rule that matches decides; no rule: unknown."""
 
-    outcomes: Annotated[tuple[BuyRule, ...], BeforeValidator(rules_by_status)] = Field(
-        strict=False, description='rules, or in short { 202 = "won" } by HTTP status'
-    )
+    outcomes: Annotated[
+        tuple[BuyRule, ...], BeforeValidator(rules_by_status, json_schema_input_type=tuple[BuyRule, ...] | ByStatus)
+    ] = Field(strict=False, description='rules, or in short { 202 = "won" } by HTTP status')
     number: Place | Literal["buyer"] | None = Field(
         None,
         description="where a winner's answer holds the order number: json:…, header:…, regex:…, or `buyer` where that is the buyer",
@@ -89,10 +108,20 @@ class Status(Request):
     """The request by which a buyer learns what became of an order. Its rules are `outcomes`, or in short `state` and its values."""
 
     state: str = Field("status", description="key of the state in the JSON answer")
-    pending: tuple[str, ...] = Field(("queued",), strict=False)
-    confirmed: tuple[str, ...] = Field(("confirmed",), strict=False)
-    rejected: tuple[str, ...] = Field(("rejected",), strict=False)
-    outcomes: tuple[StatusRule, ...] = Field((), strict=False)
+    pending: tuple[str, ...] = Field(
+        ("queued",), strict=False, description="states in which the buyer asks again later"
+    )
+    confirmed: tuple[str, ...] = Field(
+        ("confirmed",), strict=False, description="states that promise: the order stands, and its row must be there"
+    )
+    rejected: tuple[str, ...] = Field(
+        ("rejected",), strict=False, description="states in which the order is turned down"
+    )
+    outcomes: tuple[StatusRule, ...] = Field(
+        (),
+        strict=False,
+        description="rules, the first that matches decides; instead of state, pending, confirmed and rejected",
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -129,12 +158,18 @@ def _network(network: str) -> str:
 class Http(Section):
     """How buyers talk to the shop."""
 
-    base_url: str = Field(pattern=r"^https?://[^/\s]+$", description="without a path")
+    base_url: str = Field(
+        pattern=r"^https?://[^/\s]+$", description="where the shop answers, without a path: http://127.0.0.1:{port}"
+    )
     warm: Request | None = Field(None, description="asked once by each buyer before T0, to open the connection")
-    before: tuple[Step, ...] = Field((), strict=False)
+    before: tuple[Step, ...] = Field(
+        (),
+        strict=False,
+        description="what each buyer does before the purchase, one after the other: log in, fetch a token",
+    )
     pace_per_s: float = Field(100, gt=0, le=1e6, description="buyers who begin their steps before T0, a second")
-    buy: Buy
-    status: Status | None = None
+    buy: Buy = Field(description="the request that takes a unit")
+    status: Status | None = Field(None, description="the request by which buyers learn what became of their order")
     cookies: bool = Field(False, description="buyers keep the cookies that the shop sets, and send them back")
     follow_redirects: bool = Field(False, description="a GET follows redirects within the same origin, five at most")
     compressed: bool = Field(False, description="buyers accept gzip and deflate")

@@ -11,8 +11,14 @@ from loadtest.experiment.section import Section, rule
 class Queue(Section):
     """The queue between the claim and the row."""
 
-    kind: Literal["celery", "rabbitmq", "redis_list", "redis_stream", "bullmq", "command"] = "celery"
-    name: str = Field("", pattern=r"^[^{}]*$", description="taken as it is, without placeholders")
+    kind: Literal["celery", "rabbitmq", "redis_list", "redis_stream", "bullmq", "command"] = Field(
+        "celery", description="what keeps it; command: anything else, of which a program says how long it is"
+    )
+    name: str = Field(
+        "",
+        pattern=r"^[^{}]*$",
+        description="the queue, list, stream or BullMQ queue that orders wait in; taken as it is, without placeholders",
+    )
     command: tuple[str, ...] = Field((), strict=False, description="of kind command: prints how many orders wait")
     number: str | None = Field(
         None,

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, Field, WithJsonSchema
 
 from loadtest.experiment.names import nearest
 from loadtest.experiment.section import Section, rule
@@ -12,6 +12,8 @@ from loadtest.experiment.section import Section, rule
 BuyOutcome = Literal["won", "accepted", "sold_out", "already_bought", "throttled", "refused", "unknown"]
 # What an answer to `status` can mean.
 OrderState = Literal["pending", "confirmed", "rejected"]
+# Rules in short: HTTP status → meaning.
+ByStatus = dict[Annotated[str, Field(pattern=r"^[2-9][0-9][0-9]$")], BuyOutcome]
 
 KINDS_OF_PLACE = ("json", "header", "cookie", "regex")
 PREFIX = re.compile(r"([A-Za-z_]+):")
@@ -77,7 +79,9 @@ def _scalars(json: dict[str, Any]) -> dict[str, Any]:
 
 # Where an answer holds a value: ``json:data.id``, ``header:Location``, ``cookie:csrftoken``, or ``regex:/orders/(\d+)`` over the body.
 Place = Annotated[str, AfterValidator(_place)]
-HttpStatus = Annotated[int | Annotated[tuple[int, ...], Field(strict=False)], AfterValidator(_status)]
+# The bounds are told to editors here, and to users by `_status`, in a sentence.
+_Answered = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 200, "maximum": 599})]
+HttpStatus = Annotated[_Answered | Annotated[tuple[_Answered, ...], Field(strict=False)], AfterValidator(_status)]
 
 
 class Condition(Section):
@@ -87,6 +91,7 @@ class Condition(Section):
     in_json: Annotated[dict[str, Any], AfterValidator(_scalars)] = Field(
         {},
         validation_alias=AliasChoices("json", "in_json"),
+        json_schema_extra={"additionalProperties": {"type": ["string", "number", "boolean"]}},
         description="dotted key → value; a text is compared with the value as text, a number or boolean exactly",
     )
     contains: str | None = Field(None, min_length=1, description="text that the body contains")
@@ -99,7 +104,11 @@ class Condition(Section):
 class BuyRule(Condition):
     """An answer to `buy`, and what it means."""
 
-    outcome: BuyOutcome = Field(validation_alias=AliasChoices("is", "outcome"))
+    outcome: BuyOutcome = Field(
+        validation_alias=AliasChoices("is", "outcome"),
+        description="what it means. won: the unit is promised; accepted: queued, nothing promised yet; refused: there certainly is no order; "
+        "unknown: there may be one",
+    )
     number: Place | None = Field(
         None, description="where this answer tells the order number, if not where `number` of [http.buy] says"
     )
@@ -108,7 +117,10 @@ class BuyRule(Condition):
 class StatusRule(Condition):
     """An answer to `status`, and what it means."""
 
-    outcome: OrderState = Field(validation_alias=AliasChoices("is", "outcome"))
+    outcome: OrderState = Field(
+        validation_alias=AliasChoices("is", "outcome"),
+        description="what it means. pending: ask again; confirmed: the order stands; rejected: there is none",
+    )
     number: Place | None = Field(None, description="where this answer tells the order number, if it is first told here")
 
 

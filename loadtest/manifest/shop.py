@@ -26,9 +26,13 @@ Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 class Scheme(Section):
     """A stock scheme that the shop offers: its kinds of dispatch, and the final reads that differ from the manifest's general ones."""
 
-    dispatch: tuple[Literal["queued", "inline"], ...] = Field(("queued", "inline"), strict=False)
+    dispatch: tuple[Literal["queued", "inline"], ...] = Field(
+        ("queued", "inline"),
+        strict=False,
+        description="the kinds of dispatch with which it can be sold: through a queue, or within the request",
+    )
     why: str = Field("", description="the reason why it does not offer the other, for whoever asks for it")
-    final: dict[str, Source] = {}
+    final: dict[str, Source] = Field({}, description="final reads that replace those of [final] under this scheme")
 
 
 class Proof(Section):
@@ -51,24 +55,36 @@ class Shop(Section):
     by the placeholder ``{mutant}``.
     """
 
-    name: str
-    sale: str = Field("sale", pattern=r"^[A-Za-z0-9_-]+$")
-    env: dict[str, str] = Field({}, description="environment of `prepare` and of every process")
+    name: str = Field(description="what the shop is called in reports")
+    sale: str = Field(
+        "sale",
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="what the shop calls the sale, or the product: {sale} in requests, :sale in SQL",
+    )
+    env: dict[str, str] = Field(
+        {}, description="variable → value: the environment of the shop's commands; values may hold placeholders"
+    )
     pass_env: tuple[Variable, ...] = Field(
         (), strict=False, description="variables of the harness's own environment that they get too, and the buyers"
     )
-    prepare: Annotated[tuple[Prepare, ...], BeforeValidator(as_list)] = Field((), strict=False)
-    reset: Reset | None = None
-    process: tuple[Process, ...] = Field((), strict=False)
-    units: Units = Units()
-    buyers: Buyers = Buyers()
-    http: Http
-    truth: Truth = Truth()
-    queue: Queue | None = None
-    final: Final
-    schemes: dict[str, Scheme] = {}
-    controls: dict[str, Proof] = {}
-    mutants: dict[str, Proof] = {}
+    prepare: Annotated[
+        tuple[Prepare, ...], BeforeValidator(as_list, json_schema_input_type=Prepare | tuple[Prepare, ...])
+    ] = Field((), strict=False, description="commands that prepare the sale: one [prepare], or several [[prepare]]")
+    reset: Reset | None = Field(None, description="the command that takes away what the sale has left")
+    process: tuple[Process, ...] = Field(
+        (), strict=False, description="the processes of the shop, started in this order; none for one that runs already"
+    )
+    units: Units = Field(Units(), description="what is for sale")
+    buyers: Buyers = Field(Buyers(), description="who the buyers are")
+    http: Http = Field(description="how buyers talk to the shop")
+    truth: Truth = Field(Truth(), description="the database that has the orders")
+    queue: Queue | None = Field(None, description="the queue between the answer and the row")
+    final: Final = Field(description="where the orders and the stock are read when the sale is over")
+    schemes: dict[str, Scheme] = Field({}, description="name → a way in which the shop can be told to keep its stock")
+    controls: dict[str, Proof] = Field({}, description="name → an experiment that must be found wrong as it is")
+    mutants: dict[str, Proof] = Field(
+        {}, description="name → a mistake that can be switched on in the shop, which is told by {mutant}"
+    )
 
     @model_validator(mode="after")
     def _readable(self) -> Self:

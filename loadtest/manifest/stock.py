@@ -12,6 +12,6 @@ class Units(Section):
 
     kind: Literal["numbered", "counted"] | None = Field(
         None,
-        description="numbered: `seeded` names every number; counted: there are `stock` units, and ids are the shop's own",
+        description="numbered: `seeded` names every number; counted: there are `stock` units, and ids are the shop's own; by default what [final] seeded says",
     )
     items: dict[str, int | str] = Field({}, description="item → units of it, where there are several; may be {stock}")
