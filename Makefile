@@ -7,10 +7,10 @@ BIN    := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench docs reference install clean
+.PHONY: help run run-example example-unknown examples test lint bench docs reference install clean
 
 help: ## Show this list.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # Installed anew only when what is to be installed has changed. Today's pip takes half the time of the one that came with Python 3.11,
 # and to compile on every core half the time of doing it while installing. Neither is needed: an index without pip, or a file that ships
@@ -28,6 +28,33 @@ install: $(VENV)/installed ## Make the virtual environment.
 
 run: $(VENV)/installed ## Hold one flash sale on embedded services, and judge it.
 	$(BIN)/loadtest run $(ARGS)
+
+# What each of the shops in examples/ needs to be installed, and the services that it needs beside Postgres and Redis, which are embedded.
+EXAMPLES := $(patsubst examples/%/shop.toml,%,$(wildcard examples/*/shop.toml))
+installed = $(if $(wildcard examples/$(1)/package.json),examples/$(1)/node_modules/installed,examples/.venv/$(1).installed)
+SERVICES_django_celery := --broker amqp://boxoffice:boxoffice@127.0.0.1:5672/boxoffice
+SERVICES_code_jwt := --mysql mysql+pymysql://seckill:seckill@127.0.0.1:3306/seckill
+
+run-example: $(if $(filter $(NAME),$(EXAMPLES)),$(VENV)/installed $(call installed,$(NAME)),example-unknown) ## Hold a sale of a shop in examples/: NAME=counter; add MISTAKE=naive for one that is wrong.
+	@if test -x examples/$(NAME)/setup.sh; then examples/$(NAME)/setup.sh; fi
+	$(BIN)/loadtest run examples/$(NAME)/sale.toml $(SERVICES_$(NAME)) $(if $(MISTAKE),--set mutant=$(MISTAKE)) $(ARGS)
+
+example-unknown:
+	@echo "run-example: expected NAME=…, one of $(EXAMPLES); found '$(NAME)'"; exit 2
+
+examples: $(foreach name,$(EXAMPLES),$(call installed,$(name))) ## Install what the examples need, and run none.
+
+examples/.venv/bin/python:
+	$(PYTHON) -m venv examples/.venv
+
+examples/.venv/%.installed: examples/%/requirements.txt | examples/.venv/bin/python
+	examples/.venv/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $<
+	@touch $@
+
+examples/%/node_modules/installed: examples/%/package-lock.json
+	@command -v npm >/dev/null || { echo "needs Node.js 18 or newer, and npm: apt install nodejs npm"; exit 1; }
+	cd examples/$* && npm ci --no-progress --loglevel=error
+	@touch $@
 
 # Locust patches the process that imports it, which ends pytest's own ways of running in parallel: each part is a process of its own.
 # Whole sales mostly wait, so there are more parts at a time than cores. What takes longest comes first.
@@ -77,4 +104,4 @@ reference: $(VENV)/installed ## Write docs/manifest.md from the manifest's schem
 	PYTHONPATH=. $(BIN)/python docs/reference.py
 
 clean: ## Remove what was installed and built; runs are kept.
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) examples/.venv examples/*/node_modules dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
