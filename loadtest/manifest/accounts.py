@@ -30,7 +30,7 @@ class Buyers(Section):
 
 
 def read_columns(path: Path) -> tuple[str, ...]:
-    """The columns of a file of users, as placeholders name them: in lower case, with ``_`` for whatever is no letter or digit.
+    """The columns of a file of users, as placeholders name them: in lower case, with ``_`` for whatever is no letter of a to z or digit.
 
     Raises:
         UsageError: it cannot be read, or has no header, or names a column twice.
@@ -55,4 +55,4 @@ def separator(header: str) -> str:
 
 
 def _placeholder(column: str) -> str:
-    return re.sub(r"\W+", "_", column.strip().lower()).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", column.strip().lower()).strip("_")

@@ -39,7 +39,7 @@ class Request(Section):
     model_config = ConfigDict(json_schema_extra=_either_name)
 
     request: str = Field(
-        pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$",
+        pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) [/{]\S*$",
         description="method and path, such as POST /sales/{sale}/orders",
     )
     body: dict[str, Any] | None = Field(

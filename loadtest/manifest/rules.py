@@ -25,6 +25,12 @@ def split_place(place: str) -> tuple[str, str]:
     return (kind, rest) if colon and kind in KINDS_OF_PLACE else ("json", place)
 
 
+def split_header(rest: str) -> tuple[str, str]:
+    """The name of a header, and the regular expression after it: ``Location:/orders/(\\d+)``. An empty one: the whole value."""
+    name, _, pattern = rest.partition(":")
+    return name.strip(), pattern
+
+
 def _place(place: str) -> str:
     prefix = PREFIX.match(place)
     if prefix and prefix[1] not in KINDS_OF_PLACE:
@@ -35,9 +41,10 @@ def _place(place: str) -> str:
     kind, rest = split_place(place)
     if not rest.strip():
         raise rule(f"{place!r}: expected what to look for after {kind}:")
-    if kind == "regex":
-        check_regex(rest, place)
-        if re.compile(rest).groups != 1:
+    pattern = {"regex": rest, "header": split_header(rest)[1]}.get(kind)
+    if pattern:
+        check_regex(pattern, place)
+        if re.compile(pattern).groups != 1:
             raise rule(
                 f"{place!r}: expected one group in the regular expression, in round brackets: what it finds is the value"
             )
@@ -77,7 +84,8 @@ def _scalars(json: dict[str, Any]) -> dict[str, Any]:
     return json
 
 
-# Where an answer holds a value: ``json:data.id``, ``header:Location``, ``cookie:csrftoken``, or ``regex:/orders/(\d+)`` over the body.
+# Where an answer holds a value: ``json:data.id`` (``$`` is the whole of it), ``header:Location``, or a part of it as in
+# ``header:Location:/orders/(\d+)``, ``cookie:csrftoken``, or ``regex:/orders/(\d+)`` over the body.
 Place = Annotated[str, AfterValidator(_place)]
 # The bounds are told to editors here, and to users by `_status`, in a sentence.
 _Answered = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 200, "maximum": 599})]
