@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.experiment.json_schema import json_schema
+from loadtest.manifest.elsewhere import INSTEAD
 from loadtest.manifest.shop import Shop
 
 PAGE = Path(__file__).parent / "manifest.md"
@@ -30,6 +31,12 @@ An editor completes and checks keys if the first line is `#:schema manifest.sche
 
 The file is copied to the run directory as it was written: passwords belong into placeholders.
 """
+ELSEWHERE = """## What there is not
+
+Whoever writes one of these is told what to use instead, before anything starts; every other wrong key, value or placeholder is told with the nearest that is right.
+
+| not there | use |
+|---|---|"""
 # What one definition is called where it stands in many places.
 TITLES = {
     "Request": "A request: `warm = { … }`",
@@ -52,7 +59,7 @@ def page() -> str:
     shared = {note: definitions[name] for name, note in SHARED.items()}
     sections = [HEAD, _section("Above the first table", schema, {})]
     sections += [_section(title, definitions[name], shared) for title, name in tables(schema)]
-    return "\n".join(sections)
+    return "\n".join([*sections, _elsewhere()])
 
 
 def tables(schema: dict[str, Any]) -> list[tuple[str, str]]:
@@ -96,6 +103,11 @@ def _section(title: str, node: dict[str, Any], shared: dict[str, dict[str, Any]]
         default = "**required**" if key in node.get("required", ()) else _default(field)
         lines.append(f"| `{key}` | {_value(field)} | {default} | {_cell(field['description'])} |")
     return "\n".join([*lines, "", *(f"{part}\n" for part in more)])
+
+
+def _elsewhere() -> str:
+    lines = [ELSEWHERE, *(f"| `{key.replace('=', ' = ')}` | {_cell(use)} |" for key, use in INSTEAD.items())]
+    return "\n".join([*lines, ""])
 
 
 def _default(field: dict[str, Any]) -> str:

@@ -8,7 +8,29 @@ from typing import Any
 from loadtest.errors import UsageError
 from loadtest.experiment.names import nearest
 from loadtest.experiment.schema import Experiment
-from loadtest.experiment.section import keys, parse, read_toml
+from loadtest.experiment.section import parse, read_toml
+from loadtest.experiment.sentences import keys, unknown_key
+
+# What other tools call it, and where this one has it.
+INSTEAD = {
+    "users": "buyers",
+    "vus": "buyers",
+    "clients": "buyers",
+    "concurrency": "buyers, or workers.concurrency",
+    "duration": "arrivals.for_s, with arrivals.kind poisson or uniform",
+    "run_time": "arrivals.for_s, with arrivals.kind poisson or uniform",
+    "runtime": "arrivals.for_s, with arrivals.kind poisson or uniform",
+    "spawnrate": "arrivals.rate_per_s, with arrivals.kind spawned",
+    "rps": "arrivals.rate_per_s, with arrivals.kind poisson or uniform",
+    "stages": "arrivals.steps, with arrivals.kind stepped",
+    "rampup": "arrivals.steps, with arrivals.kind stepped",
+    "timeout": "arrivals.timeout_s",
+    "thinktime": "arrivals.kind: when each buyer comes",
+    "host": "[http] base_url of the manifest",
+    "url": "[http] base_url of the manifest",
+    "manifest": "shop",
+    "checks": "thresholds for measures; the invariants are always judged",
+}
 
 ROOT = Path(__file__).parent.parent.parent
 SHIPPED = ROOT / "scenarios" / "experiments"
@@ -27,7 +49,7 @@ def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
     _find_beside(data, path.parent)
     for override in overrides:
         _override(data, override)
-    return parse(Experiment, data, str(path))
+    return parse(Experiment, data, str(path), INSTEAD)
 
 
 def lay_over(experiment: Experiment, values: Mapping[str, Any], source: str) -> Experiment:
@@ -86,7 +108,7 @@ def _override(data: dict[str, Any], override: str) -> None:
 
 def _set(data: dict[str, Any], key: str, value: Any, source: str) -> None:
     if key not in set(keys(Experiment)):
-        raise UsageError(f"{source}: unknown key {key!r}; {nearest(key, keys(Experiment))}")
+        raise UsageError(f"{source}: {unknown_key(key, Experiment, INSTEAD)}")
     *tables, last = key.split(".")
     for table in tables:
         data = data.setdefault(table, {})

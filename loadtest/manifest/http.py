@@ -16,7 +16,7 @@ RESERVED = ("sale", "buyer", "number")
 def _new_names(captures: dict[str, str]) -> dict[str, str]:
     for name in captures:
         if name in RESERVED:
-            raise rule(f"capture: {name!r} is a placeholder of its own; give what is captured another name")
+            raise rule(f"{name!r} is a placeholder of its own; give what is captured another name")
     return captures
 
 

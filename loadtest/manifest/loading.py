@@ -7,6 +7,7 @@ from loadtest.experiment.files import find_file
 from loadtest.experiment.names import nearest
 from loadtest.experiment.schema import Experiment
 from loadtest.experiment.section import parse, read_toml
+from loadtest.manifest.elsewhere import INSTEAD
 from loadtest.manifest.naming import check_names
 from loadtest.manifest.shop import Shop
 
@@ -18,7 +19,7 @@ def load_shop(experiment: Experiment) -> tuple[Shop, Path]:
         UsageError: no such file, a wrong key or value, or a scheme or dispatch that the shop does not offer.
     """
     path = find_file(experiment.shop)
-    shop = parse(Shop, read_toml(path), str(path))
+    shop = parse(Shop, read_toml(path), str(path), INSTEAD)
     check_names(shop, path)
     if experiment.mutant and experiment.mutant not in shop.mutants:
         raise UsageError(

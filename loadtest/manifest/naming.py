@@ -66,5 +66,7 @@ def _check_request(request: Request, names: Iterable[str], where: str) -> None:
         check_strictly(text, names, f"{where}.headers.{header}")
     for key, text in (request.form or {}).items():
         check_loosely(text, names, f"{where}.form.{key}")
-    for text in (*texts(request.body), *texts(request.text)):
+    for text in texts(request.body):
         check_loosely(text, names, f"{where}.body")
+    for text in texts(request.text):
+        check_loosely(text, names, f"{where}.text")

@@ -6,11 +6,13 @@ from string import Formatter
 from typing import Any
 
 from loadtest.errors import UsageError
-from loadtest.experiment.names import PLACEHOLDER, nearest
+from loadtest.experiment.names import PLACEHOLDER, near_placeholder, nearest
 
 # What SQLAlchemy takes for a bound parameter: a colon that no word, colon or backslash precedes. So ``::text`` and ``12:30`` are none.
 BINDING = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 BRACES = re.compile(r"\{([\w. -]*)\}")
+# What is a placeholder in other tools: ${token}, {{token}}, %(token)s.
+FOREIGN = re.compile(r"\$\{\s*(\w[\w.]*)\s*\}|\{\{\s*(\w[\w.]*)\s*\}\}|%\((\w+)\)s")
 WORD = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
 
 BINDINGS = ("sale", "stock")
@@ -27,6 +29,7 @@ def check_strictly(text: str, valid: Iterable[str], where: str) -> None:
     Raises:
         UsageError: it has such.
     """
+    _refuse_foreign(text, where)
     _refuse((name for name in BRACES.findall(text) if name not in valid), valid, where)
 
 
@@ -36,6 +39,7 @@ def check_loosely(text: str, valid: Iterable[str], where: str) -> None:
     Raises:
         UsageError: it has such.
     """
+    _refuse_foreign(text, where, valid)
     near = {name.replace("_", "").lower() for name in valid}
     filled = set(PLACEHOLDER.findall(text))
     _refuse(
@@ -115,6 +119,14 @@ def texts(value: Any) -> Iterator[str]:
             yield from texts(inner)
 
 
+def _refuse_foreign(text: str, where: str, only: Iterable[str] | None = None) -> None:
+    """Refuse what another tool would fill in; with `only`, where it has one of these names. Half of it would be filled in, and the rest be sent."""
+    for found in FOREIGN.finditer(text):
+        name = next(filter(None, found.groups()))
+        if only is None or name in only:
+            raise UsageError(f"{where}: {found[0]} is how other tools write it; write {{{name}}}")
+
+
 def _refuse(wrong: Iterable[str], valid: Iterable[str], where: str) -> None:
     for name in wrong:
-        raise UsageError(f"{where}: no placeholder {{{name}}}; {nearest(name.strip().lower(), valid)}")
+        raise UsageError(f"{where}: no placeholder {{{name}}}; {near_placeholder(name.strip().lower(), valid)}")

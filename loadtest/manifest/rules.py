@@ -64,14 +64,14 @@ def check_regex(pattern: str, where: str) -> None:
 
 
 def _regex(pattern: str) -> str:
-    check_regex(pattern, f"matches = {pattern!r}")
+    check_regex(pattern, repr(pattern))
     return pattern
 
 
 def _status(status: int | tuple[int, ...]) -> int | tuple[int, ...]:
     for each in status if isinstance(status, tuple) else (status,):
         if not 200 <= each <= 599:
-            raise rule(f"status = {each}: expected the status of an HTTP answer, such as 202")
+            raise rule(f"{each}: expected the status of an HTTP answer, such as 202")
     return status
 
 
@@ -79,7 +79,7 @@ def _scalars(json: dict[str, Any]) -> dict[str, Any]:
     for key, value in json.items():
         if not isinstance(value, str | int | float | bool):
             raise rule(
-                f"json: {key!r} = {value!r}: expected a text, a number or a boolean; dots go deeper, such as 'data.state'"
+                f"{key!r} = {value!r}: expected a text, a number or a boolean; dots go deeper, such as 'data.state'"
             )
     return json
 

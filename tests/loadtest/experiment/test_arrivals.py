@@ -187,7 +187,7 @@ def test_who_says_how_long_need_not_say_how_many() -> None:
         ({"arrivals": {"kind": "uniform", "rate_per_s": 0}}, "arrivals.rate_per_s = 0: expected greater than 0"),
         ({"arrivals": {"kind": "uniform", "rate_per_s": 0.1, "for_s": 1}}, "arrivals: nobody would come; raise the rate or the seconds"),
         ({"arrivals": {"kind": "stepped", "steps": [[0, 5]]}}, "arrivals: nobody would come"),
-        ({"arrivals": {"kind": "stepped", "steps": [[5, 0]]}}, "arrivals.steps.0.1 = 0: expected greater than 0"),
+        ({"arrivals": {"kind": "stepped", "steps": [[5, 0]]}}, "arrivals.steps 1, 2 = 0: expected greater than 0"),
         ({"traffic": {"presale_s": 90}}, "traffic.presale_s = 90: expected less than arrivals.gather_s = 60; raise that"),
     ],
 )  # fmt: skip

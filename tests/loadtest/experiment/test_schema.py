@@ -141,7 +141,7 @@ def test_files_that_an_experiment_names_are_found_beside_it(tmp_path: Path, monk
 def test_no_number_of_an_experiment_is_infinite_or_beyond_all_arithmetic(value: str) -> None:
     """Every key that takes a number refuses it, in a sentence that names the key."""
     from loadtest.experiment.files import load_experiment
-    from loadtest.experiment.section import keys
+    from loadtest.experiment.sentences import keys
 
     numbers = [
         key
