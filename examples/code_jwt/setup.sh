@@ -1,9 +1,10 @@
 #!/bin/sh
-# A database of its own, and who may use it, in the MariaDB or MySQL of this machine: as root, once.
+# A database and a user of its own in the MariaDB or MySQL of this machine: run it as root, once.
 set -eu
-mysql --user="${MYSQL_ROOT:-root}" <<'SQL'
-CREATE DATABASE IF NOT EXISTS seckill;
-CREATE USER IF NOT EXISTS 'seckill'@'%' IDENTIFIED BY 'seckill';
-CREATE USER IF NOT EXISTS 'seckill'@'localhost' IDENTIFIED BY 'seckill';
-GRANT ALL ON seckill.* TO 'seckill'@'%', 'seckill'@'localhost';
+name=${1:-seckill}
+client=$(command -v mariadb || command -v mysql) || { echo "needs MariaDB: apt install mariadb-server" >&2; exit 1; }
+"$client" --user=root <<SQL
+CREATE DATABASE IF NOT EXISTS \`$name\`;
+CREATE USER IF NOT EXISTS '$name'@'%' IDENTIFIED BY 'seckill', '$name'@'localhost' IDENTIFIED BY 'seckill';
+GRANT ALL ON \`$name\`.* TO '$name'@'%', '$name'@'localhost';
 SQL
