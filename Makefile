@@ -35,14 +35,17 @@ installed = $(if $(wildcard examples/$(1)/package.json),examples/$(1)/node_modul
 SERVICES_django_celery := --broker amqp://boxoffice:boxoffice@127.0.0.1:5672/boxoffice
 SERVICES_code_jwt := --mysql mysql+pymysql://seckill:seckill@127.0.0.1:3306/seckill
 
-run-example: $(if $(filter $(NAME),$(EXAMPLES)),$(VENV)/installed $(call installed,$(NAME)),example-unknown) ## Hold a sale of a shop in examples/: NAME=counter; add MISTAKE=naive for one that is wrong.
+run-example: $(if $(filter $(NAME),$(EXAMPLES)),$(VENV)/installed install-example-$(NAME),example-unknown) ## Hold a sale of a shop in examples/: NAME=counter; add MISTAKE=naive for one that is wrong.
 	@if test -x examples/$(NAME)/setup.sh; then examples/$(NAME)/setup.sh; fi
 	$(BIN)/loadtest run examples/$(NAME)/sale.toml $(SERVICES_$(NAME)) $(if $(MISTAKE),--set mutant=$(MISTAKE)) $(ARGS)
 
 example-unknown:
 	@echo "run-example: expected NAME=…, one of $(EXAMPLES); found '$(NAME)'"; exit 2
 
-examples: $(foreach name,$(EXAMPLES),$(call installed,$(name))) ## Install what the examples need, and run none.
+examples: $(EXAMPLES:%=install-example-%) ## Install what the examples need, and run none.
+
+.PHONY: $(EXAMPLES:%=install-example-%)
+$(foreach name,$(EXAMPLES),$(eval install-example-$(name): $(call installed,$(name))))
 
 examples/.venv/bin/python:
 	$(PYTHON) -m venv examples/.venv

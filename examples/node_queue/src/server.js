@@ -34,4 +34,5 @@ app.get("/api/orders/:id", async (req, res) => {
   res.json({ state: (await job.isFailed()) ? "rejected" : "queued" });
 });
 
-app.listen(port, "127.0.0.1", 4096, () => console.log(`listening on ${port}`));
+const server = app.listen(port, "127.0.0.1", 4096, () => console.log(`listening on ${port}`));
+server.keepAliveTimeout = 75_000; // longer than the load balancer keeps its connections
