@@ -53,6 +53,28 @@ def rabbitmq() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def mysql() -> Iterator[str]:
+    """The MariaDB or MySQL of this machine, in a database of our own that is marked as a test sale."""
+    import pymysql
+
+    how = "apt install mariadb-server, start it, and ALTER USER root@localhost IDENTIFIED BY ''"
+    need(listens(3306), "a MariaDB on 127.0.0.1:3306", how)
+    try:
+        connection = pymysql.connect(host="127.0.0.1", user="root", autocommit=True)
+    except pymysql.Error as error:
+        need(False, f"a MariaDB that root may use without a password ({error})", how)
+        raise
+    name = f"loadtest_{os.getpid()}"
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        cursor.execute(f"CREATE TABLE {name}.test_sale (marked INT)")
+        try:
+            yield f"mysql://root@127.0.0.1:3306/{name}"
+        finally:
+            cursor.execute(f"DROP DATABASE {name}")
+
+
+@pytest.fixture(scope="session")
 def management(rabbitmq: str) -> str:
     """The management of that RabbitMQ, as one who may do everything."""
     need(listens(15672), "RabbitMQ's management plugin", "rabbitmq-plugins enable rabbitmq_management")

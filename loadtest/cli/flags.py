@@ -27,6 +27,12 @@ def given_services(command: Callable[..., None]) -> Callable[..., None]:
     """The options for services of one's own."""
     own = {name: f"A {name} of your own instead of the embedded one." for name in ("redis", "postgres")}
     command = click.option(
+        "--mysql",
+        envvar="LOADTEST_MYSQL",
+        metavar="URL",
+        help="A MySQL or MariaDB, for a shop whose manifest asks for one.",
+    )(command)
+    command = click.option(
         "--broker-admin",
         envvar="LOADTEST_BROKER_ADMIN",
         metavar="URL",

@@ -1,7 +1,7 @@
 """A plan: one run, checked as far as it can be without starting anything."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from loadtest.errors import UsageError
@@ -18,7 +18,7 @@ from loadtest.sale.fleet import Fleet
 from loadtest.sale.given_broker import check_broker
 from loadtest.stack.external import Given
 from loadtest.stack.open_files import make_room
-from loadtest.stack.shop_stack import on_free_port
+from loadtest.stack.shop_stack import UNKNOWN_YET, on_free_port
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan: 
             service does not answer or is not marked as a test sale, or there may not be as many connections as buyers need.
     """
     shop, shop_file = load_shop(experiment)
-    on_free_port(experiment, shop).check()
+    on_free_port(experiment, shop, replace(UNKNOWN_YET, mysql="-" if given.mysql else ""), shop_file.parent).check()
     for expression in experiment.thresholds:
         parse_threshold(expression)
     check_faults(experiment.faults, shop, experiment.dispatch)

@@ -13,9 +13,10 @@ TEST_SALE = "test sale"
 
 @dataclass(frozen=True)
 class Services:
-    """Addresses of the three services, as URLs. *Warning:* they may hold passwords: never write them to a run directory."""
+    """Addresses of the services, as URLs. *Warning:* they may hold passwords: never write them to a run directory."""
 
     postgres: str
     redis: str
     broker: str
     broker_admin: str = ""  # RabbitMQ's management API; empty if not given
+    mysql: str = ""  # empty if not given: none is embedded

@@ -15,6 +15,7 @@ import redis
 from loadtest.errors import UsageError
 from loadtest.stack import TEST_SALE, Services, surroundings
 from loadtest.stack.embedded import embedded_postgres, embedded_redis
+from loadtest.stack.given_mysql import unmarked
 from loadtest.stack.holds import holding, refuse_held
 from loadtest.stack.process import Supervisor
 from loadtest.stack.rabbitmq import controllable
@@ -45,6 +46,7 @@ class Given:
     redis: str | None = None
     brokers: tuple[str, ...] = ()
     broker_admin: str | None = None
+    mysql: str | None = None
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -58,12 +60,13 @@ class Given:
     @property
     def all(self) -> tuple[str, ...]:
         """Every address."""
-        return tuple(url for url in (self.postgres, self.redis, *self.brokers, self.broker_admin) if url)
+        return tuple(url for url in (self.postgres, self.redis, *self.brokers, self.broker_admin, self.mysql) if url)
 
     def named(self, kinds: Collection[Kind] | None = None) -> dict[str, str]:
         """The addresses of the services, by what they are called in messages; of brokers those of `kinds`, by default all."""
         brokers = [url for url in self.brokers if kinds is None or kind_of(url) in kinds]
-        options = [("postgres", self.postgres), ("redis", self.redis), *(("broker", url) for url in brokers)]
+        stores = [("postgres", self.postgres), ("mysql", self.mysql), ("redis", self.redis)]
+        options = [*stores, *(("broker", url) for url in brokers)]
         return {f"--{option} {without_password(url)}": url for option, url in options if url}
 
     def check(self) -> None:
@@ -75,6 +78,8 @@ class Given:
         """
         if self.postgres:
             _check_postgres(self.postgres)
+        if self.mysql:
+            _check_mysql(self.mysql)
         if self.redis:
             _check_redis(self.redis)
         for url in self.brokers:
@@ -104,7 +109,9 @@ def open_services(given: Given, supervisor: Supervisor, kinds: Collection[Kind] 
         postgres = given.postgres or stack.enter_context(embedded_postgres(supervisor))
         enough = given.redis and all(given.broker(kind) for kind in kinds)
         own = "" if enough else stack.enter_context(embedded_redis(supervisor))
-        services = Services(postgres, given.redis or f"{own}/0", f"{own}/1", given.broker_admin or "")
+        services = Services(
+            postgres, given.redis or f"{own}/0", f"{own}/1", given.broker_admin or "", given.mysql or ""
+        )
         yield with_broker(services, given, "redis" if "redis" in kinds else "rabbitmq")
 
 
@@ -173,6 +180,19 @@ def _check_postgres(url: str) -> None:
         )
 
 
+def _check_mysql(url: str) -> None:
+    _expect_scheme("mysql", url, ("mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql"))
+    try:
+        remedy = unmarked(url)
+    except Exception as error:  # also a RuntimeError of the driver, for a way to log in that it does not know
+        raise _unreachable("mysql", url, error) from None
+    if remedy:
+        raise UsageError(
+            f"--mysql {without_password(url)}: the database is not marked as a test sale, and a run wipes its sale; "
+            f"if it may be wiped, say so there: {remedy}"
+        )
+
+
 def _check_redis(url: str) -> None:
     _expect_scheme("redis", url, ("redis", "rediss", "unix"))
     try:
@@ -206,8 +226,11 @@ def _expect_scheme(option: str, url: str, schemes: tuple[str, ...]) -> None:
 
 
 def _unreachable(option: str, url: str, error: Exception, hint: str = "") -> UsageError:
+    remedy = (
+        "start it, or give another" if option == "mysql" else f"start it, or leave --{option} away for the embedded one"
+    )
     return UsageError(
-        f"--{option} {without_password(url)}: does not answer ({without_secrets(_first_line(error), url)}); start it, or leave --{option} away for the embedded one"
+        f"--{option} {without_password(url)}: does not answer ({without_secrets(_first_line(error), url)}); {remedy}"
         + hint
     )
 

@@ -1,7 +1,7 @@
 """A run holds the services that it was given: two at once would wipe each other's sale, and each would accuse the shop.
 
 Each kind of service has a lock that lapses by itself when its holder is gone: in Postgres an advisory lock, gone with its connection; in Redis
-a key with a lease of seconds; in RabbitMQ an exclusive queue. With it goes a note of whose it is, for whoever comes second.
+a key with a lease of seconds; in RabbitMQ an exclusive queue; in MySQL a lock by name (`given_mysql`). With it goes a note of whose it is, for whoever comes second.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from loadtest.errors import UsageError
+from loadtest.stack.given_mysql import MySqlHold
 
 log = logging.getLogger(__name__)
 
@@ -198,6 +199,8 @@ def lock_of(url: str) -> Hold:
     kind = urlsplit(url).scheme
     if kind in ("postgres", "postgresql"):
         return PostgresHold(url)
+    if kind.partition("+")[0] in ("mysql", "mariadb"):
+        return MySqlHold(url)
     return AmqpHold(url) if "amqp" in kind else RedisHold(url)
 
 

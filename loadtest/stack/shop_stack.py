@@ -4,51 +4,75 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from http.client import HTTPException
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from loadtest.errors import ServiceError, UsageError
+from loadtest.errors import HarnessError, ServiceError, UsageError
 from loadtest.experiment.names import fill
 from loadtest.experiment.redelivery import visibility_s
 from loadtest.experiment.schema import Experiment
+from loadtest.manifest.commands import Prepare, Reset
 from loadtest.manifest.commands import Process as ProcessEntry
+from loadtest.manifest.final import Source
 from loadtest.manifest.shop import Shop
 from loadtest.stack import Services, surroundings
 from loadtest.stack.embedded import free_port
 from loadtest.stack.listeners import expect_own
 from loadtest.stack.process import Command, Process, Supervisor
 from loadtest.stack.rabbitmq import DIRECT
+from loadtest.stack.whereabouts import Whereabouts, parts_of
 
 UNKNOWN_YET = Services(postgres="-", redis="-", broker="-")
 
 
 @dataclass(frozen=True)
 class ShopStack:
-    """A shop on its services, with every placeholder of the manifest filled."""
+    """A shop on its services, with every placeholder of the manifest filled. `here`: the manifest's folder; `scratch`: the run's own."""
 
     experiment: Experiment
     shop: Shop
     services: Services
     port: int
+    here: Path = Path()
+    scratch: Path = Path()
 
     @property
     def base_url(self) -> str:
         """Where buyers go."""
         return fill(self.shop.http.base_url, {"port": self.port}, "http.base_url")
 
-    def prepare(self, supervisor: Supervisor) -> None:
-        """Run the manifest's `prepare` commands.
+    def prepare(self, supervisor: Supervisor, after: str | None = None) -> None:
+        """Run the manifest's `prepare` commands: those before everything else, or those that come `after` the process of that role.
 
         Raises:
             ServiceError: one failed; the message ends with what it said.
         """
-        for each in self.shop.prepare:
-            command = Command("prepare", "prepare", self._fill_all(each.command, "prepare.command"), env=self._env())
-            done = supervisor.run(command, each.timeout_s)
-            if done.exit_code() != 0:
-                raise ServiceError(f"prepare ended with {done.exit_code()}:\n{done.log_tail()}")
+        for n, each in enumerate(self.shop.prepare, 1):
+            if each.after == after:
+                name = "prepare" if len(self.shop.prepare) == 1 else f"prepare-{n}"
+                if failure := self._run(name, each, supervisor):
+                    raise ServiceError(failure)
+
+    @property
+    def prepared_late(self) -> bool:
+        """Whether some of it waits for a process of the shop."""
+        return any(each.after is not None for each in self.shop.prepare)
+
+    def reset(self, supervisor: Supervisor) -> str:
+        """Run the manifest's `reset` command. Gives what went wrong, if something did."""
+        try:
+            return self._run("reset", self.shop.reset, supervisor) if self.shop.reset else ""
+        except HarnessError as error:
+            return str(error)
+
+    def _run(self, name: str, told: Prepare | Reset, supervisor: Supervisor) -> str:
+        kind = name.partition("-")[0]
+        argv = self._fill_all(told.command, f"{kind}.command")
+        done = supervisor.run(Command(kind, name, argv, env=self.whereabouts.environment), told.timeout_s)
+        return "" if done.exit_code() == 0 else f"{name} ended with {done.exit_code()}:\n{done.log_tail()}"
 
     def refuse_taken(self) -> None:
         """Look whether somebody answers already where a process of the shop is to answer.
@@ -69,12 +93,15 @@ class ShopStack:
 
     @contextmanager
     def processes(self, supervisor: Supervisor) -> Iterator["ShopProcesses"]:
-        """Every process of the shop, ready, while the context lasts."""
+        """Every process of the shop, ready, while the context lasts. What is prepared after one of them comes before the next is started."""
         running = ShopProcesses(self, supervisor)
         try:
             for entry in self.shop.process:
                 for command in self._commands(entry):
                     running.start(entry, command)
+                if any(each.after == entry.role for each in self.shop.prepare):
+                    running.wait_ready()
+                    self.prepare(supervisor, entry.role)
             running.wait_ready()
             yield running
         finally:
@@ -91,9 +118,18 @@ class ShopStack:
         Raises:
             UsageError: the manifest names one that does not exist.
         """
-        self._env()
-        for each in self.shop.prepare:
-            self._fill_all(each.command, "prepare.command")
+        self.items()
+        self._fill(self.shop.truth.url, "truth.url")
+        commands = {"prepare": [each.command for each in self.shop.prepare]}
+        commands["reset"] = [self.shop.reset.command] if self.shop.reset else []
+        commands["queue"] = [self.shop.queue.command] if self.shop.queue else []
+        final = self.shop.final_for(self.experiment.scheme)
+        for name in type(final).model_fields:
+            source: Source | None = getattr(final, name)
+            commands[f"final.{name}"] = [source.command] if source and source.command else []
+        for where, each in commands.items():
+            for command in each:
+                self._fill_all(command, f"{where}.command")
         for entry in self.shop.process:
             for _ in self._commands(entry):
                 pass
@@ -109,18 +145,13 @@ class ShopStack:
             name = entry.role if count == "1" else f"{entry.role}-{n}"
             argv = [self._fill(part, f"process {entry.role}: command", {"name": name}) for part in entry.command]
             yield Command(
-                entry.role, name, argv, env=self._env(),
+                entry.role, name, argv, env=self.whereabouts.environment,
                 stop_signal=signal.Signals[f"SIG{entry.stop_signal}"], stop_s=entry.stop_s,
             )  # fmt: skip
 
-    def _env(self) -> dict[str, str]:
-        told = {key: self._fill(value, f"env.{key}") for key, value in self.shop.env.items()}
-        return {**surroundings.for_the_shop(self.shop.pass_env), **told}
-
-    def _fill_all(self, parts: tuple[str, ...], where: str) -> list[str]:
-        return [self._fill(part, where) for part in parts]
-
-    def _fill(self, text: str, where: str, more: Mapping[str, object] | None = None) -> str:
+    @cached_property
+    def whereabouts(self) -> Whereabouts:
+        """Every placeholder that commands and addresses may have, with its value, and the environment of commands."""
         values = {
             **self.experiment.flat(),
             "limiter.kind": self.experiment.limiter.kind if self.experiment.limited else "none",
@@ -132,13 +163,34 @@ class ShopStack:
             "port": self.port,
             "base_url": self.base_url,
             "python": sys.executable,
-            "stack.postgres": self.services.postgres,
-            "stack.redis": self.services.redis,
-            "stack.broker": self.services.broker,
-            "stack.broker_admin": self.services.broker_admin,
-            **(more or {}),
+            "here": self.here,
+            "scratch": self.scratch,
+            **parts_of(self.services),
         }
-        return fill(text, values, where)
+        bare = Whereabouts(self.services, {name: str(value) for name, value in values.items()}, {})
+        told = {key: bare.fill(value, f"env.{key}") for key, value in self.shop.env.items()}
+        return replace(bare, environment={**surroundings.for_the_shop(self.shop.pass_env), **told})
+
+    def items(self) -> dict[str, int]:
+        """Item → units of it; empty where the manifest names no items.
+
+        Raises:
+            UsageError: a number of units is none.
+        """
+        return {item: self._units(item, units) for item, units in self.shop.units.items.items()}
+
+    def _units(self, item: str, units: int | str) -> int:
+        where = f"units.items: {item} = {units!r}"
+        found = self._fill(str(units), where)
+        if not found.isdecimal():
+            raise UsageError(f"{where}: expected a whole number, found {found!r}")
+        return int(found)
+
+    def _fill_all(self, parts: tuple[str, ...], where: str) -> list[str]:
+        return [self._fill(part, where) for part in parts]
+
+    def _fill(self, text: str, where: str, more: Mapping[str, object] | None = None) -> str:
+        return self.whereabouts.fill(text, where, more)
 
 
 @dataclass
@@ -199,9 +251,11 @@ class ShopProcesses:
         self._running.clear()
 
 
-def on_free_port(experiment: Experiment, shop: Shop, services: Services = UNKNOWN_YET) -> ShopStack:
+def on_free_port(
+    experiment: Experiment, shop: Shop, services: Services = UNKNOWN_YET, here: Path = Path(), scratch: Path = Path()
+) -> ShopStack:
     """The shop on a port that nobody uses."""
-    return ShopStack(experiment, shop, services, free_port())
+    return ShopStack(experiment, shop, services, free_port(), here.absolute(), scratch)
 
 
 def _hint(process: Process) -> str:
