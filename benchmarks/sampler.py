@@ -23,6 +23,7 @@ import sides
 
 from loadtest.experiment.files import load_experiment
 from loadtest.experiment.schema import Experiment
+from loadtest.probes.sampler import Addresses
 from loadtest.record.run_dir import create
 from loadtest.sale.plan import plan
 from loadtest.sale.run import sampler_command, write_request
@@ -63,7 +64,7 @@ def measure(experiment: Experiment, out: Path) -> list[tuple[float, float]]:
     write_request(run_dir, planned, ["benchmark"])
     with Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor, embedded(supervisor) as services:
         on_free_port(experiment, planned.shop, services).prepare(supervisor)
-        sampler = supervisor.start(sampler_command(run_dir, services))
+        sampler = supervisor.start(sampler_command(run_dir, Addresses(services)))
         time.sleep(2)
 
         def switch(on: bool) -> None:

@@ -1,34 +1,47 @@
 """Reads the sets of the ledger from the shop's own stores, at the places that its manifest declares."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeGuard
 
-import redis
-import sqlalchemy as sa
-
-from loadtest.errors import UsageError
-from loadtest.experiment.names import fill
-from loadtest.ledger.connections import connect_postgres, connect_redis
-from loadtest.ledger.database_clock import DatabaseClock, read_clock
-from loadtest.ledger.row_times import COLUMNS, selected
-from loadtest.manifest.final import REDIS_KINDS, Source
-from loadtest.manifest.placeholders import bindings
+from loadtest.ledger.command_sources import CommandStore
+from loadtest.ledger.database_clock import DatabaseClock
+from loadtest.ledger.redis_sources import RedisStore
+from loadtest.ledger.rows import Row
+from loadtest.ledger.sql_sources import SqlStore
+from loadtest.manifest.final import Source
 from loadtest.stack import Services
-
-PAGE = 10_000
-UNDEFINED_TABLE = "42P01"
+from loadtest.stack.whereabouts import Whereabouts
 
 
 @dataclass
 class Reader:
-    """Reads the sources of one sale of `stock` units. Connections open on first use; it raises the errors of SQLAlchemy and redis-py."""
+    """Reads the sources of one sale of `stock` units. Connections open on first use; it raises the errors of SQLAlchemy and redis-py.
+
+    `truth` is the URL of the database that SQL is run on, by default Postgres's among the services. `whereabouts` fills and runs commands.
+    """
 
     services: Services
     sale: str
     stock: int
-    _engine: sa.Engine | None = field(default=None, init=False)
-    _redis: "redis.Redis | None" = field(default=None, init=False)
+    truth: str = ""
+    whereabouts: Whereabouts | None = None
+
+    @cached_property
+    def database(self) -> SqlStore:
+        """The database that SQL is run on."""
+        return SqlStore(self.truth or self.services.postgres, {"sale": self.sale, "stock": self.stock})
+
+    @cached_property
+    def redis(self) -> RedisStore:
+        """The Redis that keys are read from."""
+        return RedisStore(self.services.redis, self.sale)
+
+    @cached_property
+    def commands(self) -> CommandStore:
+        """What runs commands."""
+        return CommandStore(self.whereabouts or Whereabouts(self.services, {}, {}))
 
     def count(self, source: Source | None) -> int:
         """The size of the set; of a Redis value, the integer that it holds; 0 for None, a set that the shop does not have."""
@@ -36,8 +49,32 @@ class Reader:
 
     def counts(self, *sources: Source | None) -> list[int]:
         """The `count` of each source, in order. All that are in Redis take one round trip."""
-        sizes = iter(self._redis_sizes([source for source in sources if _in_redis(source)]))
+        sizes = iter(self.redis.sizes([source for source in sources if _in_redis(source)]))
         return [next(sizes) if _in_redis(source) else self._count(source) for source in sources]
+
+    def units(self, rows: Source) -> int:
+        """How many units the stored orders take together."""
+        match rows.kind:
+            case "sql":
+                return self.database.units(rows)
+            case "command":
+                return self.commands.units(rows, _where("rows"))
+            case _:
+                return self.count(rows)
+
+    def left(self, source: Source) -> int:
+        """How many units are left, as the shop itself says: the one number that SQL or a command gives, or the size of a key.
+
+        Raises:
+            UsageError: it gives something else.
+        """
+        match source.kind:
+            case "sql":
+                return self.database.number(source, _where("left"))
+            case "command":
+                return self.commands.number(source, _where("left"))
+            case _:
+                return self.count(source)
 
     def numbers(self, source: Source | None) -> Iterator[str]:
         """Every number of the set."""
@@ -46,152 +83,89 @@ class Reader:
 
     def pairs(self, source: Source | None) -> Iterator[tuple[str, str | None]]:
         """Every number of the set with its buyer; None where the set has no buyers."""
-        if source is None:
-            return
-        if source.sql:
-            for row in self._sql(f"SELECT * FROM {_table(source)}"):
-                yield str(row[0]), _text(row[1]) if len(row) > 1 else None
-        elif source.pattern:
-            for n in range(1, self.stock + 1):
-                yield source.pattern.replace("{sale}", self.sale).format(n=n), None
-        else:
-            yield from self._redis_pairs(source)
+        if source is not None:
+            for number, buyer in self._pairs(source):
+                yield str(number), buyer
 
-    def rows(self, source: Source) -> Iterator[tuple[str, str | None, int | None]]:
-        """Every stored order: number, buyer, and time of creation in nanoseconds since the epoch, by the database's clock; None where it has none.
+    def rows(self, source: Source) -> Iterator[Row]:
+        """Every stored order, with its time of creation by the clock of whoever wrote it.
 
         Raises:
-            UsageError: a column is missing, or `created_at` is no moment.
+            UsageError: a column is misnamed, or `created_at` is no moment.
         """
-        if not source.sql:
-            for number, buyer in self._redis_pairs(source):
-                yield number, buyer, None
-            return
-        created_at, to_ns = selected(self._types(source)["created_at"])
-        for number, buyer, created in self._sql(f"SELECT number, buyer, {created_at} FROM {_table(source)}"):
-            yield str(number), _text(buyer), None if created is None else to_ns(created)
+        match source.kind:
+            case "sql":
+                yield from self.database.rows(source)
+            case "command":
+                yield from self.commands.rows(source, _where("rows"))
+            case _:
+                for number, buyer in self.redis.pairs(source):
+                    yield Row(number, buyer)
+
+    def columns(self, rows: Source) -> frozenset[str] | None:
+        """Which columns the stored orders have, of those that are known; None where there is no order yet that would tell."""
+        match rows.kind:
+            case "sql":
+                return self.database.columns(rows)
+            case "command":
+                return self.commands.columns(rows, _where("rows"))
+            case _:
+                return frozenset({"number", "buyer"})
 
     def clock(self, source: Source) -> DatabaseClock | None:
-        """The clock that the times of `source` are by; None where it has no times."""
-        return read_clock(self._database()) if source.sql else None
+        """The clock that the times of `source` are by; None where it has no times, or nobody can be asked for the time."""
+        return self.database.clock() if source.kind == "sql" else None
 
     def check(self, name: str, source: Source | None) -> None:
-        """Look whether `source`, which the manifest has as `name` under [final], can be read at all. What is not there yet is no mistake.
+        """Look whether `source`, which the manifest has as `name` under [final], can be read at all.
 
         Raises:
+            NotThere: its table is not there, which the shop may yet make.
             UsageError: it cannot, whatever the shop does.
         """
-        if source is None or source.pattern:
+        if source is None or source.kind == "pattern":
             return
-        if _in_redis(source):
-            self._check_key(name, source)
-            return
-        try:
-            types = self._types(source) if name == "rows" else self._sql(f"SELECT FROM {_table(source)} LIMIT 0")
-            if isinstance(types, dict):
-                selected(types["created_at"])
-        except sa.exc.ProgrammingError as error:
-            if getattr(error.orig, "pgcode", None) != UNDEFINED_TABLE:
-                raise UsageError(f"[final] {name}: {str(error.orig).splitlines()[0]}; mend its sql") from None
+        match source.kind:
+            case "sql":
+                self.database.check(name, source)
+            case "command":
+                self.commands.check(name, source, _where(name))
+            case _:
+                self.redis.check(name, source)
 
     def close(self) -> None:
         """Give the connections back."""
-        if self._engine:
-            self._engine.dispose()
-        if self._redis:
-            self._redis.close()
+        for opened in ("database", "redis"):
+            if opened in self.__dict__:
+                getattr(self, opened).close()
 
     def _count(self, source: Source | None) -> int:
         if source is None:
             return 0
-        if source.pattern:
-            return self.stock
-        return int(self._sql(f"SELECT count(*) FROM {_table(source)}")[0][0])
-
-    def _redis_sizes(self, sources: Sequence[Source]) -> list[int]:
-        if not sources:
-            return []
-        with self._client().pipeline(transaction=False) as pipeline:
-            size: dict[str, Callable[[str], Any]] = {
-                "list": pipeline.llen, "set": pipeline.scard, "sorted_set": pipeline.zcard, "hash": pipeline.hlen, "value": pipeline.get,
-            }  # fmt: skip
-            for source in sources:
-                size[_redis_kind(source)](self._key(source))
-            return [int(answer or 0) for answer in pipeline.execute()]
-
-    def _redis_pairs(self, source: Source) -> Iterator[tuple[str, str | None]]:
-        key, client = self._key(source), self._client()
-        match _redis_kind(source):
-            case "hash":
-                # A scan may give a field twice while the hash is resized.
-                yield from dict(client.hscan_iter(key, count=PAGE)).items()
-            case "set":
-                for number in set(client.sscan_iter(key, count=PAGE)):
-                    yield number, None
-            case "sorted_set":
-                for start in range(0, int(client.zcard(key)), PAGE):
-                    for number in client.zrange(key, start, start + PAGE - 1):
-                        yield str(number), None
+        match source.kind:
+            case "pattern":
+                return self.stock
+            case "command":
+                return self.commands.count(source, "[final]")
             case _:
-                for start in range(0, int(client.llen(key)), PAGE):
-                    for number in client.lrange(key, start, start + PAGE - 1):
-                        yield str(number), None
+                return self.database.count(source)
 
-    def _check_key(self, name: str, source: Source) -> None:
-        key, declared = self._key(source), _redis_kind(source)
-        found = str(self._client().type(key))
-        if found not in ("none", REDIS_KINDS[declared]):
-            kind = next((kind for kind, held in REDIS_KINDS.items() if held == found), None)
-            remedy = f"say redis_{kind}" if kind else "no source reads that"
-            raise UsageError(
-                f"[final] {name}: redis_{declared} = {key!r}: expected a Redis {REDIS_KINDS[declared]}, found a {found}; {remedy}"
-            )
-
-    def _key(self, source: Source) -> str:
-        return fill(source.place, {"sale": self.sale}, f"final {source.kind}")
-
-    def _client(self) -> redis.Redis:
-        if self._redis is None:
-            self._redis = connect_redis(self.services.redis)
-        return self._redis
-
-    def _database(self) -> sa.Engine:
-        if self._engine is None:
-            self._engine = connect_postgres(self.services.postgres)
-        return self._engine
-
-    def _types(self, source: Source) -> dict[str, int]:
-        """The columns of `source`, each with Postgres's identifier of its type. Raises UsageError where rows lack one."""
-        with self._database().connect() as connection:
-            found = self._executed(connection, f"SELECT * FROM {_table(source)} LIMIT 0")
-            types = {column[0]: int(str(column[1])) for column in found.cursor.description or ()}
-        if missing := [column for column in COLUMNS if column not in types]:
-            raise UsageError(
-                f"[final] rows: expected columns {', '.join(COLUMNS)}, found {', '.join(types)}; select what you call {missing[0]} AS {missing[0]}"
-            )
-        return types
-
-    def _sql(self, statement: str) -> list[Any]:
-        with self._database().connect() as connection:
-            return list(self._executed(connection, statement))
-
-    def _executed(self, connection: sa.Connection, statement: str) -> sa.CursorResult[Any]:
-        values = {"sale": self.sale, "stock": self.stock}
-        return connection.execute(sa.text(statement), {name: values[name] for name in bindings(statement)})
+    def _pairs(self, source: Source) -> Iterator[tuple[str | None, str | None]]:
+        match source.kind:
+            case "sql":
+                return self.database.pairs(source)
+            case "command":
+                return self.commands.pairs(source, "[final]")
+            case "pattern":
+                pattern = (source.pattern or "").replace("{sale}", self.sale)
+                return ((pattern.format(n=n), None) for n in range(1, self.stock + 1))
+            case _:
+                return iter(self.redis.pairs(source))
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _where(name: str) -> str:
+    return f"[final] {name}"
 
 
 def _in_redis(source: Source | None) -> TypeGuard[Source]:
-    return source is not None and not source.sql and not source.pattern
-
-
-def _redis_kind(source: Source) -> str:
-    return source.kind.removeprefix("redis_")
-
-
-def _table(source: Source) -> str:
-    """Its query as a table; it may end with a semicolon, or with a comment."""
-    return f"({(source.sql or '').rstrip().removesuffix(';')}\n) AS source"
+    return source is not None and source.kind.startswith("redis_")

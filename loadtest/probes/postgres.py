@@ -3,8 +3,8 @@
 from contextlib import closing
 
 from loadtest.ledger.connections import connect_postgres
-from loadtest.ledger.sources import Reader
-from loadtest.probes import Reading, Subject, seldom
+from loadtest.ledger.databases import dialect_of, in_postgres
+from loadtest.probes import Reading, Subject
 
 # What pg_stat_database and pg_stat_activity show, from the functions beneath them: planning the views takes longer than reading them.
 # The counters of a database are up to 1 s behind, because a busy backend reports them once a second. The next transaction id is
@@ -23,29 +23,26 @@ GROUP BY d.oid
 
 
 class PostgresProbe:
-    """Transactions, active and waiting backends, WAL bytes, and the rows of the sale.
+    """Transactions, active and waiting backends, WAL bytes. Where orders are in another database there is no reading.
 
     *Warning:* `active` and `lock_waits` are snapshots: waits shorter than the interval are mostly missed.
     """
 
     def __init__(self, subject: Subject) -> None:
-        self._engine = connect_postgres(subject.services.postgres)
-        self._reader = Reader(subject.services, subject.sale, subject.stock)
-        self._rows = subject.final.rows
-        self._rows_due = seldom()
+        url = subject.database
+        self._engine = connect_postgres(url) if url and dialect_of(url) is in_postgres.DIALECT else None
 
     def read(self) -> Reading:
-        """commits, rollbacks, inserts, write_xids, wal_bytes (counters); active, lock_waits (backends); rows, at one tick in `SELDOM`."""
+        """commits, rollbacks, inserts, write_xids, wal_bytes (counters); active, lock_waits (backends)."""
+        if self._engine is None:
+            return {}
         # The driver's own cursor: building SQLAlchemy's result objects took a third of the sampler's time.
         with closing(self._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
             cursor.execute(STATE)
             (state,) = cursor.fetchall()
-            reading = {column[0]: float(value) for column, value in zip(cursor.description or (), state, strict=True)}
-        if next(self._rows_due):  # count(*) reads every row
-            reading["rows"] = float(self._reader.count(self._rows))
-        return reading
+            return {column[0]: float(value) for column, value in zip(cursor.description or (), state, strict=True)}
 
     def close(self) -> None:
         """Close its connections."""
-        self._engine.dispose()
-        self._reader.close()
+        if self._engine:
+            self._engine.dispose()

@@ -3,7 +3,6 @@
 import re
 
 from loadtest.ledger.connections import connect_redis
-from loadtest.ledger.sources import Reader
 from loadtest.probes import Reading, Subject, seldom
 
 
@@ -14,14 +13,18 @@ class RedisProbe:
         self._redis = connect_redis(subject.services.redis)
         # redis-py would parse about a hundred fields of INFO, which costs more than everything else here; two are needed.
         self._redis.set_response_callback("INFO", lambda text, **_: text)
-        self._reader = Reader(subject.services, subject.sale, subject.stock)
-        self._final = subject.final
+        self._reader = subject.reader()
+        sets = {"tokens": subject.final.tokens, "claims": subject.final.claims}
+        # A command is not asked ten times a second.
+        self._sets = {name: source for name, source in sets.items() if not source or source.kind != "command"}
         self._figures_due = seldom()
 
     def read(self) -> Reading:
         """tokens, claims; at one tick in `SELDOM` also memory_bytes, and commands (a counter)."""
-        tokens, claims = self._reader.counts(self._final.tokens, self._final.claims)
-        return {"tokens": tokens, "claims": claims} | (self._figures() if next(self._figures_due) else {})
+        counts = self._reader.counts(*self._sets.values())
+        return dict(zip(self._sets, map(float, counts), strict=True)) | (
+            self._figures() if next(self._figures_due) else {}
+        )
 
     def _figures(self) -> dict[str, float]:
         with self._redis.pipeline(transaction=False) as pipeline:

@@ -11,9 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from loadtest.experiment.schema import Experiment
 from loadtest.experiment.section import parse, read_toml
@@ -21,6 +21,7 @@ from loadtest.manifest.shop import Shop
 from loadtest.probes import Probe, Subject, probes
 from loadtest.record.run_dir import RunDir
 from loadtest.stack import Services
+from loadtest.stack.whereabouts import Whereabouts
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +73,37 @@ class Beat:
         return self.interval_s - time.time() % self.interval_s
 
 
-def sample(run_dir: RunDir, services: Services, stop: threading.Event) -> None:
+@dataclass(frozen=True)
+class Addresses:
+    """Where the probes find what they read. *Warning:* it holds passwords, and goes from process to process over a pipe alone."""
+
+    services: Services
+    truth: str = ""
+    whereabouts: Whereabouts | None = None
+
+    def to_json(self) -> str:
+        """The text that `from_json` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What another process has written."""
+        told = json.loads(text)
+        services = Services(**told["services"])
+        there = told["whereabouts"]
+        whereabouts = Whereabouts(services, there["values"], there["environment"]) if there else None
+        return cls(services, told["truth"], whereabouts)
+
+
+def sample(run_dir: RunDir, addresses: Addresses, stop: threading.Event) -> None:
     """Read every probe, as often as the run's experiment says, until `stop` is set. Returns once all threads have ended."""
     experiment = parse(Experiment, read_toml(run_dir.path / "experiment.toml"), "experiment.toml")
     shop = parse(Shop, read_toml(run_dir.path / "shop.toml"), "shop.toml")
     final = shop.final_for(experiment.scheme)
-    subject = Subject(services, shop.sale, experiment.stock, final, shop.queue, run_dir.processes)
+    subject = Subject(
+        addresses.services, shop.sale, experiment.stock, final, shop.queue, run_dir.processes,
+        addresses.truth, addresses.whereabouts,
+    )  # fmt: skip
     with (run_dir.path / "samples" / "sampler.jsonl").open("a", encoding="utf-8") as file:
         writer = SampleWriter(file)
         interval_s = 1 / experiment.sampler.hz
@@ -98,7 +124,7 @@ def main() -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sample(RunDir(Path(sys.argv[1])), Services(**json.load(sys.stdin)), stop)
+    sample(RunDir(Path(sys.argv[1])), Addresses.from_json(sys.stdin.read()), stop)
 
 
 if __name__ == "__main__":

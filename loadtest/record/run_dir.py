@@ -42,6 +42,11 @@ class RunDir:
         return self.path / "deaths.jsonl"
 
     @property
+    def scope(self) -> Path:
+        """What the manifest declares, so that it can be judged."""
+        return self.path / "scope.json"
+
+    @property
     def verdict(self) -> Path:
         """The verdict. A run without it is incomplete."""
         return self.path / "verdict.json"

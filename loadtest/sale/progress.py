@@ -135,7 +135,7 @@ def figures(latest: Latest) -> str:
         "tokens left": latest.value("redis.tokens"),
         "queued": latest.value("broker.ready"),
         "unacked": latest.value("broker.unacked"),
-        "rows": latest.value("postgres.rows"),
+        "rows": latest.value("truth.rows"),
     }
     return " · ".join(f"{name} {value:,.0f}" for name, value in named.items() if value is not None)
 

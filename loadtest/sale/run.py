@@ -1,13 +1,12 @@
 """One run, from an experiment to a verdict."""
 
 import contextlib
-import json
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from loadtest.ledger.final_reads import Ledger, RowsRead
 from loadtest.ledger.queue import open_queue
 from loadtest.ledger.sources import Reader
 from loadtest.ledger.standstill import Drain, Drained
-from loadtest.probes.sampler import SampleWriter
+from loadtest.probes.sampler import Addresses, SampleWriter
 from loadtest.record.environment import describe
 from loadtest.record.promises import read_promises
 from loadtest.record.run_dir import RunDir, create, write_parquet
@@ -33,6 +32,8 @@ from loadtest.sale.limits import Limits, open_limits
 from loadtest.sale.load_process import Load, Loading, headless
 from loadtest.sale.plan import Plan
 from loadtest.sale.progress import Latest, Progress
+from loadtest.sale.scope import write_scope
+from loadtest.sale.tidying import Tidying, scratch_of
 from loadtest.stack import Services
 from loadtest.stack.external import open_services
 from loadtest.stack.process import Command, Supervisor
@@ -47,6 +48,7 @@ SALE = {
     "workers": "BIGINT", "burst": "BIGINT", "t0_ns": "BIGINT", "drained": "BOOLEAN", "drained_ns": "BIGINT",
     "deadline_s": "DOUBLE", "near_misses": "BIGINT", "planned": "BIGINT", "redelivery_s": "DOUBLE",
     "sampler_hz": "DOUBLE", "read_ns": "BIGINT", "db_offset_ns": "BIGINT", "db_uncertainty_ns": "BIGINT",
+    "left_units": "BIGINT",
 }  # fmt: skip
 
 
@@ -148,8 +150,11 @@ class Sale:
         """
         experiment, shop = self.plan.experiment, self.plan.shop
         with ExitStack() as stack:
-            shop_stack = on_free_port(experiment, shop, services)
-            reader = stack.enter_context(closing(Reader(services, shop.sale, experiment.stock)))
+            scratch = stack.enter_context(scratch_of(self.supervisor))
+            shop_stack = on_free_port(experiment, shop, services, self.plan.shop_file.parent, scratch)
+            whereabouts = shop_stack.whereabouts
+            truth = whereabouts.fill(shop.truth.url, "truth.url")
+            reader = stack.enter_context(closing(Reader(services, shop.sale, experiment.stock, truth, whereabouts)))
             queue = stack.enter_context(closing(open_queue(services, shop.queue))) if shop.queue else None
             final = shop.final_for(experiment.scheme)
             ledger = Ledger(final, reader, queue, self.run_dir)
@@ -157,21 +162,32 @@ class Sale:
             self._begin("preparing")
             shop_stack.refuse_taken()
             load = self.loading(self.plan, self.run_dir, self.supervisor, shop_stack.base_url)
+            tidying = Tidying(shop_stack, self.supervisor, self.run_dir)
+            stack.callback(tidying.once)
             shop_stack.prepare(self.supervisor)
-            ledger.read_seeded()
             if queue:
                 refuse_leftovers(experiment, shop, services.broker, queue)
+            if not shop_stack.prepared_late:
+                ledger.read_seeded()
             processes = stack.enter_context(shop_stack.processes(self.supervisor))
+            stack.callback(tidying.once)  # whatever happens from now on, while the shop still runs
+            if shop_stack.prepared_late:
+                ledger.read_seeded()
             ledger.check()
-            with self._sampling(services), open_limits(self.run_dir, experiment, shop, services.broker) as self.limits:
+            with (
+                self._sampling(Addresses(services, truth, whereabouts)),
+                open_limits(self.run_dir, experiment, shop, services.broker) as self.limits,
+            ):
                 faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")
                 told = partial(read_promises, self.run_dir.path / "history")
                 drain = Drain(reader, queue, final, experiment.drain.settle_s, experiment.stock, told)
                 drained, interruption = self._sell_and_drain(load, faults, drain)
                 self._begin("reading")
                 rows_read = ledger.read_final()
-                self._write_sale(drained, ledger.near_misses(), rows_read)
+                write_scope(self.run_dir, shop, final, shop_stack.items(), rows_read.columns)
+                self._write_sale(drained, ledger, rows_read)
                 self.deaths.look()
+            tidying.once()
             if interruption:
                 raise interruption
             processes.begin_stop()
@@ -215,9 +231,9 @@ class Sale:
             raise ServiceError(f"the load ended with {load.exit_code()} before any buyer came:\n{load.log_tail()}")
 
     @contextmanager
-    def _sampling(self, services: Services) -> Iterator[None]:
+    def _sampling(self, addresses: Addresses) -> Iterator[None]:
         """The sampler at work; it is stopped before what it reads."""
-        sampler = self.supervisor.start(sampler_command(self.run_dir, services))
+        sampler = self.supervisor.start(sampler_command(self.run_dir, addresses))
         try:
             yield
         finally:
@@ -237,7 +253,7 @@ class Sale:
     def _deadline_ns(self) -> int:
         return (self.latest.t0_ns or time.time_ns()) + int(self.plan.experiment.drain.deadline_s * 1e9)
 
-    def _write_sale(self, drained: Drained, near_misses: int | None, rows_read: RowsRead) -> None:
+    def _write_sale(self, drained: Drained, ledger: Ledger, rows_read: RowsRead) -> None:
         """``sale.parquet``: the one row of facts that checks need beside the sets."""
         experiment = self.plan.experiment
         row = {
@@ -255,7 +271,8 @@ class Sale:
             "drained": drained.at_ns is not None,
             "drained_ns": drained.at_ns,
             "deadline_s": experiment.drain.deadline_s,
-            "near_misses": near_misses,
+            "near_misses": ledger.near_misses(),
+            "left_units": ledger.left(),
             # Of a shop that is not told the time-out nothing is known; the checks then take Celery's hour.
             "redelivery_s": redelivery_s(experiment) if told_visibility(self.plan.shop, experiment) else None,
             "planned": self.plan.crowd.clicks,
@@ -267,10 +284,10 @@ class Sale:
         write_parquet(self.run_dir.path / "sale.parquet", SALE, [[row[column] for column in SALE]])
 
 
-def sampler_command(run_dir: RunDir, services: Services) -> Command:
+def sampler_command(run_dir: RunDir, addresses: Addresses) -> Command:
     """The sampler, told the addresses where nobody else can read them."""
     argv = [sys.executable, "-P", "-m", "loadtest.probes.sampler", str(run_dir.path)]
-    return Command("sampler", "sampler", argv, stdin=json.dumps(asdict(services)))
+    return Command("sampler", "sampler", argv, stdin=addresses.to_json())
 
 
 def write_request(run_dir: RunDir, planned: Plan, command: list[str]) -> None:

@@ -137,7 +137,7 @@ def _samples(db: Any, sale: Sale) -> None:
                    least(greatest(s, 0) * {sale.answers_per_s}, {sale.stock}) AS promised,
                    least(greatest(s, 0) / {herd}, 1) AS fired FROM clock),
         wide AS (
-            SELECT time_ns, floor(rows) AS "postgres/rows", 1000 + floor(rows) AS "postgres/write_xids",
+            SELECT time_ns, floor(rows) AS "truth/rows", 1000 + floor(rows) AS "postgres/write_xids",
                    9000 + floor(rows) AS "postgres/commits", 1 + (rows > 0 AND rows < {sale.stock})::INT AS "postgres/active",
                    (noise((s * 10)::INT, 4) > 0.95)::INT AS "postgres/lock_waits", 1e6 + rows * 700 AS "postgres/wal_bytes",
                    greatest({sale.stock} - floor(promised), 0) AS "redis/tokens", 1.1e6 + promised * 90 AS "redis/memory_bytes",

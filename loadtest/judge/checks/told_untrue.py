@@ -36,7 +36,7 @@ DRAINED = """
     FROM (
         SELECT *, rows_ns IS NOT NULL AND queued_ns IS NOT NULL AS known FROM (
             SELECT drained_ns, EXISTS (FROM samples WHERE probe = 'broker') AND (EXISTS (FROM faults) OR EXISTS (FROM deaths)) AS outlives,
-                (SELECT min(time_ns) FROM samples WHERE probe = 'postgres' AND metric = 'rows' AND time_ns >= t0_ns
+                (SELECT min(time_ns) FROM samples WHERE probe IN ('truth', 'postgres') AND metric = 'rows' AND time_ns >= t0_ns
                     AND value >= (SELECT count(*) FROM orders)) AS rows_ns,
                 (SELECT coalesce(max(time_ns) FILTER (WHERE value > 0), min(time_ns)) FROM samples
                     WHERE probe = 'broker' AND metric IN ('ready', 'unacked') HAVING bool_or(metric = 'unacked')) AS queued_ns

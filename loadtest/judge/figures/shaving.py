@@ -8,8 +8,8 @@ from loadtest.judge.tables import Tables
 # Writing transactions in the second before each sample, from transaction ids: exact, where pg_stat_database lags.
 COMMITS = """
     SELECT now.time_ns, (now.value - ago.value) / ((now.time_ns - ago.time_ns) / 1e9) AS per_s
-    FROM (FROM samples WHERE probe = 'postgres' AND metric = 'write_xids') now
-    ASOF JOIN (FROM samples WHERE probe = 'postgres' AND metric = 'write_xids') ago
+    FROM (FROM samples WHERE probe IN ('postgres', 'mysql') AND metric = 'write_xids') now
+    ASOF JOIN (FROM samples WHERE probe IN ('postgres', 'mysql') AND metric = 'write_xids') ago
         ON now.time_ns - 1000000000 >= ago.time_ns
     WHERE now.time_ns >= (SELECT t0_ns FROM sale)
 """
@@ -19,7 +19,7 @@ REQUESTS_MAX_PER_S = f"SELECT max(n) FROM ({SENT})"
 COMMITS_MEAN_PER_S = """
     SELECT CASE WHEN max(time_ns) - min(time_ns) >= 1e9
         THEN (max(value) - min(value)) / ((max(time_ns) - min(time_ns)) / 1e9) END
-    FROM samples, sale WHERE probe = 'postgres' AND metric = 'write_xids'
+    FROM samples, sale WHERE probe IN ('postgres', 'mysql') AND metric = 'write_xids'
         AND time_ns BETWEEN t0_ns AND (SELECT max(created_ns) + 100000000 FROM orders)
 """
 
@@ -55,5 +55,5 @@ def measure_shaving(tables: Tables) -> Shaving:
 
 def _most(tables: Tables, metric: str) -> float | None:
     return tables.figure(
-        f"SELECT max(value) FROM samples, sale WHERE probe = 'postgres' AND metric = '{metric}' AND time_ns >= t0_ns"
+        f"SELECT max(value) FROM samples, sale WHERE probe IN ('postgres', 'mysql') AND metric = '{metric}' AND time_ns >= t0_ns"
     )

@@ -7,7 +7,8 @@ import psycopg2
 import pytest
 
 from loadtest.ledger.connections import connect_postgres
-from loadtest.ledger.database_clock import DatabaseClock, read_clock
+from loadtest.ledger.database_clock import DatabaseClock, Fineness, read_clock
+from loadtest.ledger.databases.in_postgres import NOW
 from loadtest.stack import Services
 
 MS = 1_000_000
@@ -44,7 +45,7 @@ def ahead(services: Services, request: pytest.FixtureRequest) -> Iterator[str]:
 def clock_of(url: str) -> DatabaseClock:
     engine = connect_postgres(url)
     try:
-        return read_clock(engine)
+        return read_clock(engine, NOW)
     finally:
         engine.dispose()
 
@@ -65,3 +66,30 @@ def test_a_clock_that_is_ahead_or_behind_is_measured(ahead: str, offset_s: float
 
 def test_a_row_without_a_time_has_none_by_our_clock_either() -> None:
     assert DatabaseClock(5, 1).ours(None) is None
+
+
+@pytest.mark.parametrize(
+    ("times_ns", "uncertainty_ns"),
+    [
+        ([1_767_225_600 * 10**9, 1_767_225_601 * 10**9], 10**9),
+        ([1_767_225_600 * 10**9, 1_767_225_601_500 * 10**6], 3 * MS),
+        ([1_767_225_600_000_001_000], 2 * MS),
+        ([], 2 * MS),
+        ([None], 2 * MS),
+    ],
+)
+def test_times_in_whole_seconds_cannot_be_held_against_ours_more_finely(
+    times_ns: list[int | None], uncertainty_ns: int
+) -> None:
+    """And no more coarsely than a run can still be judged by."""
+    fineness = Fineness()
+    for time_ns in times_ns:
+        fineness.note(time_ns)
+    assert fineness.widened(DatabaseClock(5, 2 * MS)) == DatabaseClock(5, uncertainty_ns)
+
+
+def test_a_clock_that_is_worse_than_its_column_stays_as_it_is() -> None:
+    fineness = Fineness()
+    fineness.note(1_767_225_600 * 10**9)
+    assert fineness.widened(DatabaseClock(5, 3 * 10**9)) == DatabaseClock(5, 3 * 10**9)
+    assert fineness.widened(None) is None

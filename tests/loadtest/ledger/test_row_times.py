@@ -23,8 +23,8 @@ def reader(services: Services) -> Iterator[Reader]:
 
 def created(reader: Reader, expression: str) -> int | None:
     """What is read of a row with that `created_at`."""
-    ((_, _, created_ns),) = reader.rows(Source(sql=f"SELECT 1 AS number, 2 AS buyer, {expression} AS created_at"))
-    return created_ns
+    (row,) = reader.rows(Source(sql=f"SELECT 1 AS number, 2 AS buyer, {expression} AS created_at"))
+    return row.created_ns
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def test_a_time_without_a_zone_is_read_in_the_zone_of_the_database(services: Ser
                 writing.execute("INSERT INTO zoneless VALUES (now())")
             with contextlib.closing(Reader(services, "s", 3)) as reader:
                 source = Source(sql="SELECT 1 AS number, 2 AS buyer, created_at FROM zoneless")
-                ((_, _, created_ns),) = reader.rows(source)
+                (row,) = reader.rows(source)
         finally:
             cursor.execute("ALTER DATABASE postgres RESET timezone")
-    assert created_ns is not None
-    assert abs(time.time_ns() - created_ns) < 60 * NS
+    assert row.created_ns is not None
+    assert abs(time.time_ns() - row.created_ns) < 60 * NS
 
 
 @pytest.mark.parametrize(

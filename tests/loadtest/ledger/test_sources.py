@@ -5,7 +5,9 @@ import psycopg2
 import pytest
 import redis
 
-from loadtest.ledger.sources import PAGE, Reader
+from loadtest.ledger.redis_sources import PAGE
+from loadtest.ledger.rows import Row
+from loadtest.ledger.sources import Reader
 from loadtest.manifest.final import Source
 from loadtest.stack import Services
 
@@ -61,7 +63,7 @@ def test_every_kind_of_source_reads_and_counts_alike(
 
 def test_rows_carry_their_time_in_nanoseconds(reader: Reader) -> None:
     source = Source(sql="SELECT number, buyer, created_at FROM bought WHERE sale = :sale")
-    assert list(reader.rows(source)) == [("s-1", "b-1", 1_767_225_600_000_001_000)]
+    assert list(reader.rows(source)) == [Row("s-1", "b-1", 1_767_225_600_000_001_000)]
 
 
 def test_a_value_is_its_own_count(reader: Reader) -> None:

@@ -5,6 +5,7 @@ import pytest
 import loadtest.ledger.standstill
 from loadtest.errors import RunInterrupted
 from loadtest.ledger.queue import Depth
+from loadtest.ledger.rows import Row
 from loadtest.ledger.sources import Reader
 from loadtest.ledger.standstill import Drain
 from loadtest.manifest.final import Final, Source
@@ -171,6 +172,15 @@ class Shop:
             if self.clock.passed_s >= at_s:
                 yield number, buyer
 
+    def rows(self, source: Source) -> Iterator[Row]:
+        return (Row(number, buyer) for number, buyer in self.pairs(source))
+
+    def units(self, source: Source) -> int:
+        return self.count(source)
+
+    def left(self, source: Source) -> int:
+        return self.count(source)
+
 
 def waited(shop: Shop, told: Promises, deadline_s: float = 10, stock: int = 10) -> float:
     """Seconds until the drain of `shop`, which has no queue, believed that nothing moves any more."""
@@ -246,3 +256,44 @@ def test_promises_that_cannot_be_read_hold_nothing_up(clock: Clock) -> None:
     reader: Reader = Shop(clock, rows=[(0, "s-1", "b-1")])  # type: ignore[assignment]
     assert Drain(reader, None, WITH_ALL, SETTLE_S, 9, unreadable).wait(clock.later(10), lambda: None).at_ns
     assert clock.passed_s <= SOON_S
+
+
+COUNTED = Final(rows=ROWS)
+LEFT_IN_REDIS = Final(rows=ROWS, left=Source(redis_set="left"))
+LEFT_IN_THE_DATABASE = Final(rows=ROWS, left=Source(sql="left"))
+
+
+def waited_counted(final: Final, shop: Shop, told: Promises, stock: int = 3) -> float:
+    """Seconds until the drain of a shop with ids of its own and no queue believed that nothing moves any more."""
+    reader: Reader = shop  # type: ignore[assignment]
+    assert Drain(reader, None, final, SETTLE_S, stock, lambda: told).wait(shop.clock.later(10), lambda: None).at_ns
+    return shop.clock.passed_s
+
+
+@pytest.mark.parametrize("final", [COUNTED, LEFT_IN_REDIS, LEFT_IN_THE_DATABASE])
+def test_a_promise_is_waited_for_though_the_counts_add_up(clock: Clock, final: Final) -> None:
+    """A row and its unit of stock are written together: what the queue's worker holds is in neither."""
+    shop = Shop(clock, rows=[(0, "41", "b-1"), (2.5, "42", "b-2")], left=[(0, "-", "-"), (0, "-", "-")])
+    told = Promises(unnumbered=(("b-1", 1), ("b-2", 1)))
+    assert 2.5 <= waited_counted(final, shop, told) <= 2.5 + SOON_S
+
+
+def test_more_promises_than_units_are_waited_for_to_the_end(clock: Clock) -> None:
+    shop = Shop(clock, rows=[(0, "41", "b-1"), (0, "42", "b-2"), (0, "43", "b-3")])
+    told = Promises(unnumbered=tuple((f"b-{n}", 1) for n in range(1, 5)))
+    assert waited_counted(COUNTED, shop, told) > 10
+
+
+def test_who_is_only_accepted_is_promised_nothing(clock: Clock) -> None:
+    assert waited_counted(COUNTED, Shop(clock, rows=[(0, "41", "b-1")]), Promises()) <= SOON_S
+
+
+@pytest.mark.parametrize(("final", "waits"), [(LEFT_IN_REDIS, False), (LEFT_IN_THE_DATABASE, True), (COUNTED, True)])
+def test_a_late_broker_need_not_be_asked_where_stock_is_taken_with_the_claim(
+    clock: Clock, final: Final, waits: bool
+) -> None:
+    shop = Shop(clock, rows=[(0, "41", "b-1")], left=[(0, "-", "-"), (0, "-", "-")])
+    broker = Scripted((1, 0), holds=(0,), late_s=1.0)
+    reader: Reader = shop  # type: ignore[assignment]
+    Drain(reader, broker, final, SETTLE_S, 3, Promises).wait(clock.later(10), lambda: None)  # type: ignore[arg-type]
+    assert (clock.passed_s >= 1.0) is waits

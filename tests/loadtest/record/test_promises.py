@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from loadtest.record.promises import Promises, read_promises
 
 
@@ -47,3 +49,46 @@ def test_a_killed_generator_s_shard_is_read_as_far_as_it_goes(tmp_path: Path) ->
 
 def test_no_history_no_promise(tmp_path: Path) -> None:
     assert read_promises(tmp_path / "nothing") == Promises()
+
+
+def test_who_is_accepted_is_promised_nothing_until_a_poll_confirms_it(tmp_path: Path) -> None:
+    found = told(
+        tmp_path,
+        line("b-1", "accepted", "task-1"), line("b-2", "accepted"), line("b-3", "accepted"), line("b-4", "accepted"),
+        line("b-2", "pending", kind="status"), line("b-3", "confirmed", "41", "status"), line("b-4", "confirmed", kind="status"),
+    )  # fmt: skip
+    assert found == Promises(frozenset({("41", "b-3")}), (("b-4", 1),))
+
+
+def test_the_number_that_a_poll_first_tells_is_no_second_promise(tmp_path: Path) -> None:
+    found = told(tmp_path, line("b-1", "won", "task-1"), line("b-1", "confirmed", "41", "status"))
+    assert found == Promises(frozenset({("task-1", "b-1")}))
+    found = told(tmp_path, line("b-1", "won"), line("b-1", "already_bought", "41", "retry"))
+    assert found == Promises(frozenset({("41", "b-1")}))
+
+
+def test_a_rejection_without_a_number_takes_back_a_win_without_one(tmp_path: Path) -> None:
+    found = told(tmp_path, line("b-1", "won"), line("b-2", "won"), line("b-1", "rejected", kind="status"))
+    assert found == Promises(unnumbered=(("b-2", 1),))
+
+
+WITHOUT_BUYERS = Promises(frozenset({("task-1", "b-1"), ("task-2", "b-2")}), (("b-3", 1),))
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept"),
+    [
+        ([("41", None), ("42", None)], False),
+        ([("41", None), ("42", None), ("43", None)], True),
+        ([], False),
+        ([("task-1", None), ("42", None), ("43", None)], False),
+    ],
+)
+def test_rows_without_buyers_are_counted_unless_their_numbers_are_those_of_answers(
+    rows: list[tuple[str, None]], kept: bool
+) -> None:
+    assert WITHOUT_BUYERS.kept(rows, []) is kept
+
+
+def test_numbers_that_are_rows_need_no_buyers() -> None:
+    assert Promises(frozenset({("41", "b-1")})).kept([("41", None)], [])

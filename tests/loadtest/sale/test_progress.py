@@ -39,7 +39,7 @@ def test_lines_show_each_phase_and_its_last_figures(tmp_path: Path) -> None:
     out = io.StringIO()
     lines = Lines(Console(file=out, width=40))
     latest = Latest(tmp_path)
-    sample(tmp_path, "sampler", "postgres", "rows", 1234)
+    sample(tmp_path, "sampler", "truth", "rows", 1234)
     latest.refresh()
     lines.phase("herd")
     lines.tick(latest)

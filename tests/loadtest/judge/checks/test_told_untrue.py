@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture
 def settled(history):
     """A sale of two units whose rows had been seen by 1 s."""
-    return lambda **sale: history(2, **sale).sample("postgres", "rows", 0, at=0).sample("postgres", "rows", 2, at=1)
+    return lambda **sale: history(2, **sale).sample("truth", "rows", 0, at=0).sample("truth", "rows", 2, at=1)
 
 
 def followed(told, *polls, number="s-1"):
@@ -130,23 +130,19 @@ def test_a_buyer_who_could_not_yet_know_is_no_witness(settled, found, polls):
 
 def test_a_row_written_after_the_last_poll_is_no_lie(history, found):
     told = history(2).sells("b-2", "s-2").buys("b-1", won="s-1").row("s-1", "b-1", at=58)
-    told.sample("postgres", "rows", 1, at=1).sample("postgres", "rows", 1, at=57.5).sample(
-        "postgres", "rows", 2, at=58.5
-    )
+    told.sample("truth", "rows", 1, at=1).sample("truth", "rows", 1, at=57.5).sample("postgres", "rows", 2, at=58.5)
     assert found("told_untrue", followed(told, (1, "pending"), (59, "pending"))).finding.verdict == "VALID"
 
 
 def test_while_orders_are_queued_nobody_is_due_an_answer(history, found):
-    told = (
-        history(2).sells("b-2", "s-2").buys("b-1", won="s-1").rejects("s-1", "b-1").sample("postgres", "rows", 1, at=1)
-    )
+    told = history(2).sells("b-2", "s-2").buys("b-1", won="s-1").rejects("s-1", "b-1").sample("truth", "rows", 1, at=1)
     told.sample("broker", "ready", 0, at=1).sample("broker", "unacked", 1, at=57).sample("broker", "unacked", 0, at=58)
     assert found("told_untrue", followed(told, (1, "pending"), (59, "pending"))).finding.verdict == "VALID"
 
 
 def test_a_message_that_outlives_its_row_keeps_its_buyer_waiting(history, found):
     """As that of a worker that was killed after the commit: it is delivered again, and only then is the order confirmed."""
-    told = history(2).sells("b-1", "s-1").sells("b-2", "s-2").sample("postgres", "rows", 2, at=1)
+    told = history(2).sells("b-1", "s-1").sells("b-2", "s-2").sample("truth", "rows", 2, at=1)
     for at, unacked in ((1, 1), (29.5, 1), (29.7, 0)):
         told.sample("broker", "ready", 0, at=at).sample("broker", "unacked", unacked, at=at)
     assert found("told_untrue", followed(told, (1, "pending"), (29.4, "pending"))).finding.verdict == "VALID"
@@ -155,7 +151,7 @@ def test_a_message_that_outlives_its_row_keeps_its_buyer_waiting(history, found)
 
 def test_when_something_broke_and_nobody_knows_what_workers_hold_pending_proves_nothing(history, found):
     told = history(2, drained_ns=1_900_000_000_000_000_000 + 61 * 10**9).sells("b-1", "s-1").sells("b-2", "s-2")
-    told.sample("postgres", "rows", 2, at=1).sample("broker", "ready", 0, at=1)
+    told.sample("truth", "rows", 2, at=1).sample("broker", "ready", 0, at=1)
     followed(told, (1, "pending"), (29.4, "pending"))
     assert found("told_untrue", told).units == 1, "nothing broke, so no message outlives its row"
     result = found("told_untrue", told.fault("kill worker", observed=0.1, recovered=0.5))

@@ -63,7 +63,7 @@ function showState(data, state) {
   } else if (state.phase === "failed") {
     banner("wrong", "Failed", which, state.error);
   } else {
-    const oversold = (data.latest["postgres.rows"] ?? 0) > state.stock;
+    const oversold = (data.latest["truth.rows"] ?? 0) > state.stock;
     banner(oversold ? "wrong" : "live", state.phase[0].toUpperCase() + state.phase.slice(1), which + t, soFar(data, state));
   }
   const phases = $("phases");
@@ -82,7 +82,7 @@ function soFar(data, state) {
       ? `${number(data.latest["generator.waiting"] ?? 0)} of ${number(state.buyers)} buyers stand at the gate.`
       : "Seeding the stock and starting the shop.";
   }
-  const rows = data.latest["postgres.rows"] ?? 0, won = data.outcomes.won ?? 0, coming = Math.max(0, won - rows);
+  const rows = data.latest["truth.rows"] ?? 0, won = data.outcomes.won ?? 0, coming = Math.max(0, won - rows);
   const sold = rows > state.stock ? `${number(rows - state.stock)} oversold` : "nothing oversold";
   const queued = (data.latest["broker.ready"] ?? 0) + (data.latest["broker.unacked"] ?? 0);
   const where = coming ? `, ${number(coming)} ${queued || state.phase === "herd" ? "on their way" : "promised, without a row yet"}` : "";
@@ -105,7 +105,7 @@ function banner(kind, word, phase, sentence, link) {
 }
 
 function saleNumbers({ latest, drawn }) {
-  const rows = latest["postgres.rows"], unacked = latest["broker.unacked"], sent = latest["generator.sent"];
+  const rows = latest["truth.rows"], unacked = latest["broker.unacked"], sent = latest["generator.sent"];
   const queued = latest["broker.ready"] === undefined ? undefined : latest["broker.ready"] + (unacked ?? 0);
   const oversold = rows === undefined || !drawn ? undefined : Math.max(0, rows - drawn.stock);
   return [
@@ -182,7 +182,7 @@ function rates(data, x, seconds, marks) {
 
 function units({ stock }, x, seconds, marks) {
   const clip = (points) => points.filter(([at]) => at >= x[0]);
-  const rows = clip(seconds("postgres.rows")), tokens = clip(seconds("redis.tokens")), queue = clip(queued(seconds));
+  const rows = clip(seconds("truth.rows")), tokens = clip(seconds("redis.tokens")), queue = clip(queued(seconds));
   const most = Math.max(stock, ...[...rows, ...tokens, ...queue].map(([, v]) => v));
   const now = (points) => number(points.at(-1)?.[1] ?? 0), over = (rows.at(-1)?.[1] ?? 0) - stock;
   const said = `${now(rows)} rows of ${number(stock)} units, ${now(tokens)} tokens left, ${now(queue)} orders queued${over > 0 ? `; ${number(over)} rows more than there are units, in red` : ""}.`;
