@@ -48,11 +48,11 @@ class Drain:
 
         Past `deadline_ns` (ns since the epoch) the wait ends at the first look that sees work going on, not at once: a wait
         that begins after the deadline, because buyers polled until then for orders that never came, can still see a standstill.
-        `tick` runs between looks; what it raises ends the wait.
+        `tick` runs after each look; what it raises ends the wait. The look that decides is the last: nothing is slept after it.
         """
         still, since_ns = 0, 0
         rows: int | None = None
-        while still < 2 or time.time_ns() < since_ns + self._late_ns(rows) or self._owes(rows, deadline_ns):
+        while True:
             seen, waiting = self._look()
             idle = waiting == 0 and seen is not None and rows in (None, seen)
             if not idle and time.time_ns() > deadline_ns:
@@ -63,8 +63,9 @@ class Drain:
                 still, since_ns = 0, time.time_ns()
             rows = seen
             tick()
+            if still >= 2 and time.time_ns() >= since_ns + self._late_ns(rows) and not self._owes(rows, deadline_ns):
+                return Drained(since_ns)
             time.sleep(self.settle_s)
-        return Drained(since_ns)
 
     def _look(self) -> tuple[int | None, int | None]:
         """The numbers of rows, and of messages that wait or are held; None for what cannot be read now."""

@@ -88,6 +88,11 @@ def test_it_ends_after_two_looks_that_saw_no_change(clock: Clock) -> None:
     assert script.taken == 5
 
 
+def test_two_intervals_without_a_change_are_enough_and_no_third_is_waited_for(clock: Clock) -> None:
+    drain(Scripted((5, 0))).wait(clock.later(5), lambda: None)
+    assert clock.passed_s == pytest.approx(2 * SETTLE_S)
+
+
 def test_an_empty_queue_with_growing_rows_is_not_drained(clock: Clock) -> None:
     script = Scripted((1, 0), (2, 0), (3, 0), (3, 0), (3, 0))
     drain(script).wait(clock.later(5), lambda: None)
