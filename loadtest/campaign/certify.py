@@ -172,7 +172,7 @@ def certify(
         plan(experiment, given)
     directory = create_directory(out, "certify", base.seed)
     kinds = [base.broker.kind]
-    with interruptible(), warm_stack(given, directory, command, kinds) as stack, meanwhile(report) as done:
+    with interruptible(), meanwhile(report) as done, warm_stack(given, directory, command, kinds) as stack:
         certifications = [Certification(base, shop, given, directory, done, frozenset(only))]
         certifications += [
             Certification(other, load_shop(other)[0], given, directory, done, frozenset(only), foreign=True)

@@ -88,7 +88,7 @@ def run_matrix(
     results: list[Result] = []
     began, fresh = time.monotonic(), 0
     kinds = {cell.planned.experiment.broker.kind for cell in cells if cell.planned}
-    with interruptible(), warm_stack(given, directory, command, kinds) as stack, meanwhile(report) as done:
+    with interruptible(), meanwhile(report) as done, warm_stack(given, directory, command, kinds) as stack:
         for n, cell in enumerate(cells, start=1):
             finished = cell.skipped is not None or (cell.path / "verdict.json").is_file()
             results.append(_run_cell(cell, stack, directory, done))

@@ -72,6 +72,14 @@ def test_programs_that_the_database_user_cannot_reach_are_copied(
         psycopg2.connect(url).close()
 
 
+def test_what_a_server_does_without_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_open_to_others", lambda _: False)
+    programs = embedded._reachable_programs(tmp_path, os.getuid())
+    copied = list((tmp_path / "programs").rglob("*"))
+    assert {path.name for path in programs.iterdir()} == {"initdb", "postgres"}
+    assert not [path for path in copied if path.suffix in (".a", ".h")]
+
+
 def test_it_leaves_no_directory_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)  # pytest's own directories are closed to the database's user
