@@ -6,5 +6,6 @@ client=$(command -v mariadb || command -v mysql) || { echo "needs MariaDB: apt i
 "$client" --user=root <<SQL
 CREATE DATABASE IF NOT EXISTS \`$name\`;
 CREATE USER IF NOT EXISTS '$name'@'%' IDENTIFIED BY 'seckill', '$name'@'localhost' IDENTIFIED BY 'seckill';
+CREATE TABLE IF NOT EXISTS \`$name\`.test_sale (marked INT) COMMENT 'a sale may wipe this database';
 GRANT ALL ON \`$name\`.* TO '$name'@'%', '$name'@'localhost';
 SQL
