@@ -8,6 +8,7 @@ from loadtest.experiment.names import nearest
 from loadtest.experiment.schema import Experiment
 from loadtest.experiment.section import parse, read_toml
 from loadtest.manifest.elsewhere import INSTEAD
+from loadtest.manifest.marks import refuse_marks
 from loadtest.manifest.naming import check_names
 from loadtest.manifest.shop import Shop
 
@@ -19,7 +20,9 @@ def load_shop(experiment: Experiment) -> tuple[Shop, Path]:
         UsageError: no such file, a wrong key or value, or a scheme or dispatch that the shop does not offer.
     """
     path = find_file(experiment.shop)
-    shop = parse(Shop, read_toml(path), str(path), INSTEAD)
+    data = read_toml(path)
+    refuse_marks(path)
+    shop = parse(Shop, data, str(path), INSTEAD)
     check_names(shop, path)
     if experiment.mutant and experiment.mutant not in shop.mutants:
         raise UsageError(
