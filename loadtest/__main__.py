@@ -2,14 +2,25 @@
 
 import sys
 
-from loadtest.cli.ending import ended
-from loadtest.cli.streams import keep_streams
+INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line, and exit."""
+    try:
+        code = _run()
+    except KeyboardInterrupt:  # while `ended`, which says so everywhere else, was itself imported
+        print("loadtest: interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def _run() -> int:
+    from loadtest.cli.ending import ended
+    from loadtest.cli.streams import keep_streams
+
     keep_streams()
-    sys.exit(ended(_command_line))
+    return ended(_command_line)
 
 
 def _command_line() -> None:

@@ -34,9 +34,13 @@ class Unexpected(HarnessError):
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM. No ``except Exception`` can swallow it; what the run has is still read and written."""
+    """Ctrl-C or SIGTERM. No ``except Exception`` can swallow it; what the run has is still read and written.
+
+    `left` says what there is of the run.
+    """
 
     exit_code = 130
+    left = "the run has no verdict"
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ def ended(command: Callable[[], Any]) -> int:
         error.show()
         return 2
     except RunInterrupted as error:
-        say(f"{error}; the run has no verdict")
+        say(f"{error}; {error.left}")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         say("interrupted")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from loadtest.errors import RunInterrupted
+from loadtest.record.run_dir import RunDir
 
 
 @contextmanager
@@ -43,3 +44,14 @@ def interruptible() -> Iterator[Callable[[], None]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def leaving(run_dir: RunDir) -> Iterator[None]:
+    """Have an interruption say that the run was judged before it came, where it was: while its report was drawn, or its shop stopped."""
+    try:
+        yield
+    except RunInterrupted as interruption:
+        if run_dir.verdict.exists():
+            interruption.left = f"the run was judged before that: loadtest report {run_dir.path}"
+        raise

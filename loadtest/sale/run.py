@@ -26,7 +26,7 @@ from loadtest.record.run_dir import RunDir, create, write_parquet
 from loadtest.record.whole import write_text
 from loadtest.sale.deaths import Deaths
 from loadtest.sale.given_broker import told_visibility
-from loadtest.sale.interrupt import interruptible
+from loadtest.sale.interrupt import interruptible, leaving
 from loadtest.sale.leftovers import refuse_leftovers
 from loadtest.sale.limits import Limits, open_limits
 from loadtest.sale.load_process import Load, Loading, headless
@@ -71,10 +71,11 @@ def run(
     Raises:
         ServiceError: a service or a process of the shop did not come up.
         Unexpected: anything else that was raised; the logs have its traceback.
-        RunInterrupted: after steps 8 and 10, so that what there is can be looked at. No verdict is written.
+        RunInterrupted: after steps 8 and 10, so that what there is can be looked at. No verdict is written, unless it was before.
     """
     run_dir = begin(out, planned, command)
     with (
+        leaving(run_dir),
         logged(run_dir.logs),
         interruptible(),
         Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor,

@@ -1,5 +1,6 @@
 """How commands end: never in 1, which means INVALID, and never in a traceback on the terminal."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -41,6 +42,13 @@ def test_whatever_is_raised_has_its_exit_code_and_one_line(raised: BaseException
     found, said = ending(raised)
     assert found == code
     assert len(said.strip().splitlines()) == 1
+
+
+def test_an_interruption_says_what_there_is_of_the_run() -> None:
+    interruption = RunInterrupted("interrupted by SIGINT")
+    assert ending(interruption)[1] == "loadtest: interrupted by SIGINT; the run has no verdict\n"
+    interruption.left = "the run was judged"
+    assert ending(interruption)[1] == "loadtest: interrupted by SIGINT; the run was judged\n"
 
 
 def test_the_line_for_a_bug_names_the_file_with_its_traceback() -> None:
@@ -112,3 +120,13 @@ def test_text_from_outside_is_printed_as_it_is(fair: Callable[..., Any], tmp_pat
     done = CliRunner().invoke(main, ["verify", "--no-report", str(run)])
     assert done.exit_code == 0
     assert "[a/b][bold]:smile:" in "".join(line.strip("│ ") for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("imported", ["click", "rich"])
+def test_ctrl_c_while_it_is_still_being_imported_is_one_line(imported: str, tmp_path: Path) -> None:
+    (tmp_path / f"{imported}.py").write_text("raise KeyboardInterrupt", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "loadtest", "verify", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False, encoding="utf-8",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "loadtest: interrupted\n")

@@ -4,11 +4,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from loadtest.errors import RunInterrupted
-from loadtest.sale.interrupt import interruptible
+from loadtest.record.run_dir import make_parts
+from loadtest.sale.interrupt import interruptible, leaving
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -64,3 +66,14 @@ def test_the_second_signal_ends_it_at_once() -> None:
             time.sleep(60)
     """
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], timeout=30, check=False).returncode == 130
+
+
+@pytest.mark.parametrize("judged", [False, True])
+def test_an_interruption_says_whether_the_run_was_judged_before_it(judged: bool, tmp_path: Path) -> None:
+    run_dir = make_parts(tmp_path / "run")
+    if judged:
+        run_dir.verdict.touch()
+    with pytest.raises(RunInterrupted) as interruption, leaving(run_dir), interruptible():
+        os.kill(os.getpid(), signal.SIGINT)
+    judging = f"the run was judged before that: loadtest report {run_dir.path}"
+    assert interruption.value.left == (judging if judged else "the run has no verdict")
