@@ -2,7 +2,9 @@
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -13,9 +15,8 @@ from loadtest.errors import UsageError
 from loadtest.experiment.schema import Experiment
 from loadtest.ledger.connections import connect_redis
 from loadtest.ledger.queue import QueueReader
+from loadtest.ledger.remote_control import celery_at
 from loadtest.manifest.shop import Shop
-from loadtest.sale.remote_control import celery_at
-from loadtest.stack.external import without_password
 
 log = logging.getLogger(__name__)
 
@@ -26,37 +27,72 @@ ANSWER_S = 1.0
 BLOCKED = ("brpop", "blpop", "brpoplpush", "blmove")
 
 
-def refuse_leftovers(experiment: Experiment, shop: Shop, broker: str, queue: QueueReader) -> None:
-    """Look at the queue after `prepare`, and before the first process of the shop.
+@dataclass(frozen=True)
+class Leftovers:
+    """Refuses a sale on a queue that is not its own. `late`: a process of the shop must be there for some of `prepare`.
 
     *Warning:* of a worker on Redis that does not answer Celery's remote control, only that somebody waits is seen, and is logged.
-
-    Raises:
-        UsageError: messages wait in it; or somebody takes from it, though the manifest starts the workers.
     """
-    assert shop.queue is not None
-    place = f"the queue {shop.queue.name!r} on {without_password(broker)}"
-    deadline = time.monotonic() + SETTLES_S
-    while found := _found(experiment, shop, broker, queue):
-        if time.monotonic() > deadline:
-            raise UsageError(f"{place}: {found}")
-        time.sleep(0.1)
 
+    experiment: Experiment
+    shop: Shop
+    broker: str
+    queue: QueueReader | None
+    late: bool = False
 
-def _found(experiment: Experiment, shop: Shop, broker: str, queue: QueueReader) -> str:
-    """What is wrong, with its remedy; nothing if all is well."""
-    if (count := _waiting(queue)) > 0:
-        when = "after prepare" if shop.prepare else "before the sale"
+    def before(self) -> None:
+        """Look at the queue before the first process of the shop.
+
+        Raises:
+            UsageError: messages wait in it; or somebody takes from it, though the manifest starts the workers; or it cannot be read.
+        """
+        if self.queue is not None:
+            self.queue.check()
+            self._refuse(self.queue, lambda queue: "" if self.late else self._messages(queue))
+            self._refuse(self.queue, lambda _: self._strangers())
+
+    def after(self) -> None:
+        """Look at it again once every process is ready.
+
+        Raises:
+            UsageError: messages wait in it that should not; or the shop's own workers take from another.
+        """
+        if self.queue is not None:
+            self._refuse(self.queue, lambda queue: self._messages(queue) if self.late else "")
+            if starts_workers(self.experiment, self.shop) and (problem := _lasting(self.queue.unheard)):
+                raise UsageError(problem)
+
+    def _refuse(self, queue: QueueReader, problem: Callable[[QueueReader], str]) -> None:
+        if found := _lasting(lambda: problem(queue)):
+            raise UsageError(f"{queue.place}: {found}")
+
+    def _messages(self, queue: QueueReader) -> str:
+        """Orders that wait already, with the remedy; nothing if there is none."""
+        count = _waiting(queue)
+        when = "after prepare" if self.shop.prepare else "before the sale"
+        if count == 0:
+            return ""
         return (
             f"expected no messages {when}, found {count}{_numbers(queue)}, which would be placed as orders of this sale; "
             "empty it, or have [prepare] empty it"
         )
-    if starts_workers(experiment, shop) and (who := _consumers(broker, shop)):
+
+    def _strangers(self) -> str:
+        """Somebody else who takes from it, with the remedy; nothing if nobody is seen."""
+        if not starts_workers(self.experiment, self.shop) or not (who := _consumers(self.broker, self.shop)):
+            return ""
         return (
             f"expected nobody to take from it before the shop's own workers are started, found {who}; "
             "stop that, or give a broker of this sale's own"
         )
-    return ""
+
+
+def _lasting(problem: Callable[[], str]) -> str:
+    """What is wrong, if it still is after `SETTLES_S`."""
+    deadline = time.monotonic() + SETTLES_S
+    while (found := problem()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
 
 
 def starts_workers(experiment: Experiment, shop: Shop) -> bool:
@@ -70,6 +106,8 @@ def starts_workers(experiment: Experiment, shop: Shop) -> bool:
 
 def _waiting(queue: QueueReader) -> int:
     depth = queue.depth()
+    if depth.ready and depth.unacked is None:  # RabbitMQ's own count has tasks of other names in it
+        return sum(state == "ready" for _, state in queue.entries())
     if not depth.unacked:
         return depth.ready
     # Workers of other queues hold messages in the same place.
@@ -86,7 +124,10 @@ def _numbers(queue: QueueReader) -> str:
 
 
 def _consumers(broker: str, shop: Shop) -> str:
+    """Who takes from a queue of Celery's or RabbitMQ's; of other kinds nobody says."""
     assert shop.queue is not None
+    if shop.queue.kind not in ("celery", "rabbitmq"):
+        return ""
     if urlsplit(broker).scheme.startswith("redis"):
         return _waiting_on_redis(broker, shop.queue.name)
     with kombu.Connection(broker, connect_timeout=3) as connection:

@@ -18,10 +18,10 @@ from pathlib import Path
 from loadtest.errors import UsageError
 from loadtest.experiment.schema import MOST_PER_S, Experiment
 from loadtest.experiment.section import parse, read_toml
+from loadtest.ledger.remote_control import celery_at
 from loadtest.manifest.shop import Shop
 from loadtest.record.run_dir import RunDir
 from loadtest.record.whole import write_text
-from loadtest.sale.remote_control import celery_at
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def open_limits(run_dir: RunDir, experiment: Experiment, shop: Shop, broker: str
 
     Gives None where the sale has no limiter, or the manifest does not name the task that is limited.
     """
-    if not experiment.limited or shop.queue is None or shop.queue.task is None:
+    if not experiment.limited or shop.queue is None or shop.queue.task is None or shop.queue.kind != "celery":
         yield None
         return
     folder = asking(run_dir.path).parent

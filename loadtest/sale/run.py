@@ -27,7 +27,7 @@ from loadtest.record.whole import write_text
 from loadtest.sale.deaths import Deaths
 from loadtest.sale.given_broker import told_visibility
 from loadtest.sale.interrupt import interruptible, leaving
-from loadtest.sale.leftovers import refuse_leftovers
+from loadtest.sale.leftovers import Leftovers
 from loadtest.sale.limits import Limits, open_limits
 from loadtest.sale.load_process import Load, Loading, headless
 from loadtest.sale.plan import Plan
@@ -156,7 +156,7 @@ class Sale:
             whereabouts = shop_stack.whereabouts
             truth = whereabouts.fill(shop.truth.url, "truth.url")
             reader = stack.enter_context(closing(Reader(services, shop.sale, experiment.stock, truth, whereabouts)))
-            queue = stack.enter_context(closing(open_queue(services, shop.queue))) if shop.queue else None
+            queue = stack.enter_context(closing(open_queue(services, shop.queue, whereabouts))) if shop.queue else None
             final = shop.final_for(experiment.scheme)
             ledger = Ledger(final, reader, queue, self.run_dir)
 
@@ -166,14 +166,15 @@ class Sale:
             tidying = Tidying(shop_stack, self.supervisor, self.run_dir)
             stack.callback(tidying.once)
             shop_stack.prepare(self.supervisor)
-            if queue:
-                refuse_leftovers(experiment, shop, services.broker, queue)
+            leftovers = Leftovers(experiment, shop, services.broker, queue, shop_stack.prepared_late)
+            leftovers.before()
             if not shop_stack.prepared_late:
                 ledger.read_seeded()
             processes = stack.enter_context(shop_stack.processes(self.supervisor))
             stack.callback(tidying.once)  # whatever happens from now on, while the shop still runs
             if shop_stack.prepared_late:
                 ledger.read_seeded()
+            leftovers.after()
             ledger.check()
             with (
                 self._sampling(Addresses(services, truth, whereabouts)),

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from loadtest.ledger import queue as queues
+from loadtest.ledger.queue import on_rabbitmq as queues
 from loadtest.ledger.queue import open_queue
 from loadtest.manifest.order_queue import Queue
 from loadtest.stack import Services

@@ -16,7 +16,7 @@ from loadtest.ledger.queue import open_queue
 from loadtest.manifest.loading import load_shop
 from loadtest.manifest.shop import Shop
 from loadtest.sale import leftovers
-from loadtest.sale.leftovers import refuse_leftovers, starts_workers
+from loadtest.sale.leftovers import Leftovers, starts_workers
 from loadtest.stack import Services
 from loadtest.stack.process import Command, Supervisor
 
@@ -65,7 +65,7 @@ def look(broker: str, shop: Shop) -> None:
     services = Services("-", "-", broker)
     assert shop.queue is not None
     with closing(open_queue(services, shop.queue)) as queue:
-        refuse_leftovers(QUEUED, shop, broker, queue)
+        Leftovers(QUEUED, shop, broker, queue).before()
 
 
 def said(broker: str, shop: Shop) -> str:
@@ -78,7 +78,13 @@ def said(broker: str, shop: Shop) -> str:
 def send(broker: str, *numbers: str) -> None:
     with Celery(broker=broker, set_as_current=False) as app:
         for number in numbers:
-            app.send_task("place", args=[number], queue="orders")
+            app.send_task("target.worker.tasks.place_order", args=[number], queue="orders")
+
+
+def test_other_tasks_in_the_queue_are_no_orders_that_were_left(broker: str) -> None:
+    with Celery(broker=broker, set_as_current=False) as app:
+        app.send_task("mail", args=["b-1"], queue="orders")
+    look(broker, manifest())
 
 
 @contextmanager
