@@ -14,7 +14,7 @@ install(events, "presale")
 
 
 class PresaleBuyer(Refresher):
-    """Reloads the countdown page until T0 (only a share of the buyers; the others wait), clicks at T0, and follows each order won."""
+    """Reloads the countdown page until T0 (only a share of the buyers; the others wait), clicks at T0, and follows each order taken."""
 
     @tag("buy")  # type: ignore[untyped-decorator]
     @task  # type: ignore[untyped-decorator]
@@ -22,5 +22,5 @@ class PresaleBuyer(Refresher):
         self.warm()
         self.refresh()
         for answer in self.buy_at_t0():
-            if answer.outcome == "won":
+            if answer.ordered:
                 self.follow(answer)

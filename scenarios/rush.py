@@ -14,13 +14,13 @@ install(events)
 
 
 class RushBuyer(Buyer):
-    """Loads the countdown page, waits for T0, clicks (impatient buyers twice at the same moment), and follows each order won
-    until it is confirmed or rejected."""
+    """Loads the countdown page, waits for T0, clicks (impatient buyers twice at the same moment), and follows each order that was
+    taken until it is confirmed or rejected."""
 
     @tag("buy")  # type: ignore[untyped-decorator]
     @task  # type: ignore[untyped-decorator]
     def rush(self) -> None:
         self.warm()
         for answer in self.buy_at_t0():
-            if answer.outcome == "won":
+            if answer.ordered:
                 self.follow(answer)

@@ -19,7 +19,7 @@ from loadtest.judge.verdict import Verdict
 from loadtest.record.run_dir import RunDir, create, create_directory
 from loadtest.sale.desk import FORM, Desk, Held, State, Wish, offers_of
 from loadtest.sale.interrupt import interruptible
-from loadtest.sale.load_process import Load
+from loadtest.sale.load_process import Load, buyers_arguments
 from loadtest.sale.plan import Plan, plan
 from loadtest.sale.progress import Latest, Progress, showing
 from loadtest.sale.run import TICK_S
@@ -275,6 +275,6 @@ def page_command(planned: Plan, page: Page, desk: Desk) -> Command:
         sys.executable, "-P", "-m", "loadtest.load.launch", "-f", str(planned.scenario), "-u", buyers, "-r", buyers,
         "--web-host", HOST, "--web-port", str(page.port), "--web-base-path", page.base_path,
         *(["--web-login"] if page.login else []), "--desk", str(desk.directory.resolve()), "--only-summary",
-        *(f"--web-names={name}" for name in page.names),
+        *(f"--web-names={name}" for name in page.names), *buyers_arguments(planned),
     ]  # fmt: skip
     return Command("generator", "locust", argv, env=surroundings.passed_on(planned.shop.pass_env))

@@ -8,10 +8,10 @@ from loadtest.experiment.schema import Traffic
 
 
 class Persona(NamedTuple):
-    """What one buyer is like: `account` is the shared one they buy with, None for one of their own; `clicks` are the orders
+    """What one buyer is like: `account` is the number of the shared one they buy with, from 0, None for one of their own; `clicks` are the orders
     they send at the same moment; `refreshes` says whether they reload the countdown page."""
 
-    account: str | None
+    account: int | None
     clicks: int
     refreshes: bool = False
 
@@ -36,7 +36,7 @@ class Crowd:
         account = self._accounts.get(ordinal)
         clicks = 1 if account is None else self._traffic.scalper_clicks
         return Persona(
-            None if account is None else f"s-{account + 1:06d}",
+            account,
             clicks + (ordinal in self._impatient),
             ordinal in self._refreshers,
         )

@@ -103,7 +103,8 @@ CREATE TEMP TABLE explained AS
         WHERE outcome = 'unknown' OR (outcome IN ('won', 'already_bought') AND number IS NULL) GROUP BY buyer
         UNION ALL
         SELECT DISTINCT buyer, 1000000 FROM orders, crew WHERE NOT whole AND (starts_with(buyer, 's-')
-            OR try_cast(ltrim(buyer, 'b-') AS BIGINT) BETWEEN first_buyer AND last_buyer)
+            OR try_cast(ltrim(buyer, 'b-') AS BIGINT) BETWEEN first_buyer AND last_buyer
+                AND (try_cast(ltrim(buyer, 'b-') AS BIGINT) - first_buyer) % taking_turns = 0)
     ) GROUP BY buyer;
 CREATE TEMP TABLE ways AS
     SELECT o.number, o.buyer, started_ns, coalesce(p.told_ns, w.told_ns) AS told_ns, created_ns FROM orders o

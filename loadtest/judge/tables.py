@@ -17,7 +17,7 @@ from typing import Any
 from loadtest.errors import HarnessError
 from loadtest.judge.derived import ASKED_OFTEN, DERIVED
 from loadtest.record.database import database, from_csv, from_lines, from_parquet
-from loadtest.record.generators import BUYERS_EACH, read_generators
+from loadtest.record.generators import read_generators
 
 Row = tuple[Any, ...]
 
@@ -207,16 +207,16 @@ def _open_experiment(db: Any, path: Path) -> None:
 
 
 def _open_crew(db: Any, run_dir: Path) -> str | None:
-    """Create ``crew``: the recorded generators, each with the range of numbers that the names of its buyers come from."""
+    """Create ``crew``: the recorded generators, each with the numbers that the names of its buyers have: every `taking_turns`-th from the first to the last."""
     columns = (
         "generator VARCHAR, process BIGINT, planned BIGINT, whole BOOLEAN, offset_ns BIGINT, uncertainty_ns BIGINT"
     )
-    db.execute(f"CREATE TEMP TABLE crew ({columns}, first_buyer BIGINT, last_buyer BIGINT)")
+    db.execute(f"CREATE TEMP TABLE crew ({columns}, first_buyer BIGINT, last_buyer BIGINT, taking_turns BIGINT)")
     try:
         for each in read_generators(run_dir):
-            names = each.process * BUYERS_EACH + 1, (each.process + 1) * BUYERS_EACH
+            names = each.numbers[0], each.numbers[-1], each.numbers.step
             row = [each.generator, each.process, each.planned, each.whole, each.offset_ns, each.uncertainty_ns, *names]
-            db.execute("INSERT INTO crew VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            db.execute("INSERT INTO crew VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     except HarnessError as error:
         return str(error)
     return None

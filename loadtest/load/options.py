@@ -39,6 +39,7 @@ def add_options(parser: Any, experiment: str = "rush") -> None:
         include_in_web_ui=False,
     )
     add("--sale", "<id>", "Sale to buy from; default: the manifest's", in_web_ui=True)
+    add("--buyers-file", "<file>", "With --run-dir: the file of users that the manifest names; it is not copied there")
     add("--shop-ca", "<file>", "PEM file of the authority that signed the shop's certificate")
     parser.add_argument(
         "--web-names",
@@ -60,7 +61,8 @@ def add_options(parser: Any, experiment: str = "rush") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What the options say. `where` is the shop's address; `manifest` is the TOML text that `shop` was read from."""
+    """What the options say. `where` is the shop's address; `manifest` is the TOML text that `shop` was read from; `buyers_file` is the file
+    of users, where that names one and this process is to read it."""
 
     experiment: Experiment
     shop: Shop
@@ -68,6 +70,7 @@ class Setup:
     where: Endpoint
     run_dir: Path | None
     manifest: str
+    buyers_file: Path | None = None
 
 
 def read_setup(options: Any, host: str | None) -> Setup:
@@ -86,4 +89,16 @@ def read_setup(options: Any, host: str | None) -> Setup:
     path = run_dir / "shop.toml" if run_dir else find_file(options.shop)
     shop = parse(Shop, read_toml(path), str(path))
     where = endpoint(host, Path(options.shop_ca) if options.shop_ca else None, options.shop_insecure)
-    return Setup(experiment, shop, options.sale or shop.sale, where, run_dir, path.read_text(encoding="utf-8"))
+    users = _buyers_file(shop, path, options.buyers_file, bool(run_dir))
+    return Setup(experiment, shop, options.sale or shop.sale, where, run_dir, path.read_text(encoding="utf-8"), users)
+
+
+def _buyers_file(shop: Shop, manifest: Path, given: str, copied: bool) -> Path | None:
+    """The file of users that the manifest names: beside it, or where `given` says if the manifest is a copy."""
+    if shop.buyers.file is None:
+        return None
+    if copied and not given:
+        raise UsageError(
+            f"--buyers-file: expected where buyers.file = {shop.buyers.file!r} of the manifest is; give its path"
+        )
+    return Path(given) if given else manifest.parent / shop.buyers.file

@@ -18,6 +18,7 @@ from loadtest.experiment.schema import Experiment
 from loadtest.experiment.times import read_times
 from loadtest.experiment.traffic import Crowd
 from loadtest.load import now
+from loadtest.load.buyers.first_answers import FirstAnswers
 from loadtest.load.buyers.gate import COUNT, T0, Gate, Leader
 from loadtest.load.buyers.recorder import Recorder
 from loadtest.load.crew.clock import Clock
@@ -33,6 +34,7 @@ from loadtest.load.sale import Sale
 from loadtest.load.statistics import quicken
 from loadtest.sale.desk import Desk
 from loadtest.stack.open_files import PORTS, make_room
+from loadtest.talk.roster import Roster, read_roster
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +102,7 @@ class Plugin:
         self.gate: Gate | None = None
         self.leader: Leader | None = None
         self.recorder: Recorder | None = None
+        self.first_answers: FirstAnswers | None = None
         self.samples: Samples | None = None
         self.crew = Crew(runner) if isinstance(runner, MasterRunner) else None
         self.worker = Worker(environment, runner) if isinstance(runner, WorkerRunner) else None
@@ -171,10 +174,10 @@ class Plugin:
             self.sales.gone()
 
     def _close(self) -> None:
-        for part in (self.leader, self.gate, self.samples, self.recorder):
+        for part in (self.leader, self.gate, self.samples, self.first_answers, self.recorder):
             if part is not None:
                 part.close()
-        self.gate = self.samples = self.recorder = None
+        self.gate = self.samples = self.first_answers = self.recorder = None
         if self.worker:
             self.worker.end()
 
@@ -219,7 +222,8 @@ class Plugin:
         experiment, run_dir = setup.experiment, setup.run_dir
         if self.leads:
             self.leader = Leader(
-                self.runner, experiment.arrivals.gather_s, experiment.drain.deadline_s,
+                self.runner, experiment.arrivals.gather_s + setup.shop.http.steps_s(self.runner.target_user_count),
+                experiment.drain.deadline_s,
                 on_t0=lambda t0_ns: self._on_t0(run_dir, t0_ns), on_end=self._end,
                 is_gone=self.crew.is_gone if self.crew else lambda _: False,
                 buyers=experiment.buyers if self.environment.shape_class else None,
@@ -234,11 +238,12 @@ class Plugin:
             sale = Sale(
                 setup.sale, setup.shop.http, setup.where, experiment, self.gate,
                 (self.worker and self.worker.offsets_ns) or _plan(run_dir, experiment),
-                Crowd(experiment.traffic, experiment.buyers, experiment.seed),
+                Crowd(experiment.traffic, experiment.buyers, experiment.seed), self._roster(setup),
                 process=place.process, processes=place.processes,
             )  # fmt: skip
             if run_dir:
-                history, samples = (_made(path) for path in place.shards(run_dir).values())
+                history, answers, samples = (_made(path) for path in place.shards(run_dir).values())
+                sale.first_answers = self.first_answers = FirstAnswers(answers)
                 sale.recorder = self.recorder = Recorder(history)
                 self.samples = Samples(samples, experiment.sampler.hz, lambda: _readings(sale, place), clock.now_ns)
             self.environment.sale = sale
@@ -248,6 +253,12 @@ class Plugin:
         if self.worker:
             return self.worker.begin()
         return read_setup(self.environment.parsed_options, self.environment.host), Place(0, 1)
+
+    def _roster(self, setup: Setup) -> Roster:
+        """Who this process's buyers are: of a worker those that the master has dealt to it."""
+        if self.worker and self.worker.roster:
+            return self.worker.roster
+        return read_roster(setup.shop.buyers, setup.buyers_file, setup.experiment)
 
     def _end(self, why: str) -> None:
         """Ends the run when headless or under the harness. In Locust's web UI without the harness, the user ends it."""

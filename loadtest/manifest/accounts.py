@@ -41,11 +41,16 @@ def read_columns(path: Path) -> tuple[str, ...]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"buyers.file: {path}: cannot be read: {reason}") from None
+    return columns_of(header, f"buyers.file: {path}")
+
+
+def columns_of(header: str, where: str) -> tuple[str, ...]:
+    """The same of its first line; `where` is named in errors."""
     found = tuple(_placeholder(name) for name in next(csv.reader([header], delimiter=separator(header)), []))
     if not found or "" in found:
-        raise UsageError(f"buyers.file: {path}: expected a header that names every column, found {header.strip()!r}")
+        raise UsageError(f"{where}: expected a header that names every column, found {header.strip()!r}")
     if twice := next((name for name in found if found.count(name) > 1), None):
-        raise UsageError(f"buyers.file: {path}: two columns are called {twice!r}; rename one")
+        raise UsageError(f"{where}: two columns are called {twice!r}; rename one")
     return found
 
 

@@ -177,6 +177,10 @@ class Http(Section):
         None, description="network from which each buyer gets an address of their own, for shops that limit by address"
     )
 
+    def steps_s(self, buyers: int) -> float:
+        """How many seconds it takes until each of `buyers` has begun the steps before T0: 0 without such steps."""
+        return buyers / self.pace_per_s if any(step.at == "before" for step in self.before) else 0
+
     @property
     def tells_numbers(self) -> bool:
         """Whether some answer tells an order number."""

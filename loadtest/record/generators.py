@@ -12,7 +12,7 @@ from loadtest.errors import HarnessError
 from loadtest.record.whole import write_text
 
 FILE = "generators.json"
-# Each process numbers its buyers within a range of this size, so that names from several processes never collide.
+# The most buyers of a sale. In runs of older versions each process numbered its buyers within a range of this size.
 BUYERS_EACH = 1_000_000
 
 
@@ -28,6 +28,7 @@ class Generator:
         whole: everything that its buyers began is in the shard; False where a process died before it had delivered it.
         offset_ns: to be added to the times in the shard, which are by its own clock.
         uncertainty_ns: by how much that offset may be wrong; None: not known.
+        taking_turns: how many processes took turns at the buyers; None: each had a range of BUYERS_EACH (runs of older versions).
     """
 
     generator: str
@@ -37,11 +38,14 @@ class Generator:
     whole: bool = False
     offset_ns: int = 0
     uncertainty_ns: int | None = None
+    taking_turns: int | None = None
 
-
-def own_name(process: int, turn: int) -> str:
-    """The name of buyer number `turn` of generator `process`, both counted from 0."""
-    return f"b-{process * BUYERS_EACH + turn + 1:06d}"
+    @property
+    def numbers(self) -> range:
+        """The numbers in the names of its buyers, where the manifest names them no other way: ``b-000001`` has 1."""
+        if self.taking_turns is None:
+            return range(self.process * BUYERS_EACH + 1, (self.process + 1) * BUYERS_EACH + 1)
+        return range(self.process + 1, BUYERS_EACH * self.taking_turns, self.taking_turns)
 
 
 def write_generators(run_dir: Path, generators: Iterable[Generator]) -> None:

@@ -68,6 +68,11 @@ class Locust:
         return self.process.log_tail()
 
 
+def buyers_arguments(planned: Plan) -> list[str]:
+    """The arguments that say where the file of users is, if there is one: it is not copied to the run directory."""
+    return ["--buyers-file", str(planned.buyers_file.resolve())] if planned.buyers_file else []
+
+
 def load_arguments(planned: Plan, run_dir: RunDir, base_url: str) -> list[str]:
     """Locust's arguments: headless, and told everything else by the run directory."""
     users = connections(planned.experiment, planned.offsets_ns)
@@ -77,5 +82,5 @@ def load_arguments(planned: Plan, run_dir: RunDir, base_url: str) -> list[str]:
         "-f", str(planned.scenario), "--headless", "-u", str(users), "-r", str(spawn_rate),
         "--host", base_url, "--run-dir", str(run_dir.path), "--only-summary",
         "--csv", str(run_dir.path / "locust" / "stats"), "--html", str(run_dir.path / "locust" / "locust.html"),
-        *planned.fleet.arguments(),
+        *buyers_arguments(planned), *planned.fleet.arguments(),
     ]  # fmt: skip

@@ -13,6 +13,7 @@ from loadtest.faults.schedule import check_faults
 from loadtest.judge.thresholds import parse_threshold
 from loadtest.manifest.loading import load_shop
 from loadtest.manifest.shop import Shop
+from loadtest.sale.admission import beside, check_buyers
 from loadtest.sale.batch import check_batch
 from loadtest.sale.fleet import Fleet
 from loadtest.sale.given_broker import check_broker
@@ -39,6 +40,16 @@ class Plan:
         return Crowd(self.experiment.traffic, self.experiment.buyers, self.experiment.seed)
 
     @property
+    def steps_s(self) -> float:
+        """Seconds that it takes until all buyers at the gate have begun what they do before T0, such as logging in."""
+        return self.shop.http.steps_s(connections(self.experiment, self.offsets_ns))
+
+    @property
+    def buyers_file(self) -> Path | None:
+        """The file of users, where the manifest names one."""
+        return beside(self.shop_file, self.shop.buyers)
+
+    @property
     def connections_at_one(self) -> int:
         """The most that one process on this machine is to hold: the shop holds all, a generator its share."""
         everyones = connections(self.experiment, self.offsets_ns) + self.crowd.further_connections
@@ -52,7 +63,8 @@ def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan: 
 
     Raises:
         UsageError: a file is missing, the manifest and the experiment disagree, a threshold or the arrivals are wrong, a given
-            service does not answer or is not marked as a test sale, or there may not be as many connections as buyers need.
+            service does not answer or is not marked as a test sale, a file of users has too few, buyers come faster than
+            they can log in, or there may not be as many connections as buyers need.
     """
     shop, shop_file = load_shop(experiment)
     on_free_port(experiment, shop, replace(UNKNOWN_YET, mysql="-" if given.mysql else ""), shop_file.parent).check()
@@ -64,6 +76,7 @@ def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan: 
     scenario = find_file(experiment.scenario)
     fleet.check()
     offsets_ns = plan_arrivals(experiment)
+    check_buyers(experiment, shop, shop_file, offsets_ns, fleet.workers or fleet.processes)
     given.check()
     planned = Plan(experiment, shop, shop_file, scenario, given, offsets_ns, fleet)
     needed = planned.connections_at_one

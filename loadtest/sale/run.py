@@ -213,7 +213,8 @@ class Sale:
         experiment = self.plan.experiment
         try:
             load.begin()
-            allowed_s = experiment.arrivals.gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
+            gather_s = experiment.arrivals.gather_s + self.plan.steps_s
+            allowed_s = gather_s + experiment.drain.deadline_s + LOAD_GRACE_S
             last_moment = time.monotonic() + self.plan.fleet.wait_s + allowed_s
             selling = False
             while load.exit_code() is None and time.monotonic() < last_moment:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 HIDDEN = "…"
 WORDS = r"(?:passw|pwd|passcode|token|secret|jwt|authori[sz]ation|credential|csrf|xsrf|session|api[_-]?key|cookie)"
+SECRET = re.compile(WORDS, re.IGNORECASE)
 # "key": "value" of JSON, key=value of forms, cookies and query strings, and the value of an HTML field of that name.
 IN_JSON = re.compile(rf'("[^"\\]{{0,80}}{WORDS}[^"\\]{{0,80}}"\s*:\s*)("(?:[^"\\]|\\.)*"?|-?[\d.]+)', re.IGNORECASE)
 IN_PAIRS = re.compile(rf"(\b[\w.-]{{0,80}}{WORDS}[\w.-]{{0,80}}=)[^&;,\s\"'<>]+", re.IGNORECASE)

@@ -6,7 +6,7 @@ Where the status alone decides, reading is one look into a dictionary. A body is
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from loadtest.manifest.http import Buy, Http, Status, Step
 from loadtest.manifest.rules import BuyOutcome, BuyRule, Condition, OrderState, StatusRule
@@ -21,10 +21,10 @@ FIRST_CHARACTERS = 200
 
 
 class Reading(NamedTuple):
-    """What one answer means. `rule` is the position of the rule that matched, from 0; `error` says why it is a failure; `captured` has
+    """What one answer means; `ok` is a page or a step that went well. `rule` is the position of the rule that matched, from 0; `error` says why it is a failure; `captured` has
     the values that later requests name."""
 
-    outcome: BuyOutcome | OrderState
+    outcome: BuyOutcome | OrderState | Literal["ok"]
     number: str | None = None
     error: str | None = None
     rule: int | None = None

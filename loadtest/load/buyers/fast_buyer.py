@@ -3,12 +3,13 @@
 It costs several times the processor time: `benchmarks/client.py` measures both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from http.cookiejar import CookieJar
 from typing import Any, NamedTuple
 
 import gevent
-from gevent import ssl
+from gevent import socket, ssl
 from locust.contrib.fasthttp import FastHttpSession, FastRequest, LocustUserAgent
 
 from loadtest.load.buyers.buyer import Buyer
@@ -49,9 +50,13 @@ class FastBuyer(Buyer):
 
     def lines(self, timeout_s: float, count: int) -> list[Line]:
         """`count` lines with an agent each, so that clicks do not wait for each other."""
-        follows = self.sale.http.follow_redirects
-        compressed = self.sale.http.compressed
-        return [FastLine(self.sale.where, timeout_s, self.cookies, follows, compressed) for _ in range(count)]
+        http, headed = self.sale.http, self.sale.script.headed
+        return [
+            FastLine(
+                self.sale.where, timeout_s, self.cookies, http.follow_redirects, http.compressed, self._source, headed
+            )
+            for _ in range(count)
+        ]
 
 
 class Ready(NamedTuple):
@@ -70,13 +75,22 @@ class FastLine:
     """
 
     def __init__(
-        self, where: Endpoint, timeout_s: float, cookies: CookieJar, follows: bool = False, compressed: bool = False
+        self,
+        where: Endpoint,
+        timeout_s: float,
+        cookies: CookieJar,
+        follows: bool = False,
+        compressed: bool = False,
+        source: str | None = None,
+        headed: bool = False,
     ) -> None:
         self.where = where
         self.timeout_s = timeout_s
         self._cookies = cookies
         self._redirects = MAX_REDIRECTS if follows else 0
         self._compressed = compressed
+        self._source = source
+        self._headed = headed
         self._agent: Any = None
         self._handed = False
 
@@ -110,6 +124,13 @@ class FastLine:
             self.close()
             raise
 
+    def open(self) -> None:
+        """Does nothing: this client connects with its first request."""
+
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies that are kept: name → value."""
+        return {cookie.name: cookie.value or "" for cookie in self._cookies}
+
     def close(self) -> None:
         """Closes the connection; the next exchange opens another."""
         if self._agent is not None:
@@ -123,7 +144,8 @@ class FastLine:
         answer = self._agent.urlopen(
             request.url, request.method, request.headers, request.body, max_redirects=redirects
         )
-        return Response(answer.status_code, answer.content or b"")
+        headers = tuple(_encoded(answer.headers.items())) if self._headed else ()
+        return Response(answer.status_code, answer.content or b"", headers)
 
     def _new_agent(self) -> Any:
         agent = _Agent(cookiejar=self._cookies, concurrency=1, max_retries=0, **_settings(self.where, self.timeout_s))
@@ -139,6 +161,8 @@ class FastLine:
             return sock
 
         pool.get_socket = handed_out
+        if self._source is not None:
+            pool._create_tcp_socket = partial(_bound, self._source)  # noqa: SLF001 -- nor for that
         return agent
 
     def _translated(self, error: Exception) -> Exception:
@@ -175,6 +199,26 @@ class _Agent(LocustUserAgent):  # type: ignore[misc]
     def _handle_error(self, e: BaseException, url: Any = None) -> BaseException:
         del url
         raise e
+
+
+def _bound(source: str, family: int, kind: int, protocol: int) -> Any:
+    """A socket that connects from the address `source`.
+
+    Raises:
+        OSError: the other side has no address of its family.
+    """
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.bind((source, 0))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[bytes, bytes]]:
+    for name, value in headers:
+        yield name.lower().encode("latin-1"), value.encode("latin-1", "replace")
 
 
 def _settings(where: Endpoint, timeout_s: float) -> dict[str, Any]:

@@ -4,27 +4,26 @@ from typing import Any
 
 import gevent
 from locust import tag, task
-from msgspec.structs import replace
 
 from loadtest.load.buyers.buyer import Buyer, sleep_until
-from loadtest.load.buyers.recorder import Answer, begun
+from loadtest.load.buyers.recorder import Answer
 from loadtest.load.now import now_ns
 
 GOLDEN = 0.618_033_988_749_895
 
 
 class Shopper(Buyer):
-    """The plain buyer: loads the page, waits for T0 or for their own time after it, clicks, and follows each order they won."""
+    """The plain buyer: loads the page, waits for T0 or for their own time after it, clicks, and follows each order that was taken."""
 
     abstract = True
 
     @tag("buy")  # type: ignore[untyped-decorator]
     @task  # type: ignore[untyped-decorator]
     def shop(self) -> None:
-        """Loads the page, buys, and follows each order won."""
+        """Loads the page, buys, and follows each order that was taken."""
         self.warm()
         for answer in self.buy_at_t0():
-            if answer.outcome == "won":
+            if answer.ordered:
                 self.follow(answer)
 
 
@@ -55,6 +54,8 @@ class Refresher(Buyer):
         super().on_stop()
 
     def _look_until_t0(self) -> None:
+        if self._warm is None:
+            return
         step_s = self.sale.experiment.traffic.refresh_s
         [connection] = self.lines(self.sale.experiment.arrivals.timeout_s, 1)
         # Multiples of the golden ratio modulo 1 are spread evenly for any number of buyers: reloads do not coincide.
@@ -77,11 +78,10 @@ class Stubborn(Buyer):
 
         Each retry is an operation of its own in the history, of kind `retry`, due when the backoff is over.
         """
-        again = replace(self._buy, kind="retry", begun=begun(self.name, "retry"))
         for tries in range(1, self.sale.experiment.traffic.retries + 1):
             if not answer.worth_a_retry:
                 break
             due_ns = now_ns() + int(self.sale.crowd.backoff_s(self._ordinal, tries) * 1e9)
             sleep_until(due_ns)
-            answer = self._exchange(again, due_ns, self._connections[0])
+            answer = self._purchase("retry", due_ns, self._connections[0])
         return answer

@@ -13,7 +13,7 @@ feed.
 import contextlib
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -47,10 +47,22 @@ class Answer(
     http_status: int | None = None
 
     @property
+    def ordered(self) -> bool:
+        """Whether the shop took the order, for sure or for now, so that its state can be asked for."""
+        return self.outcome in ("won", "accepted")
+
+    @property
     def worth_a_retry(self) -> bool:
         """Whether the request was not sent, its outcome is `unknown`, or the shop answered `throttled`."""
         never_left = self.outcome == "refused" and self.http_status is None
         return never_left or self.outcome in ("unknown", "throttled")
+
+
+class Order(Answer):
+    """An answer that the shop took an order with, and what it holds that further requests name, such as the id of a task. Only the
+    answer is recorded."""
+
+    captured: Mapping[str, object] = {}
 
 
 class Ended(

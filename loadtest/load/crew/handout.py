@@ -12,6 +12,7 @@ from loadtest.experiment.section import parse
 from loadtest.load.http.endpoint import endpoint
 from loadtest.load.options import Setup
 from loadtest.manifest.shop import Shop
+from loadtest.talk.roster import Roster, Rows, rooms
 
 HANDOUT = "gate_handout"
 
@@ -29,15 +30,16 @@ class Place:
         return f"g{self.process}"
 
     def shards(self, run_dir: Path) -> dict[str, Path]:
-        """The files it records into, by kind: ``history`` and ``samples``."""
+        """The files it records into, by kind: ``history``, ``answers`` and ``samples``."""
         return {
             "history": run_dir / "history" / f"{self.name}.jsonl",
+            "answers": run_dir / "answers" / f"{self.name}.jsonl",
             "samples": run_dir / "samples" / f"generator-{self.name}.jsonl",
         }
 
 
-def hand_out(setup: Setup, place: Place, offsets_ns: Sequence[int] | None = None) -> dict[str, Any]:
-    """The message for the worker at `place`. `offsets_ns` is the plan of arrivals, in
+def hand_out(setup: Setup, place: Place, roster: Roster, offsets_ns: Sequence[int] | None = None) -> dict[str, Any]:
+    """The message for the worker at `place`, with its share of the users in `roster`. `offsets_ns` is the plan of arrivals, in
     nanoseconds after T0, where a worker could not make it because it comes from a file."""
     run_dir = setup.run_dir and setup.run_dir.resolve()
     return {
@@ -46,6 +48,7 @@ def hand_out(setup: Setup, place: Place, offsets_ns: Sequence[int] | None = None
         "sale": setup.sale,
         "process": place.process,
         "processes": place.processes,
+        "users": roster.share(place.process, place.processes) if roster.rows else None,
         "offsets_ns": offsets_ns and list(offsets_ns),
         "run_dir": run_dir and {"path": str(run_dir), "mark": mark(run_dir)},
     }
@@ -64,6 +67,15 @@ def take(message: Any, options: Any, host: str | None) -> tuple[Setup, Place]:
     where = endpoint(host, Path(options.shop_ca) if options.shop_ca else None, options.shop_insecure)
     setup = Setup(experiment, shop, message["sale"], where, _here(message["run_dir"]), message["manifest"])
     return setup, Place(message["process"], message["processes"])
+
+
+def take_roster(message: Any, setup: Setup, place: Place) -> Roster:
+    """Who this worker's buyers are, from the master's `message`."""
+    buyers, room, users = setup.shop.buyers, rooms(setup.experiment, place.processes), message["users"]
+    if users is None:
+        return Roster(buyers, room, None, place.process, place.processes)
+    rows = Rows.of(users, "the master's users", len(users), buyers)
+    return Roster(buyers, room, rows, place.process, place.processes, dealt=True)
 
 
 def machine() -> str:

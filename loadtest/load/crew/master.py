@@ -17,6 +17,7 @@ from loadtest.load.crew.shipping import DELIVERED, PIECE, RECEIVED, Copy
 from loadtest.load.now import now_ns
 from loadtest.load.options import Setup
 from loadtest.record.generators import Generator, write_generators
+from loadtest.talk.roster import read_roster
 
 END = "gate_end"
 # When no worker has delivered anything for so long, the master stops waiting for the rest.
@@ -48,7 +49,7 @@ class Crew:
         runner.register_message(DELIVERED, self.on_delivered)
 
     def begin(self, setup: Setup, offsets_ns: Sequence[int] | None = None) -> None:
-        """Hands the sale out to every connected worker, with `offsets_ns` where a worker could not plan the arrivals itself.
+        """Hands the sale out to every connected worker: to each its share of the users that the manifest names, and all of `offsets_ns` where a worker could not plan the arrivals itself.
 
         Places are given in the order in which the workers connected.
         """
@@ -57,8 +58,9 @@ class Crew:
         here = [client.id for client in self._runner.clients.all if client.state != STATE_MISSING]
         nodes = sorted(here, key=self._runner.get_worker_index)
         self._members = {node: Member(Place(process, len(nodes))) for process, node in enumerate(nodes)}
+        roster = read_roster(setup.shop.buyers, setup.buyers_file, setup.experiment, max(1, len(nodes)))
         for node, member in self._members.items():
-            self._runner.send_message(HANDOUT, hand_out(setup, member.place, offsets_ns), client_id=node)
+            self._runner.send_message(HANDOUT, hand_out(setup, member.place, roster, offsets_ns), client_id=node)
 
     def hold(self) -> None:
         """Keeps Locust from respawning the buyers of a dead worker elsewhere, and from moving buyers to a late worker.
@@ -124,5 +126,5 @@ def _generator(member: Member, count: Count | None) -> Generator:
     count = count or Count(ships=True)
     return Generator(
         member.place.name, member.place.process, count.buyers, count.planned,
-        member.delivered or not count.ships, count.offset_ns, count.uncertainty_ns,
+        member.delivered or not count.ships, count.offset_ns, count.uncertainty_ns, member.place.processes,
     )  # fmt: skip

@@ -11,10 +11,11 @@ from typing import Any
 import gevent
 
 from loadtest.load.crew.clock import CLOCK, Clock, MeasuredClock
-from loadtest.load.crew.handout import HANDOUT, Place, take
+from loadtest.load.crew.handout import HANDOUT, Place, take, take_roster
 from loadtest.load.crew.master import END
 from loadtest.load.crew.shipping import DELIVERED, RECEIVED, Shipper
 from loadtest.load.options import Setup
+from loadtest.talk.roster import Roster
 
 # A worker stops delivering when its master has been silent for so long.
 SILENT_S = 10.0
@@ -29,6 +30,7 @@ class Worker:
         self.clock: Clock = Clock()
         self.ships = False
         self.offsets_ns: Sequence[int] | None = None
+        self.roster: Roster | None = None
         self._environment = environment
         self._runner = runner
         self._handout: Any = None
@@ -49,6 +51,7 @@ class Worker:
         """
         setup, place = take(self._handout, self._environment.parsed_options, self._environment.host)
         self.offsets_ns = self._handout["offsets_ns"]
+        self.roster = take_roster(self._handout, setup, place)
         self.ships = self._handout["run_dir"] is not None and setup.run_dir is None
         self._sells, self._shipper = True, None
         self.clock = MeasuredClock(self._runner)

@@ -1,12 +1,17 @@
 """What an exchange ends in: a whole `Response` or an `HttpError`. And where the head of an answer ends."""
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
+
+from loadtest.talk.heard import Response
 
 MAX_HEAD_BYTES = 65_536
 MAX_ANSWER_BYTES = 1_048_576
 INTERIM = re.compile(rb"HTTP/\d\.\d 1\d\d.*?\r\n\r\n", re.DOTALL)
 FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
+
+
+__all__ = ["Response"]
 
 
 class HttpError(Exception):
@@ -31,14 +36,6 @@ class DisconnectedError(HttpError):
 
 class BadAnswerError(HttpError):
     """The answer is not valid HTTP/1.1, or exceeds a limit."""
-
-
-class Response(NamedTuple):
-    """A whole answer. `headers` are pairs (name in lower case, value); a client that does not need them leaves them empty."""
-
-    status: int
-    body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def head_of(data: bytes) -> bytes:

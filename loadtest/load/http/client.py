@@ -50,9 +50,10 @@ class Connection:
     the next request is sent. What arrives later is taken for the answer: HTTP/1.1 cannot tell them apart.
     """
 
-    def __init__(self, where: Endpoint, timeout_s: float) -> None:
+    def __init__(self, where: Endpoint, timeout_s: float, source: str | None = None) -> None:
         self.where = where
         self.timeout_s = timeout_s
+        self._source = source
         self._hub = gevent.get_hub()
         self._sock: Any = None
         self._readable: Any = None
@@ -110,6 +111,10 @@ class Connection:
             self.close()
         return tuple.__new__(Response, (self._status, self._body, ()))  # Response(…) would cost a Python call
 
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies that are kept: none are."""
+        return {}
+
     def open(self) -> None:
         """Connects, with TLS handshake if the endpoint has TLS, within the time-out. An open connection is replaced.
 
@@ -120,7 +125,7 @@ class Connection:
         late = NotSentError(f"connect: no connection in {self.timeout_s:g} s")
         try:
             with gevent.Timeout(self.timeout_s, late):
-                self._sock = dialled(self.where, self.timeout_s)
+                self._sock = dialled(self.where, self.timeout_s, self._source)
         except OSError as error:
             raise NotSentError(f"connect: {_reason(error)}") from None
         if not self.where.tls:

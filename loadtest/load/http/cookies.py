@@ -63,6 +63,10 @@ class Jar:
         fit.sort(key=lambda cookie: -len(cookie.path))
         return b"; ".join(cookie.name + b"=" + cookie.value for cookie in fit)
 
+    def values(self) -> dict[str, str]:
+        """Name → value of every cookie; of several with one name the one set last."""
+        return {each.name.decode("latin-1"): each.value.decode("latin-1") for each in self._cookies.values()}
+
     def _owns(self, domain: bytes) -> bool:
         """Whether a cookie with this ``Domain`` (may be empty) is for this host."""
         domain = domain.lower().removeprefix(b".")

@@ -8,16 +8,19 @@ from gevent import socket
 
 from loadtest.load.http.endpoint import Endpoint
 
+# Linux's IP_BIND_ADDRESS_NO_PORT: the port is chosen when the address of the other side is known, so that no port is used up.
+BIND_ADDRESS_NO_PORT = 24
 
-def dialled(where: Endpoint, timeout_s: float) -> Any:
-    """A connected socket: gevent's for TLS, else a non-blocking one of the standard library.
+
+def dialled(where: Endpoint, timeout_s: float, source: str | None = None) -> Any:
+    """A connected socket, from the address `source` if given: gevent's for TLS, else a non-blocking one of the standard library.
 
     Each address but the last may use an equal share of `timeout_s`; the caller must limit the whole.
 
     Raises:
         OSError: the last address failed, or the TLS handshake did.
     """
-    sock = _first_connected(where, timeout_s)
+    sock = _first_connected(where, timeout_s, source)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if where.tls:
@@ -30,19 +33,24 @@ def dialled(where: Endpoint, timeout_s: float) -> Any:
     return plain
 
 
-def _first_connected(where: Endpoint, timeout_s: float) -> Any:
-    *others, last = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)
+def _first_connected(where: Endpoint, timeout_s: float, source: str | None) -> Any:
+    family = 0 if source is None else socket.AF_INET6 if ":" in source else socket.AF_INET
+    *others, last = socket.getaddrinfo(where.host, where.port, family, socket.SOCK_STREAM)
     for address in others:
         with contextlib.suppress(OSError):
-            return _connected(address, timeout_s / (len(others) + 1))
-    return _connected(last, None)
+            return _connected(address, timeout_s / (len(others) + 1), source)
+    return _connected(last, None, source)
 
 
-def _connected(address: Any, timeout_s: float | None) -> Any:
+def _connected(address: Any, timeout_s: float | None, source: str | None) -> Any:
     """A gevent socket connected to `address`, a tuple of getaddrinfo's."""
     family, kind, protocol, _, where = address
     sock = socket.socket(family, kind, protocol)
     try:
+        if source is not None:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((source, 0))
         sock.settimeout(timeout_s)
         sock.connect(where)
         sock.settimeout(None)

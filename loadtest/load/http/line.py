@@ -22,15 +22,28 @@ class Line(Protocol):
     def exchange(self, request: Any) -> Response:
         """Sends `request` and returns the whole answer."""
 
+    def open(self) -> None:
+        """Connects, where the client can do so without a request. Raises as `exchange` does."""
+
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies that are kept: name → value."""
+
     def close(self) -> None:
         """Closes the connection; the next exchange opens another."""
 
 
-def lines(http: Http, where: Endpoint, timeout_s: float, count: int) -> list[Line]:
-    """`count` lines of one buyer: plain connections, the fastest, unless `http` asks for cookies, redirects or compression."""
+def lines(
+    http: Http, where: Endpoint, timeout_s: float, count: int, source: str | None = None, headed: bool = False
+) -> list[Line]:
+    """`count` lines of one buyer, from the address `source` if given; `headed`: the headers of answers are wanted, which cost a call each.
+
+    They are plain connections, the fastest, unless `http` asks for cookies, redirects or compression.
+    """
     if not (http.cookies or http.follow_redirects or http.compressed):
-        return [Connection(where, timeout_s) for _ in range(count)]
+        kind = HeadedConnection if headed else Connection
+        return [kind(where, timeout_s, source) for _ in range(count)]
     jar = Jar(where.host, where.tls is not None) if http.cookies else None
     return [
-        Session(HeadedConnection(where, timeout_s), jar, http.follow_redirects, http.compressed) for _ in range(count)
+        Session(HeadedConnection(where, timeout_s, source), jar, http.follow_redirects, http.compressed)
+        for _ in range(count)
     ]

@@ -84,6 +84,14 @@ class Session:
             response = self._followed(request, response, deadline)
         return _unpacked(response) if self._compressed else response
 
+    def open(self) -> None:
+        """Connects, as `Connection.open` does."""
+        self._connection.open()
+
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies that are kept: name → value."""
+        return self._jar.values() if self._jar is not None else {}
+
     def close(self) -> None:
         """Closes the connection; it may be opened again. Cookies stay."""
         self._connection.close()

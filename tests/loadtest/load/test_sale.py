@@ -12,7 +12,9 @@ from loadtest.load.buyers.gate import Share
 from loadtest.load.now import now_ns
 from loadtest.load.plugin import _plan
 from loadtest.load.sale import Sale, Turn
-from loadtest.record.generators import own_name
+from loadtest.manifest.accounts import Buyers
+from loadtest.manifest.http import Http
+from loadtest.talk.roster import Roster, rooms
 
 NS = 10**9
 
@@ -24,15 +26,21 @@ class Opened:
         self.t0_ns = t0_ns
 
 
+def http(**more: Any) -> Http:
+    least = {"base_url": "http://x", "buy": {"request": "POST /buy", "outcomes": {"202": "won"}}}
+    return Http.model_validate({**least, **more})
+
+
 def sale(
     offsets_ns: list[int], process: int = 0, processes: int = 1, t0_ns: int | None = None, kind: str = "replay"
 ) -> Sale:
     arrivals = {"kind": kind} | ({"file": "x.csv"} if kind == "replay" else {})
     experiment = Experiment.model_validate({"buyers": max(1, len(offsets_ns)), "arrivals": arrivals})
     crowd = Crowd(experiment.traffic, experiment.buyers, 1)
-    http: Any = None
+    nowhere: Any = None
     gate: Any = Opened(t0_ns)
-    return Sale("sale", http, http, experiment, gate, offsets_ns, crowd, process, processes)
+    roster = Roster(Buyers(), rooms(experiment, processes), None, process, processes)
+    return Sale("sale", http(), nowhere, experiment, gate, offsets_ns, crowd, roster, process, processes)
 
 
 def turns(of: Sale) -> list[Turn]:
@@ -47,8 +55,7 @@ def test_processes_share_a_plan_without_rest(offsets_ns: list[int], processes: i
     shares = [turns(sale(offsets_ns, process, processes)) for process in range(processes)]
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
     together = sorted((turn for share in shares for turn in share), key=lambda turn: turn.ordinal)
-    names = [own_name(n % processes, n // processes) for n in range(len(offsets_ns))]
-    assert together == [Turn(name, n, at) for n, (name, at) in enumerate(zip(names, offsets_ns, strict=True))]
+    assert together == [Turn(n, at) for n, at in enumerate(offsets_ns)]
 
 
 def test_the_share_of_a_plan_is_known_before_anybody_comes() -> None:
@@ -69,9 +76,7 @@ def test_the_share_of_a_herd_grows_with_it() -> None:
 
 def test_a_herd_has_as_many_as_are_asked_for() -> None:
     herd = sale([0, 0], process=1, processes=2, kind="herd")
-    assert [herd.next_turn() for _ in range(3)] == [
-        Turn("b-1000001", 1, 0), Turn("b-1000002", 3, 0), Turn("b-1000003", 5, 0),
-    ]  # fmt: skip
+    assert [herd.next_turn() for _ in range(3)] == [Turn(1, 0), Turn(3, 0), Turn(5, 0)]
 
 
 def test_who_is_more_than_a_second_late_is_dropped_and_counted() -> None:

@@ -5,7 +5,7 @@ import pytest
 from loadtest.errors import HarnessError
 from loadtest.judge.tables import open_tables
 from loadtest.judge.verdict import judge
-from loadtest.record.generators import Generator, own_name, read_generators, write_generators
+from loadtest.record.generators import Generator, read_generators, write_generators
 from loadtest.record.history import load_history
 
 
@@ -17,7 +17,11 @@ def test_they_are_read_as_they_were_written(tmp_path):
     written = [Generator("g0", 0, 10, 12, True, -5, 7), Generator("g1", 1)]
     write_generators(tmp_path, written)
     assert read_generators(tmp_path) == written
-    assert ["b-000001", "b-1000002"] == [own_name(0, 0), own_name(1, 1)]
+
+
+def test_the_numbers_in_the_names_of_its_buyers():
+    assert [2, 4, 6] == list(Generator("g1", 1, taking_turns=2).numbers[:3])
+    assert [1_000_001, 2_000_000] == [Generator("g1", 1).numbers[at] for at in (0, -1)], "of an older version"
 
 
 def test_none_are_told_of_where_one_was_all(tmp_path):

@@ -16,7 +16,9 @@ from loadtest.load.buyers.buyer import Buyer
 from loadtest.load.buyers.recorder import BATCH, Recorder
 from loadtest.load.http.client import DeadlineError, NotSentError, Response
 from loadtest.load.sale import Sale
+from loadtest.manifest.accounts import Buyers
 from loadtest.manifest.loading import load_shop
+from loadtest.talk.roster import Roster
 
 
 class Prompt:
@@ -54,7 +56,9 @@ def customer(shard: Path) -> Customer:
     nowhere: Any = None
     environment = Environment(user_classes=[Customer])
     crowd = Crowd(experiment.traffic, experiment.buyers, experiment.seed)
-    environment.sale = Sale("sale", shop.http, nowhere, experiment, nowhere, [0], crowd, recorder=Recorder(shard))
+    environment.sale = Sale(
+        "sale", shop.http, nowhere, experiment, nowhere, [0], crowd, Roster(Buyers(), 1), recorder=Recorder(shard)
+    )
     return Customer(environment)
 
 
