@@ -11,6 +11,7 @@ from loadtest.experiment.schema import Experiment
 from loadtest.experiment.traffic import Crowd
 from loadtest.faults.schedule import check_faults
 from loadtest.judge.thresholds import parse_threshold
+from loadtest.ledger.databases import dialect_of
 from loadtest.manifest.loading import load_shop
 from loadtest.manifest.shop import Shop
 from loadtest.sale.admission import beside, check_buyers
@@ -19,7 +20,7 @@ from loadtest.sale.fleet import Fleet
 from loadtest.sale.given_broker import check_broker
 from loadtest.stack.external import Given
 from loadtest.stack.open_files import make_room
-from loadtest.stack.shop_stack import UNKNOWN_YET, on_free_port
+from loadtest.stack.shop_stack import MYSQL_UNKNOWN_YET, UNKNOWN_YET, on_free_port
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan: 
             they can log in, or there may not be as many connections as buyers need.
     """
     shop, shop_file = load_shop(experiment)
-    on_free_port(experiment, shop, replace(UNKNOWN_YET, mysql="-" if given.mysql else ""), shop_file.parent).check()
+    _check_stack(experiment, shop, shop_file.parent, given)
     for expression in experiment.thresholds:
         parse_threshold(expression)
     check_faults(experiment.faults, shop, experiment.dispatch)
@@ -86,3 +87,12 @@ def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan: 
             "set fewer buyers, or raise the hard limit of open files (ulimit -Hn)"
         )
     return planned
+
+
+def _check_stack(experiment: Experiment, shop: Shop, here: Path, given: Given) -> None:
+    """Fill every placeholder of the manifest once, and look at the kind of its database."""
+    services = replace(UNKNOWN_YET, mysql=MYSQL_UNKNOWN_YET if given.mysql else "")
+    stack = on_free_port(experiment, shop, services, here)
+    stack.check()
+    truth = stack.whereabouts.fill(shop.truth.url, "truth.url")
+    dialect_of(truth).connect(truth).dispose()  # nothing is connected before it is asked

@@ -25,7 +25,9 @@ from loadtest.stack.process import Command, Process, Supervisor
 from loadtest.stack.rabbitmq import DIRECT
 from loadtest.stack.whereabouts import Whereabouts, parts_of
 
-UNKNOWN_YET = Services(postgres="-", redis="-", broker="-")
+# Of the form that addresses have, so that whatever is made of their parts can be looked at before there are any.
+UNKNOWN_YET = Services("postgresql://u:p@127.0.0.1:1/d", "redis://127.0.0.1:1/0", "redis://127.0.0.1:1/1")
+MYSQL_UNKNOWN_YET = "mysql://u:p@127.0.0.1:1/d"
 
 
 @dataclass(frozen=True)

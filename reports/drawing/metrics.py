@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.data import Column, RunData
-from reports.drawing.series import Series, rate
+from reports.drawing.series import Series, probed_database, rate
 from reports.drawing.timeline import Timeline
 from reports.verdict import plain
 
@@ -164,7 +164,7 @@ def commits(run: RunData, time: Timeline) -> Commits:
         rows_1s=np.where(_within(time.edges[1:], created_s), last_1s, np.nan),
         fullest_1s=int(run.verdict.rate.get("max_1s", window.max(initial=0))),
         fullest_s=float(created_s[np.argmax(window)]) if len(window) else 0.0,
-        transactions=rate(run, time, "postgres", "write_xids"),
+        transactions=rate(run, time, probed_database(run) or "postgres", "write_xids"),
         requests=_busiest_per_s(run, time, "asks", "start_ns").get("", empty),
         configured_per_s=configured_per_s(run),
         changed=tuple(((at_ns - time.t0_ns) / 1e9, per_s) for at_ns, per_s in run.limits),

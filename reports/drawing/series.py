@@ -41,6 +41,14 @@ class Series:
         return Series(self.time_s, self.value * factor, self.since_s)
 
 
+def probed_database(run: RunData) -> str | None:
+    """The probe of the database that orders were in: ``postgres`` or ``mysql``; None where nothing was sampled of it."""
+    if "samples" in run.missing:
+        return None
+    found = {name for (name,) in run.rows("SELECT DISTINCT probe FROM samples WHERE probe IN ('postgres', 'mysql')")}
+    return next((name for name in ("mysql", "postgres") if name in found), None)
+
+
 def gauge(run: RunData, time: Timeline, probe: str, metric: str) -> Series:
     """The samples of a metric as they were read; empty if there are none. Raises `Missing` without the samples."""
     run.need("samples")

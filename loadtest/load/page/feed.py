@@ -15,6 +15,7 @@ SHOWN = {
     "generator.sent": "requests sent", "generator.answered": "requests answered", "generator.waiting": "buyers at the gate",
     "redis.tokens": "tokens left", "broker.ready": "orders queued", "broker.unacked": "orders with a worker",
     "truth.rows": "rows stored", "postgres.write_xids": "writing transactions, ever",
+    "mysql.write_xids": "writing transactions, ever",
 }  # fmt: skip
 # Least distance of two points of a metric, as a share of the time so far: bounds the points of a long sale.
 APART = 1 / 1500

@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg2
+import pymysql
 import pytest
 import redis
 
@@ -61,6 +62,33 @@ def test_a_database_that_is_not_marked_is_refused_until_it_is(unmarked: str) -> 
         connection.autocommit = True
         connection.cursor().execute(text[text.index("COMMENT") :])
     Given(postgres=unmarked).check()
+
+
+def test_a_mysql_is_marked_by_a_table_or_by_its_comment(mysql: str, closed_port: int) -> None:
+    Given(mysql=mysql).check()
+    with pymysql.connect(host="127.0.0.1", user="root", autocommit=True) as server, server.cursor() as cursor:
+        name = f"{mysql.rpartition('/')[2]}_production"
+        unmarked = f"mysql+pymysql://root@127.0.0.1:3306/{name}"
+        cursor.execute(f"CREATE DATABASE {name}")
+        try:
+            text = message(Given(mysql=unmarked))
+            assert text.startswith(f"--mysql {unmarked}: the database is not marked as a test sale")
+            cursor.execute(text.partition("say so there: ")[2])
+            Given(mysql=unmarked).check()
+        finally:
+            cursor.execute(f"DROP DATABASE {name}")
+    assert "does not answer (" in message(Given(mysql=unmarked))
+    away = message(Given(mysql=f"mysql://shop:geheim@127.0.0.1:{closed_port}/shop"))
+    assert away.startswith(f"--mysql mysql://shop:***@127.0.0.1:{closed_port}/shop: does not answer")
+    assert away.endswith("start it, or give another")
+    assert "it names no database; expected such as" in message(Given(mysql="mysql://root@127.0.0.1"))
+    assert "expected a URL that begins with mysql:// or mariadb://" in message(Given(mysql="postgresql://127.0.0.1/x"))
+
+
+def test_a_given_mysql_is_among_the_services(services: Services, mysql: str, tmp_path: Path) -> None:
+    told = Given(services.postgres, services.redis, (services.broker,), mysql=mysql)
+    with Supervisor(tmp_path) as supervisor, open_services(told, supervisor) as opened:
+        assert opened == replace(services, mysql=mysql)
 
 
 def test_what_is_not_given_is_embedded(services: Services, tmp_path: Path) -> None:

@@ -78,6 +78,20 @@ def test_one_run_may_look_again_at_what_it_holds_and_leaves_it_free(url: str, tm
         pass
 
 
+def test_a_mysql_is_held_by_its_database(mysql: str, tmp_path: Path) -> None:
+    """Its lock has no room for a name: whoever comes second is told where the first connects from."""
+    with another_run(mysql) as first:
+        with pytest.raises(UsageError, match=r"--it: another run holds it \(its connection \d+, from \S+\), and two"):
+            refuse_held({"--it": mysql})
+        first.kill()
+        first.wait()
+        eventually(lambda: free(mysql), 10)
+    with holding({"--it": mysql}, tmp_path):
+        refuse_held({"--it": mysql})
+        assert not free(mysql), "another run would not be refused"
+    assert free(mysql)
+
+
 def test_it_is_kept_for_as_long_as_the_run_lasts(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holds, "RENEW_S", 0.1)
     monkeypatch.setattr(holds, "LEASE_S", 1.5)

@@ -65,3 +65,48 @@ def test_a_pool_without_semaphores_is_told_of_the_one_that_needs_none(said: str,
     ):
         pytest.fail("it is not ready")
     assert ("--set workers.pool=threads" in str(error.value)) is told
+
+
+WRITES = "import sys; open(sys.argv[1], 'a').write(sys.argv[2])"
+RUNS = f"import time; exec({WRITES!r}); print('up', flush=True); time.sleep(60)"
+
+
+def test_what_is_prepared_after_a_process_comes_when_that_is_ready_and_before_the_next(tmp_path: Path) -> None:
+    honest, _ = load_shop(Experiment())
+    written = tmp_path / "written"
+
+    def writing(code: str, letter: str) -> list[str]:
+        return [sys.executable, "-c", code, str(written), letter]
+
+    keys = {
+        "prepare": [
+            {"command": writing(WRITES, "C"), "after": "api"}, {"command": writing(WRITES, "A")},
+            {"command": writing(WRITES, "E"), "after": "worker"},
+        ],
+        "process": [
+            {"role": "api", "command": writing(RUNS, "B"), "ready_log": "up"},
+            {"role": "worker", "command": writing(RUNS, "D"), "ready_log": "up"},
+        ],
+    }  # fmt: skip
+    shop = Shop.model_validate(honest.model_dump(exclude_unset=True, by_alias=True) | keys)
+    stack = on_free_port(Experiment(), shop)
+    with Supervisor(tmp_path) as supervisor:
+        stack.prepare(supervisor)
+        with stack.processes(supervisor):
+            assert written.read_text(encoding="utf-8") == "ABCDE"
+    assert stack.prepared_late
+
+
+def test_a_late_prepare_that_fails_ends_the_sale_with_what_it_said(tmp_path: Path) -> None:
+    honest, _ = load_shop(Experiment())
+    keys = {
+        "prepare": [{"command": [sys.executable, "-c", "raise SystemExit('no stock')"], "after": "api"}],
+        "process": [{"role": "api", "command": [sys.executable, "-c", RUNS, str(tmp_path / "x"), "-"], "ready_log": "up"}],
+    }  # fmt: skip
+    shop = Shop.model_validate(honest.model_dump(exclude_unset=True, by_alias=True) | keys)
+    with (
+        Supervisor(tmp_path) as supervisor,
+        pytest.raises(ServiceError, match=r"prepare ended with 1:\n.*no stock"),
+        on_free_port(Experiment(), shop).processes(supervisor),
+    ):
+        pytest.fail("it is not prepared")

@@ -161,7 +161,8 @@ function charts(data) {
 }
 
 function rates(data, x, seconds, marks) {
-  const requests = perSecond(seconds("generator.sent"), x), commits = perSecond(seconds("postgres.write_xids"), x);
+  const written = ["postgres.write_xids", "mysql.write_xids"].map(seconds).find((points) => points.length) ?? [];
+  const requests = perSecond(seconds("generator.sent"), x), commits = perSecond(written, x);
   const limit = data.drawn ? limits(data, x) : [];
   const lines = limit.length ? [{ points: limit, colour: "orange", label: `limit ${number(limit.at(-1)[1])}/s` }] : [];
   const most = (steps) => Math.max(0, ...steps.filter(([at]) => at >= 0).map(([, v]) => v));
