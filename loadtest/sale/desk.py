@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from loadtest.errors import HarnessError
+from loadtest.experiment.names import PLACEHOLDER
 from loadtest.experiment.schema import Experiment, Limiter
 from loadtest.manifest.shop import Shop
 from loadtest.record.whole import write_text
@@ -28,11 +29,13 @@ LAST_PHASES = ("idle", "judged", "refused", "failed")
 
 @dataclass(frozen=True)
 class Offers:
-    """What a form may offer: the dispatches of each scheme, every kind of limiter, and the values to begin with."""
+    """What a form may offer: the dispatches of each scheme, every kind of limiter, and the values to begin with. `asked` are the keys that
+    mean something to the shop."""
 
     schemes: Mapping[str, list[str]]
     limiters: list[str]
     values: Mapping[str, Any]
+    asked: list[str] = field(default_factory=lambda: list(FORM))
 
 
 @dataclass(frozen=True)
@@ -153,4 +156,15 @@ def offers_of(experiment: Experiment, shop: Shop) -> Offers:
     schemes: dict[str, list[str]] = {name: list(scheme.dispatch) for name, scheme in shop.schemes.items()}
     limiters = list(get_args(Limiter.model_fields["kind"].annotation))
     flat = experiment.flat()
-    return Offers(schemes or {experiment.scheme: both}, limiters, {key: flat[key] for key in FORM})
+    values = {key: flat[key] for key in FORM}
+    return Offers(schemes or {experiment.scheme: both}, limiters, values, [key for key in FORM if key in _meant(shop)])
+
+
+def _meant(shop: Shop) -> set[str]:
+    """The keys of the experiment that mean something to `shop`: those that its manifest names, and how many come for how much."""
+    named = set(PLACEHOLDER.findall(shop.model_dump_json()))
+    if shop.schemes:
+        named |= {"scheme", "dispatch"}
+    if any(process.when != "always" for process in shop.process):
+        named.add("dispatch")
+    return named | {"stock", "buyers"}

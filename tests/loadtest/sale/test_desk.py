@@ -55,3 +55,9 @@ def test_what_is_offered_is_what_the_shop_and_the_experiment_take() -> None:
     for kind in offers.limiters:
         assert lay_over(experiment, {"limiter.kind": kind}, "test").limiter.kind == kind
     assert json.loads(json.dumps(offers.values)) == offers.values
+    assert offers.asked == list(FORM)
+
+
+def test_a_form_asks_only_for_what_means_something_to_the_shop() -> None:
+    experiment = Experiment(shop="tests/foreign/shop.toml")
+    assert offers_of(experiment, load_shop(experiment)[0]).asked == ["stock", "buyers"]

@@ -289,9 +289,12 @@ function showPast(held) {
   }));
 }
 
+// Only what the shop is asked for says by what it sold.
 function soldBy(values) {
-  const limiter = values.dispatch === "queued" ? ` · ${values["limiter.kind"]}${values["limiter.kind"] === "none" ? "" : ` ${values["limiter.rate_per_s"]}/s × ${values["workers.count"]}`}` : "";
-  return `${values.scheme} · ${values.dispatch}${limiter}`;
+  const asked = (name) => !$("form").elements[name].closest("label").hidden;
+  const limiter = values.dispatch === "queued" && asked("limiter.kind") ? ` · ${values["limiter.kind"]}${values["limiter.kind"] === "none" ? "" : ` ${values["limiter.rate_per_s"]}/s × ${values["workers.count"]}`}` : "";
+  const chosen = ["scheme", "dispatch"].filter(asked).map((name) => values[name]).join(" · ");
+  return chosen + limiter || `${number(values.stock)} units`;
 }
 
 const report = (each) => `${BASE}/runs/${each.number}/report.html`;
