@@ -3,4 +3,4 @@
 __version__ = "0.1.0"
 
 # One recorded form of runs; a reader refuses what it does not know.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2

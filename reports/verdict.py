@@ -9,7 +9,7 @@ from typing import Any
 
 INCOMPLETE = "INCOMPLETE"
 STATES = ("VALID", "INVALID", "UNKNOWN")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Characters that XML 1.0 forbids, or that a terminal takes as commands.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 

@@ -25,7 +25,7 @@ def busiest(times: str, of_each: str = "count(*)") -> str:
     return f"{windows(times, of_each)} ORDER BY n DESC, began_ns LIMIT 1"
 
 
-ROW_SECONDS = windows("SELECT created_ns AS t FROM orders")
+ROW_SECONDS = windows("SELECT created_ns AS t FROM stored")
 
 # Whether a backlog stood, moment by moment from T0 to the last row. It `stands` while messages are ready that no worker has taken, or
 # while workers hold at least one second's work: with less, one of several workers may be idle. Where more than a second passes between
@@ -90,7 +90,7 @@ BACKLOGS = """
         ) WHERE stands GROUP BY episode HAVING max(time_ns) - min(time_ns) >= 2e9
     ), written AS (
         SELECT began_ns, ended_ns, created_ns, created_ns - lag(created_ns) OVER (PARTITION BY began_ns ORDER BY created_ns) AS pause_ns
-        FROM standing LEFT JOIN orders ON created_ns BETWEEN began_ns AND ended_ns
+        FROM standing LEFT JOIN stored ON created_ns BETWEEN began_ns AND ended_ns
     ), counted AS (
         SELECT began_ns, ended_ns, count(created_ns) AS n, min(created_ns) AS first_ns, (max(created_ns) - min(created_ns)) / 1e9 AS own_s,
             max(pause_ns) / 1e9 AS pause_s

@@ -2,20 +2,24 @@
 
 Recorded by the run: ``ops`` (the history), ``seeded``, ``orders``, ``tokens``, ``claims``, ``rejected``, ``queue`` (the final
 reads), ``samples``, ``faults``, ``changes`` (of the limit while the sale ran), ``sale``, ``plan`` (the planned arrivals; empty
-in a run without a plan). What is derived from these: `loadtest.judge.derived`.
+in a run without a plan), ``answers`` (the first bodies of each kind of answer), ``declared``, ``units``, ``items`` (what the manifest
+declares, of `loadtest.judge.scope`). What is derived from these: `loadtest.judge.derived`.
 
-A table that cannot be read exists, is empty, and is named in `Tables.missing`: a check that needs it is UNKNOWN, not VALID.
+A table that cannot be read exists, is empty, and is named in `Tables.missing`: a check that needs it is UNKNOWN, not VALID. One that
+the manifest does not declare is empty, and not missing. ``left``, a column of ``sale``, is missing like a table where it was not read.
 """
 
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from loadtest.errors import HarnessError
-from loadtest.judge.derived import ASKED_OFTEN, DERIVED
+from loadtest.judge.derived import ASKED_OFTEN, derived
+from loadtest.judge.first_answers import FirstAnswer, open_answers, read_answers
+from loadtest.judge.scope import SETS, Scope, read_scope
 from loadtest.record.database import database, from_csv, from_lines, from_parquet
 from loadtest.record.generators import read_generators
 
@@ -40,7 +44,7 @@ COLUMNS = {
     "ops": "op_id BIGINT, generator VARCHAR, buyer VARCHAR, kind VARCHAR, scheduled_ns BIGINT, start_ns BIGINT, "
     "end_ns BIGINT, outcome VARCHAR, number VARCHAR, http_status INTEGER, error VARCHAR",
     "seeded": "number VARCHAR",
-    "orders": f"{PAIR}, created_ns BIGINT",
+    "orders": f"{PAIR}, created_ns BIGINT, quantity BIGINT, item VARCHAR",
     "tokens": "number VARCHAR",
     "claims": PAIR,
     "rejected": PAIR,
@@ -49,7 +53,7 @@ COLUMNS = {
     "sale": "sale VARCHAR, scheme VARCHAR, dispatch VARCHAR, limiter_kind VARCHAR, stock BIGINT, buyers BIGINT, "
     "per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT, drained BOOLEAN, "
     "drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT, redelivery_s DOUBLE, sampler_hz DOUBLE, "
-    "db_offset_ns BIGINT, db_uncertainty_ns BIGINT, read_ns BIGINT",
+    "db_offset_ns BIGINT, db_uncertainty_ns BIGINT, read_ns BIGINT, left_units BIGINT",
     "faults": "fault VARCHAR, intended_ns BIGINT, injected_ns BIGINT, observed_ns BIGINT, healed_ns BIGINT, recovered_ns BIGINT, "
     "reason VARCHAR",
     "changes": "time_ns BIGINT, rate_per_s DOUBLE, together_per_s DOUBLE, answered BIGINT",
@@ -60,11 +64,15 @@ LINES = {"faults": "faults.jsonl", "changes": "limits.jsonl", "deaths": "deaths.
 # The sets of the ledger, each with the key under [final] in the manifest that says where it is read.
 FINAL_READS = {
     "seeded": "seeded", "orders": "rows", "tokens": "tokens", "claims": "claims", "rejected": "rejected", "queue": "queue",
+    "left": "left",
 }  # fmt: skip
 
 # Columns that the files of older runs lack: after how long the broker redelivers a message, how often the probes were read, the
-# database's clock beside ours, and when the rows were read.
-OPTIONAL = {"sale": ("redelivery_s", "sampler_hz", "db_offset_ns", "db_uncertainty_ns", "read_ns")}
+# database's clock beside ours, when the rows were read, and what counted units are told by.
+OPTIONAL = {
+    "sale": ("redelivery_s", "sampler_hz", "db_offset_ns", "db_uncertainty_ns", "read_ns", "left_units"),
+    "orders": ("quantity", "item"),
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,8 @@ class Tables:
 
     db: Any
     missing: dict[str, str]
+    scope: Scope = field(default_factory=Scope)
+    answers: tuple[FirstAnswer, ...] = ()
 
     def rows(self, sql: str) -> list[Row]:
         """All rows of a query; few are expected."""
@@ -94,9 +104,12 @@ def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> I
     """Open a run directory, which is only read. `unreadable` maps tables already known to be unreadable to the reason."""
     with database(ordered=True) as db:  # so that the same run gives its witnesses in the same order
         missing = dict(unreadable or {})
+        scope, reason = read_scope(run_dir)
+        if reason:
+            missing["scope"] = reason
         for name, file in FILES.items():
             reason = _open(db, name, run_dir / file, missing.get(name))
-            if reason:
+            if reason and (name not in SETS or scope.has(SETS[name])):
                 missing[name] = reason
         for name, file in LINES.items():
             reason = _open_lines(db, name, run_dir / file)
@@ -109,10 +122,30 @@ def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> I
         reason = _open_crew(db, run_dir)
         if reason:
             missing["ops"] = reason
-        db.execute(DERIVED)
+        answers = read_answers(run_dir / "answers")
+        open_answers(db, answers)
+        scope = scope.but_unread(missing)
+        _open_scope(db, scope)
+        db.execute(derived(scope, whole=not db.execute("SELECT count(*) FROM crew WHERE NOT whole").fetchone()[0]))
         for name, query in ASKED_OFTEN.items():
             _work_out(db, name, query)
-        yield Tables(db, missing)
+        if (
+            scope.has("left")
+            and "sale" not in missing
+            and db.execute("SELECT left_units FROM sale").fetchone()[0] is None
+        ):
+            missing["left"] = f"it was not read{_why(run_dir / 'final' / 'left.parquet')}"
+        yield Tables(db, missing, scope, answers)
+
+
+def _open_scope(db: Any, scope: Scope) -> None:
+    """Create ``declared``, ``units`` and ``items``."""
+    db.execute("CREATE TEMP TABLE declared (name VARCHAR); CREATE TEMP TABLE items (item VARCHAR, units BIGINT)")
+    db.execute(f"CREATE TEMP TABLE units AS SELECT '{scope.units}' AS kind")
+    for name in sorted(scope.declared):
+        db.execute("INSERT INTO declared VALUES (?)", [name])
+    for item, units in scope.items.items():
+        db.execute("INSERT INTO items VALUES (?, ?)", [item, units])
 
 
 def _work_out(db: Any, name: str, query: str) -> None:

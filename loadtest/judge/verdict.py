@@ -10,14 +10,16 @@ from typing import Any
 from loadtest import SCHEMA_VERSION
 from loadtest.errors import HarnessError, UsageError
 from loadtest.judge.certificate import certified
-from loadtest.judge.checks import CHECKS, Doubt, Finding, Result, State, find
-from loadtest.judge.doubts import find_doubts, imbalance, killed_generators, lacks
+from loadtest.judge.checks import CHECKS, Doubt, Finding, Result, State, disbelieve, find, form
+from loadtest.judge.doubts import find_doubts, imbalance, killed_generators, lacks, suspect
 from loadtest.judge.figures.counts import Counts
 from loadtest.judge.figures.fairness import Fairness
 from loadtest.judge.figures.measure import Figures, measure
 from loadtest.judge.figures.offered import Load
 from loadtest.judge.figures.rates import Rate
 from loadtest.judge.figures.shaving import Shaving
+from loadtest.judge.first_answers import FirstAnswer
+from loadtest.judge.judged import Judged, insufficient, judged_of
 from loadtest.judge.tables import Tables, open_tables
 from loadtest.judge.thresholds import ThresholdResult, judge_threshold, parse_threshold
 from loadtest.record.generators import FILE as GENERATORS
@@ -28,6 +30,8 @@ from loadtest.record.whole import write_text
 
 EXIT_CODE: dict[State, int] = {"VALID": 0, "INVALID": 1, "UNKNOWN": 3}
 BREACHED = 4
+# Check → the word for its count in the sentence, where it has one.
+COUNTED_BY = {"oversell": "oversold", "lost": "lost", "duplicate": "duplicated", "leaked": "leaked"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Verdict:
     mutants: tuple[str, ...] = ()
     certified: bool = False
     shaving: Shaving = field(default_factory=Shaving)
+    scope: Judged = field(default_factory=Judged)
+    answers: tuple[FirstAnswer, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
 
@@ -65,17 +71,21 @@ def judge(run_dir: Path) -> Verdict:
     """Judge a run directory. Writes nothing to it but ``history.parquet`` and ``samples.parquet``.
 
     1. Join the shards, unless the joined files are newer than they are.
-    2. Run every check.
-    3. Measure the figures, and compare them with the thresholds.
-    4. Look for reasons to doubt.
-    5. Fold: INVALID if any check is, else UNKNOWN if anything decides so, else VALID.
+    2. Run every check that the manifest declares enough for.
+    3. Where the manifest itself seems to be wrong, do not believe what a check found by it.
+    4. Measure the figures, and compare them with the thresholds.
+    5. Look for reasons to doubt.
+    6. Fold: INVALID if any check is, else UNKNOWN if anything decides so, else VALID.
     """
     name, expressions, mutants = _experiment(run_dir)
     with open_tables(run_dir, _join(run_dir)) as tables:
-        results = [find(check, tables) for check in CHECKS.values()]
+        suspicions = suspect(tables)
+        results = [_believed(find(check, tables), tables, suspicions) for check in CHECKS.values()]
+        scope = judged_of(results, tables)
         figures = measure(tables, {result.finding.name: result.units for result in results})
         thresholds, unheld = _hold(expressions, tables, figures)
-        deciding = [*_undecided(tables, results), *figures.crashes, *unheld]
+        suspected = [doubt for doubt, _ in suspicions]
+        deciding = [*suspected, *insufficient(results), *_undecided(tables, results), *figures.crashes, *unheld]
         notes = [*find_doubts(tables, deciding=False), *killed_generators(run_dir)]
     findings = tuple(result.finding for result in results)
     state = _fold(findings, deciding)
@@ -83,7 +93,7 @@ def judge(run_dir: Path) -> Verdict:
     return Verdict(
         verdict=state,
         exit_code=BREACHED if breached else EXIT_CODE[state],
-        sentence=_sentence(figures, state, findings, deciding),
+        sentence=_sentence(figures, state, findings, deciding, scope),
         counts=figures.counts,
         checks=findings,
         thresholds=thresholds,
@@ -98,6 +108,8 @@ def judge(run_dir: Path) -> Verdict:
         mutants=mutants,
         certified=certified(run_dir),
         shaving=figures.shaving,
+        scope=scope,
+        answers=tables.answers,
     )
 
 
@@ -140,6 +152,8 @@ def _from_json(data: dict[str, Any]) -> Verdict:
         "fairness": Fairness(**data["fairness"]),
         "doubts": tuple(Doubt(**each) for each in data["doubts"]),
         "mutants": tuple(data["mutants"]),
+        "scope": Judged.read(data["scope"]),
+        "answers": tuple(FirstAnswer(**each) for each in data["answers"]),
     }
     return Verdict(**{**data, **typed})
 
@@ -198,7 +212,18 @@ def _hold(
 def _undecided(tables: Tables, results: list[Result]) -> list[Doubt]:
     """The doubts that make the run UNKNOWN if no check is INVALID."""
     found = [*lacks(tables), *(doubt for result in results for doubt in result.doubts), *find_doubts(tables)]
-    return found if any(result.units for result in results) else [*found, *imbalance(tables)]
+    proven = {result.finding.name: result.finding.verdict == "VALID" for result in results}
+    balanced = proven["lost"] and proven["phantom"] and not any(result.units for result in results)
+    return [*found, *imbalance(tables)] if balanced else found
+
+
+def _believed(result: Result, tables: Tables, suspicions: list[tuple[Doubt, frozenset[str]]]) -> Result:
+    """The result, which is not believed where it is INVALID by what a suspicion says is not so."""
+    if result.finding.verdict != "INVALID":
+        return result
+    check = form(CHECKS[result.finding.name], tables)
+    relies = {*check.needs, *check.relies}
+    return next((disbelieve(result, doubt) for doubt, voids in suspicions if voids & relies), result)
 
 
 def _fold(findings: tuple[Finding, ...], deciding: list[Doubt]) -> State:
@@ -208,17 +233,23 @@ def _fold(findings: tuple[Finding, ...], deciding: list[Doubt]) -> State:
     return "UNKNOWN" if deciding or "UNKNOWN" in states else "VALID"
 
 
-def _sentence(figures: Figures, state: State, findings: tuple[Finding, ...], deciding: list[Doubt]) -> str:
-    """One line for a banner: the counts, how many unanswered orders were resolved, and what decided the verdict."""
+def _sentence(
+    figures: Figures, state: State, findings: tuple[Finding, ...], deciding: list[Doubt], scope: Judged
+) -> str:
+    """One line for a banner: how many claims were judged if not all, the counts, how many unanswered orders were resolved, and what
+    decided the verdict."""
     counts = figures.counts
     shown = {
-        "seeded": counts.stock, "sold": counts.sold, "oversold": counts.oversold, "lost": counts.lost,
-        "duplicated": counts.duplicated, "leaked": counts.leaked,
+        "units" if scope.units == "counted" else "seeded": counts.stock, "sold": counts.sold, "oversold": counts.oversold,
+        "lost": counts.lost, "duplicated": counts.duplicated, "leaked": counts.leaked,
     } | ({"in two places": counts.misplaced} if counts.misplaced else {})  # fmt: skip
-    parts = [" · ".join(f"{_known(units)} {what}" for what, units in shown.items())]
+    unjudged = {COUNTED_BY[name] for name in scope.not_judged if name in COUNTED_BY}
+    parts = [scope.headline(state)] if scope.not_judged else []
+    parts += [" · ".join(f"{_known(units)} {what}" for what, units in shown.items() if what not in unjudged)]
     if figures.unanswered:
-        resolved = "all resolved" if counts.unresolved == 0 else f"{_known(counts.unresolved)} unresolved"
-        parts.append(f"{figures.unanswered:,} unknown {'reply' if figures.unanswered == 1 else 'replies'}, {resolved}")
+        resolved = ", all resolved" if counts.unresolved == 0 else f", {_known(counts.unresolved)} unresolved"
+        known = resolved if "phantom" not in scope.not_judged else ""
+        parts.append(f"{figures.unanswered:,} unknown {'reply' if figures.unanswered == 1 else 'replies'}{known}")
     if state == "INVALID":
         parts.append("invalid: " + ", ".join(finding.name for finding in findings if finding.verdict == "INVALID"))
     elif state == "UNKNOWN":

@@ -9,6 +9,7 @@ from typing import Any, Self
 import pytest
 
 from loadtest.judge.checks import CHECKS, Result, find
+from loadtest.judge.scope import FORMERLY
 from loadtest.judge.tables import COLUMNS, FILES, OPTIONAL, Tables, open_tables
 from loadtest.judge.verdict import Verdict, judge
 from loadtest.record.database import database, from_lines, quoted
@@ -16,6 +17,8 @@ from loadtest.record.generators import Generator, write_generators
 from loadtest.record.history import load_history
 from loadtest.record.samples import load_samples
 
+# What the manifest of a shop declares that makes its own ids, has no queue and keeps no claims.
+COUNTED = ("rows", "rows.number", "rows.buyer", "rows.created_at", "left", "status", "won", "number")
 T0_NS = 1_900_000_000_000_000_000
 
 
@@ -37,6 +40,8 @@ class History:
         self.thresholds: list[str] = []
         self.plan: list[float] = []
         self.absent: set[str] = set()
+        self.scope: dict[str, Any] | None = None
+        self.answers: list[dict[str, Any]] = []
         self.sale = {
             "sale": "s", "scheme": "tokens", "dispatch": "queued", "limiter_kind": "none", "stock": stock, "buyers": 0,
             "per_buyer": 1, "configured_per_s": None, "workers": 1, "burst": 2, "t0_ns": T0_NS, "drained": True,
@@ -72,9 +77,36 @@ class History:
         """A look at an order's state. `number` is None in a run that did not record it."""
         return self.buys(buyer, outcome, number=number, kind="status", at=at)
 
-    def row(self, number: str | None, buyer: str, at: float | None = 0.1) -> Self:
-        """A row in the database."""
-        return self._add("orders", number=number, buyer=buyer, created_ns=None if at is None else _ns(at))
+    def row(self, number: str | None, buyer: str | None, at: float | None = 0.1, **more: Any) -> Self:
+        """A row in the database; `more`: quantity, item."""
+        return self._add("orders", number=number, buyer=buyer, created_ns=None if at is None else _ns(at), **more)
+
+    def steps(self, buyer: str, error: str | None = None, at: float = -1.0, http: int | None = 200) -> Self:
+        """A step before the purchase, such as a log-in; it failed where there is an error."""
+        return self.buys(buyer, "unknown" if error else "ok", kind="before", error=error, at=at, http=http)
+
+    def answered(self, status: int, outcome: str, body: str, n: int = 1, **more: Any) -> Self:
+        """A kind of answer, with its first body."""
+        line = {"kind": "buy", "request": "POST /buy", "status": status, "outcome": outcome, "rule": None, "body": body}
+        self.answers.append(line | {"n": n} | more)
+        return self
+
+    def declares(self, *names: str, units: str = "numbered", items: dict[str, int] | None = None) -> Self:
+        """What the manifest says that there is."""
+        self.scope = {"units": units, "items": items, "declared": list(names)}
+        return self
+
+    def declares_all_but(self, *names: str) -> Self:
+        """A manifest with everything that there was before units could be counted, but for these."""
+        return self.declares(*sorted(FORMERLY - set(names)))
+
+    def counted(
+        self, *more: str, but: tuple[str, ...] = (), items: dict[str, int] | None = None, left: int | None = 0
+    ) -> Self:
+        """A sale of counted units; `left` of them were unsold at the end."""
+        self.tables["seeded"].clear()
+        self.declares(*(name for name in (*COUNTED, *more) if name not in but), units="counted", items=items)
+        return self.with_sale(left_units=left)
 
     def sells(self, buyer: str, number: str, at: float = 0.0) -> Self:
         """A win and its row."""
@@ -196,6 +228,11 @@ class History:
         if "ops" not in self.absent:
             for generator in {"g1", *(op["generator"] for op in self.ops)}:
                 _write_lines(run_dir / "history" / f"{generator}.jsonl", self._lines(generator))
+        if self.scope is not None:
+            (run_dir / "scope.json").write_text(json.dumps(self.scope), encoding="utf-8")
+        if self.answers:
+            (run_dir / "answers").mkdir(exist_ok=True)
+            _write_lines(run_dir / "answers" / "g1.jsonl", self.answers)
         if self.generators:
             write_generators(run_dir, self.generators)
         _write_lines(run_dir / "samples" / "sampler.jsonl", self.samples)
@@ -206,7 +243,7 @@ class History:
         with database() as db:
             for name, rows in (self.tables | {"sale": [sale]}).items():
                 if name not in self.absent:
-                    absent = {column for column in OPTIONAL.get(name, ()) if column not in self.sale}
+                    absent = {column for column in OPTIONAL.get(name, ()) if not any(column in row for row in rows)}
                     columns = [column.split() for column in COLUMNS[name].split(", ")]
                     kept = {column: kind for column, kind in columns if column not in absent}
                     _write_parquet(db, run_dir / FILES[name], kept, rows)

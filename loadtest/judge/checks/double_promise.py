@@ -5,11 +5,14 @@ rejected: both had been told that the unit is theirs. *Warning:* a shop that sel
 """
 
 from loadtest.judge.checks import Check
+from loadtest.judge.scope import NUMBERS, PROMISES, TOLD_NUMBERS
 
 CHECK = Check(
     name="double_promise",
     sentence="no number was acknowledged to two buyers",
     needs=("ops",),
+    scope=(PROMISES, TOLD_NUMBERS, NUMBERS),
+    relies=("number",),
     witnesses="""
         SELECT format('{} was promised to {} buyers: {}', number, count(*),
             array_to_string(list(buyer || ' (' || op || ')' ORDER BY told_ns, op)[:4], ', ')) AS text

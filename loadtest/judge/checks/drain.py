@@ -8,6 +8,7 @@ nothing. So an entry without a number is ignored once the drain has seen an empt
 """
 
 from loadtest.judge.checks import Check
+from loadtest.judge.scope import ROWS
 
 STANDING = """
     SELECT clock.*, waiting, unacked, unknown, coalesce(redelivery_s, 3600) AS redelivery_s,
@@ -22,6 +23,7 @@ CHECK = Check(
     name="drain",
     sentence="the queue was empty and the rows stood still before the deadline",
     needs=("queue", "sale"),
+    scope=(ROWS,),
     witnesses=f"""
         SELECT text FROM (
             SELECT number, format('{{}} was still {{}}', coalesce(number, 'an order'), state) AS text

@@ -14,6 +14,7 @@ and each backlog with the limit that was in force throughout.
 """
 
 from loadtest.judge.checks import Check
+from loadtest.judge.scope import TIMES
 
 BURST = "burst * CASE limiter_kind WHEN 'shared' THEN 1 ELSE workers END"
 # The most rows (`most`) that a second beginning at or after `from_ns`, up to the next `from_ns`, may hold.
@@ -30,6 +31,8 @@ CHECK = Check(
     name="flatness",
     sentence="the database was written at the limiter's rate: never above, and not below while a backlog stood",
     needs=("orders", "sale", "changes"),
+    scope=(TIMES,),
+    relies=("rows.created_at",),
     witnesses=f"""
         SELECT text FROM (
             SELECT began_ns, format('{{:,}} rows in the second from {{}}; at most {{:g}}', n, since_t0(began_ns), most) AS text

@@ -3,15 +3,17 @@
 Anything of that buyer's will do: a row, a claim, a queued order, a promise, a rejection. An unanswered order that took a unit has left one
 of these. Where *already bought* named a number it was a promise, and `lost` and `double_promise` judge it.
 
-Entries of the queue name no buyer. Before the sale has drained, one that is neither a claim's nor a promise's may be theirs.
+Entries of the queue name no buyer. Before the sale has drained, one that is neither a claim's nor a promise's may be theirs. Nor is it a lockout where an order of
+that buyer was accepted: *already* then means that it waits for its turn.
 """
 
 from loadtest.judge.checks import Check
+from loadtest.judge.scope import BUYERS
 
 TOLD = "SELECT buyer, min(end_ns) AS told_ns, arg_min(op_name(generator, op_id), end_ns) AS op FROM asks WHERE outcome = 'already_bought' GROUP BY buyer"
 LOCKED_OUT = f"""
     SELECT * FROM ({TOLD}) ANTI JOIN orders USING (buyer) ANTI JOIN claims USING (buyer) ANTI JOIN promises USING (buyer)
-        ANTI JOIN told_rejected USING (buyer)
+        ANTI JOIN told_rejected USING (buyer) ANTI JOIN (SELECT buyer FROM asks WHERE outcome = 'accepted') USING (buyer)
 """
 # Why what has no buyer's name on it may be theirs; no row where nothing may.
 MAYBE = """
@@ -30,6 +32,8 @@ CHECK = Check(
     name="lockout",
     sentence="nobody was told that they had bought already who has nothing",
     needs=("ops", "orders", "claims", "queue", "rejected", "sale"),
+    scope=(BUYERS,),
+    relies=("rows.buyer",),
     witnesses=f"""
         SELECT format('{{}} was told that they have bought already ({{}}, {{}}), and has no row, claim, queued order, promise or return',
             buyer, op, since_t0(told_ns)) AS text

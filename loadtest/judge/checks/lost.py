@@ -7,12 +7,16 @@
 - While workers may hold orders whose numbers the broker does not show (RabbitMQ, before the sale has drained), a missing row
   proves nothing.
 - A win without a number is a promise like any other: its buyer needs as many rows as promises, with a number or without. A number
-  that a later `already_bought` told is that of such a win.
+  that a later `already_bought` or a poll told is that of such a win. So is every win where rows have no number. A row of several
+  units may be of several orders, each of as many as the smallest row.
+- Where rows have no buyer either, there must be as many of them as such wins.
+- An `accepted` order is promised once a poll has confirmed it and told its number.
 - Rejected is what the final read or the last word of the buyer's polls says. A rejection without a number counts for the buyer's only
   promise; of two, nobody knows which it was.
 """
 
 from loadtest.judge.checks import Check
+from loadtest.judge.scope import PROMISES, ROWS
 
 LATE = "(EXISTS (FROM queue q WHERE q.number = p.number) OR (NOT drained AND EXISTS (FROM held h WHERE h.number = p.number AND coalesce(h.buyer, p.buyer) = p.buyer)))"
 OPEN = """
@@ -22,14 +26,21 @@ OPEN = """
     SELECT NULL, buyer, op, told_ns FROM (
         SELECT *, row_number() OVER (PARTITION BY buyer ORDER BY told_ns, op) AS nth FROM promises WHERE number IS NULL AND NOT withdrawn
     ) LEFT JOIN (
-        SELECT buyer, count(*) AS rows FROM orders ANTI JOIN promises USING (number, buyer) GROUP BY buyer
-    ) USING (buyer) WHERE nth > coalesce(rows, 0)
+        SELECT buyer, sum(units) // any_value(smallest) AS rows FROM stored ANTI JOIN promises USING (number, buyer), lot GROUP BY buyer
+    ) USING (buyer) WHERE nth > coalesce(rows, 0) AND has('rows.buyer')
+    UNION ALL
+    SELECT NULL, buyer, op, told_ns FROM (
+        SELECT *, row_number() OVER (ORDER BY told_ns, op) AS nth FROM promises WHERE number IS NULL AND NOT withdrawn AND NOT has('rows.buyer')
+    ), (SELECT coalesce(sum(units), 0) // any_value(smallest) AS rows FROM stored ANTI JOIN (SELECT number FROM promises WHERE number IS NOT NULL) USING (number), lot)
+    WHERE nth > coalesce(rows, 0)
 """
 
 CHECK = Check(
     name="lost",
     sentence="every acknowledged order was stored, still waits, or was explicitly rejected",
     needs=("ops", "orders", "rejected", "queue", "claims", "sale"),
+    scope=(PROMISES, ROWS),
+    relies=("number", "rows.number", "rows.buyer"),
     witnesses=f"""
         SELECT format('{{}} was told that {{}} is theirs ({{}}, {{}}); it has no row, and was not rejected{{}}',
             buyer, coalesce(number, 'a unit'), op, since_t0(told_ns), CASE

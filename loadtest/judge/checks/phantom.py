@@ -1,20 +1,23 @@
 """Phantom: a row that no order of its buyer explains.
 
 The buyer never asked, or was told sold-out, throttled or refused every time. A row is explained by a promise of that number to
-that buyer, or by an order of that buyer that was not answered, or was won without a number; each such order explains one row.
+that buyer, or by an order of that buyer that was not answered, was accepted, or was won without a number; each such order explains one row.
 Together with `lost` this gives |A| ≤ |R| ≤ |A| + |I|, for promises A, rows R and unanswered orders I.
 """
 
 from loadtest.judge.checks import Check
+from loadtest.judge.scope import BUYERS
 
 CHECK = Check(
     name="phantom",
     sentence="every stored order was asked for, and not refused every time",
     needs=("ops", "orders"),
+    scope=(BUYERS,),
+    relies=("number", "rows.number", "rows.buyer"),
     witnesses="""
         WITH unpromised AS (
             SELECT number, buyer, created_ns, row_number() OVER (PARTITION BY buyer ORDER BY created_ns, number) AS nth
-            FROM orders ANTI JOIN promises USING (number, buyer)
+            FROM stored ANTI JOIN promises USING (number, buyer)
         ), phantoms AS (
             SELECT u.* FROM unpromised u LEFT JOIN explained e ON e.buyer = u.buyer WHERE nth > coalesce(e.rows, 0)
         ), told AS (

@@ -10,9 +10,12 @@ before each of them. Returned is a unit whose buyer was rejected, after that buy
 without an answer, or with an error of the server's, may have put back what it had claimed, unless its buyer has a row, a claim or
 a rejection to show for it. Where that answer came before anybody was told sold-out, a unit put back with it was for sale then, and
 one put back later (by a clean-up, say) was not: such a win proves nothing.
+
+Where orders differ in how many units they are of, a small one may be filled when a large one no longer can: a late win proves nothing.
 """
 
 from loadtest.judge.checks import Check
+from loadtest.judge.scope import ONE_ITEM, PROMISES
 
 LATE = """
     WITH closed AS (
@@ -21,7 +24,7 @@ LATE = """
     ), begun AS (
         SELECT p.number, p.buyer, p.op, p.told_ns, min(coalesce(a.start_ns, t0_ns)) AS start_ns,
             arg_min(a.generator, coalesce(a.start_ns, t0_ns)) AS generator
-        FROM sale, promises p JOIN asks a ON a.buyer = p.buyer AND (a.outcome = 'unknown' OR (a.outcome = 'won' AND a.number IS NULL)
+        FROM sale, promises p JOIN asks a ON a.buyer = p.buyer AND (a.outcome IN ('unknown', 'accepted') OR (a.outcome = 'won' AND a.number IS NULL)
             OR (a.outcome IN ('won', 'already_bought') AND a.number IS NOT DISTINCT FROM p.number))
         GROUP BY ALL
     )
@@ -60,21 +63,26 @@ CHECK = Check(
     name="sold_out_early",
     sentence="nobody won who asked after a buyer had been told sold-out, but for units that were returned",
     needs=("ops", "rejected"),
+    scope=(PROMISES, ONE_ITEM),
     witnesses=f"""
         SELECT format('{{}} won {{}} ({{}}), asking {{:.1f}} ms after {{}} had been told sold-out ({{}})', buyer,
             coalesce(number, 'a unit'), op, (start_ns - closed_ns) / 1e6, loser, closing) AS text
-        FROM ({COUNTED}) WHERE late = 1
+        FROM ({COUNTED}), lot WHERE late = 1 AND smallest = largest
         QUALIFY excess > coalesce(lag(excess) OVER (ORDER BY at_ns, number, buyer), 0) ORDER BY start_ns, buyer
     """,
     observed=f"""
         SELECT format('{{:,}} late wins{{}}; {{:,}} told sold-out', n, CASE WHEN n > found THEN format(', {{:,}} of them of {{}} that may have been returned',
                 n - found, CASE n - found WHEN 1 THEN 'a unit' ELSE 'units' END) ELSE '' END,
             (SELECT count(*) FROM asks WHERE outcome = 'sold_out')), '0 late wins but of returned units'
-        FROM (SELECT (SELECT count(*) FROM ({LATE})) AS n, (SELECT count(*) FROM witnesses) AS found)
+        FROM (SELECT n, if(smallest = largest, excess, n) AS found FROM (SELECT (SELECT count(*) FROM ({LATE})) AS n, (SELECT count(*) FROM witnesses) AS excess), lot)
     """,
     unsettled=f"""
         SELECT format('{{:,}} late wins may be of units that were put back long after their orders had failed', max(unsure - excess)::BIGINT),
             'let the shop answer once a unit is for sale again, or list what was returned: [final] rejected in the manifest'
         FROM ({COUNTED}) HAVING max(unsure - excess) > 0
+        UNION ALL
+        SELECT format('{{:,}} late wins may be of fewer units than those who had been told sold-out asked for', max(excess)::BIGINT),
+            'let all buyers of a sale ask for the same quantity'
+        FROM ({COUNTED}), lot WHERE smallest < largest HAVING max(excess) > 0
     """,
 )

@@ -1,7 +1,8 @@
 """Told untrue: what a buyer was last told of an order is not what became of it.
 
 - *Confirmed*, and there is no row of that number and buyer.
-- *Rejected*, and there is one. It is no lie where that buyer asked again afterwards, and may have got the number anew.
+- *Rejected*, and there is one. It is no lie where that buyer asked again afterwards, and may have got the number anew. Where polls tell
+  no number, only a buyer who asked once is a witness: of several orders, nobody knows which was rejected.
 - Never told either, though the order had its row or its rejection, everything had drained, and the buyer went on asking. A status may
   lag: only a poll sent `FAIR_S` seconds later counts, and only where it was answered *pending*. Buyers whose polls had no answer are no
   witnesses.
@@ -11,21 +12,29 @@ first saw all rows, and last saw an order in the queue; without samples, when th
 """
 
 from loadtest.judge.checks import Check
+from loadtest.judge.scope import LINK, STATUS
 
 FAIR_S = 5
-UNTRUE = """
-    SELECT s.buyer, s.number, s.told_ns AS at_ns, format('a poll told {} that {} is confirmed ({}, {}), and there is no such row',
+# Whose one order has no number that they know of: what they are told is about that order.
+ONCE = "SELECT buyer FROM asks GROUP BY buyer HAVING count(*) = 1 AND any_value(outcome) IN ('accepted', 'won') AND any_value(number) IS NULL"
+UNTRUE = f"""
+    SELECT s.buyer, s.number, s.told_ns AS at_ns, format('a poll told {{}} that {{}} is confirmed ({{}}, {{}}), and there is no such row',
         s.buyer, coalesce(s.number, 'an order'), s.op, since_t0(s.told_ns)) AS text
     FROM said s ANTI JOIN orders USING (number, buyer) ANTI JOIN (SELECT number FROM orders WHERE buyer IS NULL) USING (number)
     WHERE state = 'confirmed' AND (number IS NOT NULL
         OR NOT (buyer IN (SELECT buyer FROM orders WHERE buyer IS NOT NULL) OR EXISTS (FROM orders WHERE buyer IS NULL)))
     UNION ALL
-    SELECT s.buyer, s.number, s.told_ns, format('a poll told {} that {} is rejected ({}, {}), and there is a row of theirs',
+    SELECT s.buyer, s.number, s.told_ns, format('a poll told {{}} that {{}} is rejected ({{}}, {{}}), and there is a row of theirs',
         s.buyer, s.number, s.op, since_t0(s.told_ns))
     FROM said s SEMI JOIN orders USING (number, buyer)
     WHERE state = 'rejected' AND NOT EXISTS (
         FROM asks a WHERE a.buyer = s.buyer AND (a.outcome = 'unknown' OR a.number = s.number)
             AND coalesce(a.start_ns, s.told_ns) >= s.told_ns)
+    UNION ALL
+    SELECT s.buyer, s.number, s.told_ns, format('a poll told {{}} that their order is rejected ({{}}, {{}}), and there is a row of theirs',
+        s.buyer, s.op, since_t0(s.told_ns))
+    FROM said s SEMI JOIN orders USING (buyer)
+    SEMI JOIN ({ONCE}) USING (buyer) WHERE state = 'rejected' AND s.number IS NULL
 """
 # Since when nothing was on its way any more, neither to a row (`rows_ns`) nor to anything else (`all_ns`). A message can outlive its row,
 # as that of a killed worker does, and its buyer is told *pending* until it was delivered again. Where the samples do not tell (`seen`),
@@ -51,6 +60,9 @@ UNTOLD = f"""
         LEFT JOIN (SELECT number, buyer, max(created_ns) AS created_ns FROM orders GROUP BY ALL) o
             ON o.number = s.number AND coalesce(o.buyer, s.buyer) = s.buyer
         WHERE state IS NULL AND (stored OR EXISTS (FROM rejected r WHERE r.number = s.number AND r.buyer = s.buyer))
+        UNION ALL
+        SELECT s.*, true, o.created_ns FROM said s JOIN (SELECT buyer, max(created_ns) AS created_ns FROM orders GROUP BY buyer) o USING (buyer)
+        SEMI JOIN ({ONCE}) USING (buyer) WHERE state IS NULL AND s.number IS NULL
     ) s, ({DRAINED})
 """
 
@@ -58,12 +70,14 @@ CHECK = Check(
     name="told_untrue",
     sentence="what buyers were told of their orders is what became of them",
     needs=("ops", "orders", "rejected", "sale"),
+    scope=(STATUS, LINK),
+    relies=("number", "rows.number", "rows.buyer"),
     witnesses=f"""
         SELECT text FROM (
             {UNTRUE}
             UNION ALL
             SELECT buyer, number, last_end_ns, format('{{}} was last told that {{}} is pending ({{}}, {{}}), {{:.1f}} s after everything had drained; {{}}',
-                buyer, number, last_op, since_t0(last_end_ns), (last_start_ns - since_ns) / 1e9,
+                buyer, coalesce(number, 'their order'), last_op, since_t0(last_end_ns), (last_start_ns - since_ns) / 1e9,
                 CASE WHEN stored THEN 'its row is there' ELSE 'it is among the rejected' END)
             FROM ({UNTOLD}) WHERE last_start_ns > since_ns + {FAIR_S} * 1e9
         ) ORDER BY at_ns, buyer, number

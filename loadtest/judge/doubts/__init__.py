@@ -1,7 +1,8 @@
 """Doubts: why a run may prove less than it seems to. Each says what to change.
 
-A doubt that *decides* makes a run UNKNOWN unless a check found it INVALID; the others are only reported. Here: one file for each
-thing that may be doubted, with its rules in the tuple `RULES`. Read first: `Rule`, then `find_doubts`; the smallest member is `breakage`.
+A doubt that *decides* makes a run UNKNOWN unless a check found it INVALID; the others are only reported. A *suspicion* is about the
+manifest, and comes before any check: what goes by it is not believed. Here: one file for each thing that may be doubted, with its rules
+in the tuple `RULES`. Read first: `Rule`, then `find_doubts`; the smallest member is `breakage`.
 """
 
 import logging
@@ -31,6 +32,11 @@ def find_doubts(tables: Tables, *, deciding: bool = True) -> list[Doubt]:
         if rule.decides == deciding:
             found += _ask(rule, tables)
     return found
+
+
+def suspect(tables: Tables) -> list[tuple[Doubt, frozenset[str]]]:
+    """The doubts about the manifest, each with what is not to be believed: tables, and names of `loadtest.judge.scope`."""
+    return [(doubt, frozenset(rule.voids)) for rule in suspicions.RULES for doubt in _ask(rule, tables)]
 
 
 def imbalance(tables: Tables) -> list[Doubt]:
@@ -67,6 +73,6 @@ def killed_generators(run_dir: Path) -> list[Doubt]:
 
 
 # The members import `Rule` from this module, so it must be defined before they are imported.
-from loadtest.judge.doubts import breakage, crowd, pace, tester  # noqa: E402
+from loadtest.judge.doubts import breakage, crowd, pace, suspicions, tester  # noqa: E402
 
 RULES: tuple[Rule, ...] = (*breakage.RULES, *tester.RULES, *crowd.RULES, *pace.RULES)

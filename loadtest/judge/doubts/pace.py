@@ -10,7 +10,7 @@ SLOW_DRAIN = Rule(
            SELECT count(*) AS n, (max(created_ns) - any_value(t0_ns)) / 1e9 AS took_s, any_value(configured_per_s) AS configured_per_s,
                greatest(n / any_value(configured_per_s),
                    (SELECT max(told_ns) - any_value(t0_ns) FROM promises, sale) / 1e9) AS expected_s
-           FROM orders, sale
+           FROM stored, sale
        ) WHERE configured_per_s IS NOT NULL AND took_s > 1.2 * expected_s AND took_s > expected_s + 1 AND NOT EXISTS (FROM changes) AND NOT EXISTS (FROM undated)""",
     decides=False,
 )

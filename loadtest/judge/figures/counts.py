@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from loadtest.judge.checks.leaked import BALANCE
 from loadtest.judge.tables import Tables
 
 
@@ -40,25 +41,43 @@ LEAKED = """
     FROM (SELECT count(*) AS n FROM placed WHERE places = 0)
 """
 LEDGER = ("seeded", "tokens", "claims", "queue", "orders", "rejected")
-ANSWERED = "('won', 'already_bought', 'sold_out', 'throttled')"
+ANSWERED = "('won', 'accepted', 'already_bought', 'sold_out', 'throttled')"
 
 
 def count(tables: Tables, units: Mapping[str, int | None]) -> Counts:
     """The counts of a run. `units` maps the name of each check to the units that it found; None: not known."""
     return Counts(
-        stock=_count(tables, "SELECT count(DISTINCT number) FROM seeded", "seeded"),
+        stock=_stock(tables),
         promised=_count(tables, "SELECT count(*) FROM promises", "ops"),
-        sold=_count(tables, "SELECT count(*) FROM orders", "orders"),
+        sold=_count(tables, "SELECT coalesce(sum(units), 0)::BIGINT FROM stored", "orders"),
         oversold=units.get("oversell"),
         double_promised=units.get("double_promise"),
         duplicated=units.get("duplicate"),
         lost=units.get("lost"),
-        leaked=_count(tables, LEAKED, *LEDGER),
-        misplaced=_count(tables, "SELECT count(*) FROM placed WHERE places > 1", *LEDGER),
+        leaked=_ledger(tables, units.get("leaked"), LEAKED, "if(drained, nowhere, NULL)"),
+        misplaced=_ledger(
+            tables, units.get("leaked"), "SELECT count(*) FROM placed WHERE places > 1", "if(drained, twice, NULL)"
+        ),
         phantom=units.get("phantom"),
-        unresolved=_count(tables, UNRESOLVED, "ops", "orders"),
+        unresolved=_count(tables, UNRESOLVED, "ops", "orders") if tables.scope.has("rows.buyer") else None,
         near_misses=_count(tables, "SELECT near_misses FROM sale", "sale"),
     )
+
+
+def _stock(tables: Tables) -> int | None:
+    """The units for sale; None where nobody knows."""
+    if tables.scope.counted:
+        return _count(tables, "SELECT units FROM offered", "sale")
+    return _count(tables, "SELECT count(DISTINCT number) FROM seeded", "seeded") if tables.scope.has("seeded") else None
+
+
+def _ledger(tables: Tables, units: int | None, numbered: str, counted: str) -> int | None:
+    """Units in no place, or in two; None where the check found out nothing about its `units`."""
+    if units is None:
+        return None
+    if tables.scope.counted:
+        return _count(tables, f"SELECT {counted} FROM ({BALANCE})", *LEDGER, "left", "sale")
+    return _count(tables, numbered, *LEDGER)
 
 
 def count_unanswered(tables: Tables) -> int | None:

@@ -149,7 +149,7 @@ def test_what_is_written_is_read_back(fair, tmp_path):
     assert verdict == read_verdict(tmp_path)
     assert {
         "schema_version", "verdict", "exit_code", "sentence", "counts", "checks", "thresholds", "drain_s", "rate", "shaving", "load",
-        "latency_ms", "fairness", "doubts", "mutants", "certified", "name", "run_dir",
+        "latency_ms", "fairness", "doubts", "mutants", "certified", "name", "run_dir", "scope", "answers",
     } == set(json.loads((tmp_path / "verdict.json").read_text(encoding="utf-8")))  # fmt: skip
 
 
