@@ -48,7 +48,7 @@ Queries only; `loadtest.judge.tables.open_tables` makes the tables.
 """
 
 from loadtest.judge.dates import UNDATED
-from loadtest.judge.scope import Scope
+from loadtest.judge.declared import Scope
 from loadtest.judge.spans import BACKLOGS, ROW_SECONDS, UNSEEN, WATCHED
 from loadtest.record.database import quoted
 

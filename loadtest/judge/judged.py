@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loadtest.judge.checks import Doubt, Result
-from loadtest.judge.scope import Units
+from loadtest.judge.declared import Units
 from loadtest.judge.tables import Tables
 
 # One of these must be judged beside `oversell`: what was promised came true, or every unit is where it must be.

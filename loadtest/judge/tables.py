@@ -3,7 +3,7 @@
 Recorded by the run: ``ops`` (the history), ``seeded``, ``orders``, ``tokens``, ``claims``, ``rejected``, ``queue`` (the final
 reads), ``samples``, ``faults``, ``changes`` (of the limit while the sale ran), ``sale``, ``plan`` (the planned arrivals; empty
 in a run without a plan), ``answers`` (the first bodies of each kind of answer), ``declared``, ``units``, ``items`` (what the manifest
-declares, of `loadtest.judge.scope`). What is derived from these: `loadtest.judge.derived`.
+declares, of `loadtest.judge.declared`). What is derived from these: `loadtest.judge.derived`.
 
 A table that cannot be read exists, is empty, and is named in `Tables.missing`: a check that needs it is UNKNOWN, not VALID. One that
 the manifest does not declare is empty, and not missing. ``left``, a column of ``sale``, is missing like a table where it was not read.
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.errors import HarnessError
+from loadtest.judge.declared import SETS, Scope, read_scope
 from loadtest.judge.derived import ASKED_OFTEN, derived
 from loadtest.judge.first_answers import FirstAnswer, open_answers, read_answers
-from loadtest.judge.scope import SETS, Scope, read_scope
 from loadtest.record.database import database, from_csv, from_lines, from_parquet
 from loadtest.record.generators import read_generators
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import pytest
 
 from loadtest.judge.checks import CHECKS, Result, find
-from loadtest.judge.scope import FORMERLY
+from loadtest.judge.declared import FORMERLY
 from loadtest.judge.tables import COLUMNS, FILES, OPTIONAL, Tables, open_tables
 from loadtest.judge.verdict import Verdict, judge
 from loadtest.record.database import database, from_lines, quoted

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from loadtest.judge.scope import Need
+from loadtest.judge.declared import Need
 from loadtest.judge.tables import FINAL_READS, Tables
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Check:
         observed: a query of one row (observed, bound), in words. It may ask the table ``witnesses``.
         unsettled: a query of rows (text, remedy): why the absence of witnesses proves nothing in this run.
         scope: what must be declared, so that it can be judged at all.
-        relies: what else it goes by, of the names in `loadtest.judge.scope`: where a doubt says that such a thing is not what the
+        relies: what else it goes by, of the names in `loadtest.judge.declared`: where a doubt says that such a thing is not what the
             manifest says it is, a witness is not believed. The tables that it needs count, too.
         units: a query for how many units the table ``witnesses`` is about, where a witness may be more than one.
         counted: the check in a sale of counted units, where it is another there.

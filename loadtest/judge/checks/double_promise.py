@@ -5,7 +5,7 @@ rejected: both had been told that the unit is theirs. *Warning:* a shop that sel
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import NUMBERS, PROMISES, TOLD_NUMBERS
+from loadtest.judge.declared import NUMBERS, PROMISES, TOLD_NUMBERS
 
 CHECK = Check(
     name="double_promise",

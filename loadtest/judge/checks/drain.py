@@ -8,7 +8,7 @@ nothing. So an entry without a number is ignored once the drain has seen an empt
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import ROWS
+from loadtest.judge.declared import ROWS
 
 STANDING = """
     SELECT clock.*, waiting, unacked, unknown, coalesce(redelivery_s, 3600) AS redelivery_s,

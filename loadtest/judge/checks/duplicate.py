@@ -4,7 +4,7 @@ Of counted units an order may have a row for each of its items, so that only a s
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import NUMBERS
+from loadtest.judge.declared import NUMBERS
 
 CHECK = Check(
     name="duplicate",

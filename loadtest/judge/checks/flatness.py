@@ -14,7 +14,7 @@ and each backlog with the limit that was in force throughout.
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import TIMES
+from loadtest.judge.declared import TIMES
 
 BURST = "burst * CASE limiter_kind WHEN 'shared' THEN 1 ELSE workers END"
 # The most rows (`most`) that a second beginning at or after `from_ns`, up to the next `from_ns`, may hold.

@@ -20,7 +20,7 @@ in a sale that has not drained, a number that moves between two reads appears to
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import LEFT, ROW_IDS, ROWS, SEEDED, TOKENS
+from loadtest.judge.declared import LEFT, ROW_IDS, ROWS, SEEDED, TOKENS
 
 NOWHERE = "in none of tokens, claims, queue, rows, rejected"
 # An order that was never answered may have popped the number and died before it was stored: name it as the suspect.

@@ -8,7 +8,7 @@ that buyer was accepted: *already* then means that it waits for its turn.
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import BUYERS
+from loadtest.judge.declared import BUYERS
 
 TOLD = "SELECT buyer, min(end_ns) AS told_ns, arg_min(op_name(generator, op_id), end_ns) AS op FROM asks WHERE outcome = 'already_bought' GROUP BY buyer"
 LOCKED_OUT = f"""

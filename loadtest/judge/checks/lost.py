@@ -16,7 +16,7 @@
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import PROMISES, ROWS
+from loadtest.judge.declared import PROMISES, ROWS
 
 LATE = "(EXISTS (FROM queue q WHERE q.number = p.number) OR (NOT drained AND EXISTS (FROM held h WHERE h.number = p.number AND coalesce(h.buyer, p.buyer) = p.buyer)))"
 OPEN = """

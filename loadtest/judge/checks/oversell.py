@@ -4,7 +4,7 @@ Of counted units: more units in the rows than there were, of any item where ther
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import ITEMS, ROW_IDS, ROWS, SEEDED
+from loadtest.judge.declared import ITEMS, ROW_IDS, ROWS, SEEDED
 
 # The latest rows, until they have all units beyond the stock (`excess`); of the first of these only `units` are too many.
 SURPLUS = """

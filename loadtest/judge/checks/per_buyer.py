@@ -4,7 +4,7 @@ Where rows have a quantity, their units count.
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import BUYERS
+from loadtest.judge.declared import BUYERS
 
 CHECK = Check(
     name="per_buyer",

@@ -6,7 +6,7 @@ Together with `lost` this gives |A| ≤ |R| ≤ |A| + |I|, for promises A, rows 
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import BUYERS
+from loadtest.judge.declared import BUYERS
 
 CHECK = Check(
     name="phantom",

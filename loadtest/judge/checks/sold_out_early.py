@@ -15,7 +15,7 @@ Where orders differ in how many units they are of, a small one may be filled whe
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import ONE_ITEM, PROMISES
+from loadtest.judge.declared import ONE_ITEM, PROMISES
 
 LATE = """
     WITH closed AS (

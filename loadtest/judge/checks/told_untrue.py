@@ -12,7 +12,7 @@ first saw all rows, and last saw an order in the queue; without samples, when th
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import LINK, STATUS
+from loadtest.judge.declared import LINK, STATUS
 
 FAIR_S = 5
 # Whose one order has no number that they know of: what they are told is about that order.

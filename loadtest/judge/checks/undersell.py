@@ -9,7 +9,7 @@ the shop says is left; where that is not read, all may be.
 """
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import ONE_ITEM, ROWS, SEEDED
+from loadtest.judge.declared import ONE_ITEM, ROWS, SEEDED
 
 # `short`: units that were asked for and have no row. Up to `excused` of these may be wanted by buyers without an answer alone.
 SHORT = """

@@ -1,7 +1,7 @@
 """Wrong owner: the row's buyer is not the one who was told."""
 
 from loadtest.judge.checks import Check
-from loadtest.judge.scope import BUYERS, NUMBERS, PROMISES, TOLD_NUMBERS
+from loadtest.judge.declared import BUYERS, NUMBERS, PROMISES, TOLD_NUMBERS
 
 # Where a number was promised to two buyers and either has the row, its owner is not wrong: `double_promise` reports the other.
 CHECK = Check(

@@ -35,7 +35,7 @@ def find_doubts(tables: Tables, *, deciding: bool = True) -> list[Doubt]:
 
 
 def suspect(tables: Tables) -> list[tuple[Doubt, frozenset[str]]]:
-    """The doubts about the manifest, each with what is not to be believed: tables, and names of `loadtest.judge.scope`."""
+    """The doubts about the manifest, each with what is not to be believed: tables, and names of `loadtest.judge.declared`."""
     return [(doubt, frozenset(rule.voids)) for rule in suspicions.RULES for doubt in _ask(rule, tables)]
 
 

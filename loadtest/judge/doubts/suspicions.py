@@ -2,7 +2,7 @@
 
 Each holds only where *nothing at all* fits: no answer is named, no number is a row, no buyer of a row ever asked. A shop that is wrong
 some of the time, and most of those that are wrong all of the time, does not look so: what it did right fits. `voids` names what is not
-to be believed, of the tables and of the names of `loadtest.judge.scope`: a check that relies on none of it still says INVALID.
+to be believed, of the tables and of the names of `loadtest.judge.declared`: a check that relies on none of it still says INVALID.
 """
 
 from dataclasses import dataclass
