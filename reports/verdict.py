@@ -9,14 +9,22 @@ from typing import Any
 
 INCOMPLETE = "INCOMPLETE"
 STATES = ("VALID", "INVALID", "UNKNOWN")
+# Of a check alone: the manifest does not declare what it needs.
+NOT_JUDGED = "NOT_JUDGED"
 SCHEMA_VERSION = 2
+# Kinds of answer that are shown, and characters of each body.
+ANSWERS = 40
+BODY = 500
 # Characters that XML 1.0 forbids, or that a terminal takes as commands.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One invariant: what it proves, and what was found. `verdict` is INCOMPLETE if it cannot be read."""
+    """One invariant: what it proves, and what was found. `verdict` is INCOMPLETE if it cannot be read.
+
+    `not_believed`: the doubt about the manifest for which the witnesses prove nothing; empty where there is none.
+    """
 
     name: str
     sentence: str
@@ -24,6 +32,29 @@ class Check:
     observed: str
     bound: str
     witnesses: tuple[str, ...]
+    not_believed: str = ""
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What the manifest does not declare, in words with the checks that are not judged for it, and what to add."""
+
+    text: str
+    checks: tuple[str, ...]
+    add: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A kind of answer: how many requests had it, what the manifest takes it for, and the first body."""
+
+    kind: str
+    request: str
+    status: str
+    outcome: str
+    rule: str
+    body: str
+    n: float
 
 
 @dataclass(frozen=True)
@@ -62,6 +93,16 @@ class Verdict:
     thresholds: tuple[Threshold, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     mutants: tuple[str, ...] = ()
+    judged: int | None = None  # of how many claims; None where not known
+    claims: int | None = None
+    lacks: tuple[Lack, ...] = ()
+    answers: tuple[Answer, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The state, and how many claims were judged where not all were."""
+        partial = self.lacks and self.judged is not None and self.claims is not None
+        return f"{self.state}, {self.judged} of {self.claims} claims judged" if partial else self.state
 
 
 def read_verdict(path: Path) -> Verdict:
@@ -76,7 +117,10 @@ def read_verdict(path: Path) -> Verdict:
         return Verdict(INCOMPLETE, f"verdict.json says neither {', '.join(STATES[:-1])} nor {STATES[-1]}.")
     if data.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
         found = plain(data["schema_version"])
-        return Verdict(INCOMPLETE, f"verdict.json has schema {found}; this version reads {SCHEMA_VERSION}.")
+        return Verdict(
+            INCOMPLETE,
+            f"verdict.json has schema {found}; this version reads {SCHEMA_VERSION}: judge it anew with loadtest verify.",
+        )
     return _verdict(data)
 
 
@@ -103,6 +147,7 @@ def number_text(value: float) -> str:
 
 def _verdict(data: dict[str, Any]) -> Verdict:
     exit_code = data.get("exit_code")
+    scope = data["scope"] if isinstance(data.get("scope"), dict) else {}
     latencies: Any = data.get("latency_ms")
     return Verdict(
         state=str(data["verdict"]),
@@ -122,6 +167,10 @@ def _verdict(data: dict[str, Any]) -> Verdict:
         thresholds=tuple(_threshold(each) for each in _dicts(data.get("thresholds"))),
         doubts=tuple(_doubt(each) for each in _list(data.get("doubts"))),
         mutants=tuple(plain(each) for each in _list(data.get("mutants"))),
+        judged=_whole(scope.get("judged")),
+        claims=_whole(scope.get("claims")),
+        lacks=tuple(_lack(each) for each in _dicts(scope.get("lacks"))),
+        answers=tuple(_answer(each) for each in _dicts(data.get("answers"))[:ANSWERS]),
     )
 
 
@@ -130,11 +179,30 @@ def _check(data: dict[str, Any]) -> Check:
     return Check(
         name=plain(data.get("name") or "unnamed"),
         sentence=plain(data.get("sentence") or ""),
-        verdict=verdict if verdict in STATES else INCOMPLETE,
+        verdict=verdict if verdict in (*STATES, NOT_JUDGED) else INCOMPLETE,
         observed=plain(data.get("observed")),
         bound=plain(data.get("bound")),
         witnesses=tuple(plain(each) for each in _list(data.get("witnesses"))),
+        not_believed=plain(data.get("not_believed") or ""),
     )
+
+
+def _lack(data: dict[str, Any]) -> Lack:
+    checks = tuple(plain(each) for each in _list(data.get("checks")))
+    return Lack(plain(data.get("text") or ""), checks, plain(data.get("add") or ""))
+
+
+def _answer(data: dict[str, Any]) -> Answer:
+    kind, request, status, outcome, rule = (
+        plain(data.get(key)) for key in ("kind", "request", "status", "outcome", "rule")
+    )
+    body = plain(data.get("body") or "")
+    shown = body if len(body) <= BODY else f"{body[:BODY]} …"
+    return Answer(kind, request, status, outcome, rule, shown, number(data.get("n")) or 0)
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _threshold(data: dict[str, Any]) -> Threshold:

@@ -219,8 +219,10 @@ def _exhibit(kind: str, name: str, trips: tuple[str, ...], verdict: Verdict) -> 
     tripped = failed_checks(verdict) or (verdict.verdict.lower(),)
     caught = bool(set(trips) & set(tripped))
     witnesses = [w for check in verdict.checks if check.name in trips for w in check.witnesses]
+    # A check that is not judged cannot trip: what to declare is the reason.
+    lacks = [f"{lack.line}; {lack.add}" for lack in verdict.scope.lacks if not caught and set(trips) & set(lack.checks)]
     doubts = [doubt.text for doubt in verdict.doubts]
-    return Exhibit(kind, name, trips, tripped, caught, next(iter([*witnesses, *doubts]), verdict.sentence))
+    return Exhibit(kind, name, trips, tripped, caught, next(iter([*witnesses, *lacks, *doubts]), verdict.sentence))
 
 
 def _honest(name: str, verdict: Verdict) -> Exhibit:

@@ -25,16 +25,21 @@ def show_verdict(console: Console, verdict: Verdict, run_dir: Path) -> None:
         Text(f"MUTANT  {mutant}: this shop is wrong on purpose", style="bold magenta") for mutant in verdict.mutants
     ]
     body += [_failure(check) for check in verdict.checks if check.verdict == "INVALID"]
+    body += [_disbelieved(check) for check in verdict.checks if check.not_believed]
     body += [_breach(threshold) for threshold in verdict.thresholds if not threshold.passed]
     body += [
         Text.assemble(("doubt   ", "yellow"), doubt.text, ("  → " + doubt.remedy, "dim")) for doubt in verdict.doubts
     ]
+    body += [Text(f"–  {lack.line}  → {lack.add}", style="dim") for lack in verdict.scope.lacks]
     body.append(_figures(verdict))
     body.append(Text("checks  " + CERTIFIED[verdict.certified], style="dim"))
     body.append(Text(_report(run_dir), style="dim"))
     console.print(
         Panel(
-            Group(*body), title=Text(f"{icon} {verdict.verdict}", style="bold"), border_style=colour, title_align="left"
+            Group(*body),
+            title=Text(f"{icon} {verdict.verdict}", style="bold"),
+            border_style=colour,
+            title_align="left",
         )
     )
 
@@ -107,6 +112,11 @@ def _failure(check: Finding) -> Text:
     if more > 0:
         lines.append(f"\n    … {more} more in the report", style="dim")
     return lines
+
+
+def _disbelieved(check: Finding) -> Text:
+    said = f"{check.name}  observed {check.observed}, bound {check.bound}; not believed, as {check.not_believed}"
+    return Text.assemble(("? ", "yellow"), said)
 
 
 def _breach(threshold: ThresholdResult) -> Text:

@@ -50,6 +50,7 @@ class Square:
     lines: tuple[Line, ...]
     note: str
     also: str = ""
+    scope: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def square(cell: Cell | None) -> Square:
              if any(trial.state == state for trial in cell.trials)]  # fmt: skip
     if len(cell.trials) < cell.repeats:
         lines.append(Line("○", "not run", f"{cell.repeats - len(cell.trials)}/{cell.repeats}"))
-    return Square(cell, look(cell), tuple(lines), _note(cell), _also(cell))
+    return Square(cell, look(cell), tuple(lines), _note(cell), _also(cell), _scope(cell))
 
 
 def look(cell: Cell) -> str:
@@ -187,6 +188,12 @@ def _also(cell: Cell) -> str:
         if any(threshold.passed is False for threshold in trial.verdict.thresholds):
             names["threshold breached"] = None
     return ", ".join(names)
+
+
+def _scope(cell: Cell) -> str:
+    """How many claims were judged, where it was not all of them in every trial."""
+    verdicts = [trial.verdict for trial in cell.trials if trial.verdict.lacks]
+    return " · ".join(dict.fromkeys(f"{verdict.judged} of {verdict.claims} claims judged" for verdict in verdicts))
 
 
 def _wanted(cell: Cell) -> str:

@@ -4,9 +4,10 @@ import html
 import re
 from collections.abc import Iterator, Mapping
 
-from reports.verdict import Verdict, number_text
+from reports.verdict import NOT_JUDGED, Verdict, number_text
 
 ICONS = {"VALID": "✅", "INVALID": "❌", "UNKNOWN": "❔", "INCOMPLETE": "⬜"}
+QUIET = ("VALID", NOT_JUDGED)
 SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
 COUNTS = {
     "stock": "stock",
@@ -33,6 +34,7 @@ def summary(verdict: Verdict) -> str:
         "\n".join(_counts(verdict)),
         _rates(verdict),
         "\n".join(_failing(verdict)),
+        "\n".join(_lacks(verdict)),
         "\n".join(_doubts(verdict)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -75,10 +77,11 @@ def _kept(load: Mapping[str, float]) -> str:
 
 def _failing(verdict: Verdict) -> Iterator[str]:
     for check in verdict.checks:
-        if check.verdict != "VALID":
+        if check.verdict not in QUIET:
             yield (
                 f"- **{check.verdict} {_safe(check.name)}** – {_safe(check.sentence)}: "
                 f"observed {_safe(check.observed)}, bound {_safe(check.bound)}"
+                f"{f'; not believed, as {_safe(check.not_believed)}' if check.not_believed else ''}"
             )
             yield from (f"  - {_safe(witness)}" for witness in check.witnesses[:3])
             if len(check.witnesses) > 3:
@@ -88,6 +91,14 @@ def _failing(verdict: Verdict) -> Iterator[str]:
             word = "breached" if threshold.passed is False else "not measured"
             observed = _safe(threshold.observed)
             yield f"- **Threshold {word}** – {_safe(threshold.expression)}: observed {observed}"
+
+
+def _lacks(verdict: Verdict) -> Iterator[str]:
+    if verdict.lacks:
+        yield "Not judged:"
+        yield ""
+    for lack in verdict.lacks:
+        yield f"- {_safe(lack.text)}: {_safe(', '.join(lack.checks))}. {_safe(lack.add)}"
 
 
 def _doubts(verdict: Verdict) -> Iterator[str]:

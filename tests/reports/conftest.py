@@ -217,7 +217,7 @@ def verdict(sale: Sale) -> dict[str, Any]:
         }
     sold = sale.stock - sale.lost - sale.leaked + sale.extra_rows
     return {
-        "schema_version": 1, "verdict": sale.state, "exit_code": {"VALID": 0, "INVALID": 1, "UNKNOWN": 3}[sale.state or "UNKNOWN"],
+        "schema_version": 2, "verdict": sale.state, "exit_code": {"VALID": 0, "INVALID": 1, "UNKNOWN": 3}[sale.state or "UNKNOWN"],
         "sentence": f"{sale.stock:,} seeded · {sold:,} sold · {sale.extra_rows} oversold · {sale.lost} lost · 0 duplicated · "
                     f"{sale.leaked} leaked; {sale.unanswered} unknown replies",
         "counts": {"stock": sale.stock, "promised": sale.stock - sale.leaked, "sold": sold, "oversold": sale.extra_rows,

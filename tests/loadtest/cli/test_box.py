@@ -83,3 +83,18 @@ def test_a_run_without_a_verdict_is_incomplete(tmp_path: Path) -> None:
         show_incomplete(console, tmp_path)
     assert "? INCOMPLETE" in said.get()
     assert "was not judged" in said.get()
+
+
+def test_what_is_not_judged_is_one_line_for_each_lack(fair, judged) -> None:
+    text = shown(judged(fair(stock=3, buyers=8).declares_all_but("status", "tokens")))
+    assert "VALID, 12 of 14 claims judged; 3 seeded · 3 sold" in text
+    assert "–  buyers cannot ask what became of an order: told_untrue is not judged  → say how: [http.status]" in text
+    assert "leaked is not judged" in text
+    assert "0 leaked" not in text
+
+
+def test_what_is_not_believed_is_told_with_the_reason(good: Verdict) -> None:
+    first, *others = good.checks
+    odd = replace(first, verdict="UNKNOWN", observed="5 rows", not_believed="no number is a row")
+    text = shown(replace(good, verdict="UNKNOWN", checks=(odd, *others)))
+    assert f"? {first.name}  observed 5 rows, bound ≤ 3 rows; not believed, as no number is a row" in text

@@ -62,3 +62,36 @@ def test_control_characters_do_not_break_the_xml(make_run: MakeRun) -> None:
     (failure,) = suite(make_run("hostile")).findall("*/failure")
     assert "<script>alert" in (failure.text or "")
     assert "\x1b" not in (failure.text or "")
+
+
+NOT_JUDGED = {
+    "name": "phantom", "sentence": "every order was asked for", "verdict": "NOT_JUDGED", "observed": "rows have no buyer", "bound": "–",
+    "witnesses": [],
+}  # fmt: skip
+SCOPE = {
+    "units": "counted", "judged": 6, "claims": 7,
+    "lacks": [{"text": "rows have no buyer", "checks": ["phantom"], "add": "select it AS buyer"}],
+}  # fmt: skip
+
+
+def with_lack(run: Path) -> Path:
+    data = json.loads((run / "verdict.json").read_text(encoding="utf-8"))
+    data |= {"checks": [*data["checks"], NOT_JUDGED], "scope": SCOPE}
+    (run / "verdict.json").write_text(json.dumps(data), encoding="utf-8")
+    return run
+
+
+def test_what_is_not_judged_is_skipped_with_what_to_add(make_run: MakeRun) -> None:
+    found = suite(with_lack(make_run("valid")))
+    assert ("1", "0", "0", "rush: VALID, 6 of 7 claims judged") == tuple(
+        found.attrib[name] for name in ("skipped", "failures", "errors", "name")
+    )
+    (skipped,) = found.findall("*/skipped")
+    assert "every order was asked for: rows have no buyer; select it AS buyer" == skipped.attrib["message"]
+
+
+def test_a_skipped_check_does_not_hide_an_unknown_verdict(make_run: MakeRun) -> None:
+    run = with_lack(make_run("valid"))
+    data = json.loads((run / "verdict.json").read_text(encoding="utf-8"))
+    (run / "verdict.json").write_text(json.dumps(data | {"verdict": "UNKNOWN"}), encoding="utf-8")
+    assert suite(run).attrib["errors"] == "1"
