@@ -32,15 +32,21 @@ TABLES: Mapping[str, tuple[str, str]] = {
         """sale VARCHAR, scheme VARCHAR, dispatch VARCHAR, limiter_kind VARCHAR, stock BIGINT, buyers BIGINT,
         per_buyer BIGINT, configured_per_s DOUBLE, workers BIGINT, burst BIGINT, t0_ns BIGINT,
         drained BOOLEAN, drained_ns BIGINT, deadline_s DOUBLE, near_misses BIGINT, planned BIGINT,
-        redelivery_s DOUBLE, sampler_hz DOUBLE, read_ns BIGINT, db_offset_ns BIGINT, db_uncertainty_ns BIGINT""",
+        redelivery_s DOUBLE, sampler_hz DOUBLE, read_ns BIGINT, db_offset_ns BIGINT, db_uncertainty_ns BIGINT, left_units BIGINT""",
     ),
     "seeded": ("final/seeded.parquet", "number VARCHAR"),
-    "orders": ("final/orders.parquet", "number VARCHAR, buyer VARCHAR, created_ns BIGINT"),
+    "orders": (
+        "final/orders.parquet",
+        "number VARCHAR, buyer VARCHAR, created_ns BIGINT, quantity BIGINT, item VARCHAR",
+    ),
     "tokens": ("final/tokens.parquet", "number VARCHAR"),
     "claims": ("final/claims.parquet", "number VARCHAR, buyer VARCHAR"),
     "rejected": ("final/rejected.parquet", "number VARCHAR, buyer VARCHAR"),
     "queue": ("final/queue.parquet", "number VARCHAR, state VARCHAR"),
 }
+
+# Sets that a shop need not have: table → its name in scope.json, which says what the manifest declares.
+SETS = {"seeded": "seeded", "tokens": "tokens", "claims": "claims", "rejected": "rejected", "queue": "queue"}
 
 # asks: the orders that buyers sent, but for those that never left. due: when orders were due; with open arrivals by the plan, sent or not, and the retries; else those that were sent.
 ASKS = """
@@ -86,6 +92,7 @@ class RunData:
     limits: tuple[
         tuple[float, float], ...
     ]  # wall-clock ns, and the orders a second that all workers were allowed from then on
+    counted: bool = False  # whether units have no numbers of their own
 
     def need(self, *tables: str) -> None:
         """Raises `Missing`, naming the files, unless all `tables` could be read."""
@@ -116,7 +123,9 @@ def open_run(path: Path) -> Iterator[RunData]:
         raise FileNotFoundError(f"{path}: expected a run directory, found none; give one such as runs/latest")
     db = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     try:
-        missing = {table: why for table in TABLES if (why := _view(db, path, table))}
+        scope = _scope(path / "scope.json")
+        needless = {table for table, name in SETS.items() if scope and name not in scope["declared"]}
+        missing = {table: why for table in TABLES if (why := _view(db, path, table)) and table not in needless}
         _plan(db, path / "arrivals.csv")
         db.execute(ASKS)
         yield RunData(
@@ -128,6 +137,7 @@ def open_run(path: Path) -> Iterator[RunData]:
             verdict=read_verdict(path / "verdict.json"),
             faults=tuple(_faults(path / "faults.jsonl")),
             limits=tuple(_limits(path / "limits.jsonl")),
+            counted=bool(scope) and scope.get("units") == "counted",
         )
     finally:
         db.close()
@@ -182,6 +192,15 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, obje
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
+
+
+def _scope(path: Path) -> dict[str, Any]:
+    """What the manifest declares; empty where the run does not say."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) and isinstance(data.get("declared"), list) else {}
 
 
 def _environment(path: Path) -> dict[str, Any]:

@@ -42,6 +42,7 @@
     row_seconds the one-second windows that begin with a row: (began_ns, n), n rows within it
     watched    moments from T0 to the last row, and whether a backlog stood then
     backlogs   the spans of two seconds and more in which a backlog stood, and the rate at which rows were written meanwhile
+    late_wins  wins that were asked for after a buyer had been told sold-out (`late` = 1), and units that came back (0)
     unseen     the spans in which one may have stood, and nothing shows whether it did
 
 Queries only; `loadtest.judge.tables.open_tables` makes the tables.
@@ -49,6 +50,7 @@ Queries only; `loadtest.judge.tables.open_tables` makes the tables.
 
 from loadtest.judge.dates import UNDATED
 from loadtest.judge.declared import Scope
+from loadtest.judge.late_wins import LATE_WINS
 from loadtest.judge.spans import BACKLOGS, ROW_SECONDS, UNSEEN, WATCHED
 from loadtest.record.database import quoted
 
@@ -208,7 +210,13 @@ LINES = """
     ) GROUP BY number, buyer, nth
 """
 # Expensive queries that several checks and figures use: computed once, as tables.
-ASKED_OFTEN = {"row_seconds": ROW_SECONDS, "watched": WATCHED, "backlogs": BACKLOGS, "unseen": UNSEEN}
+ASKED_OFTEN = {
+    "row_seconds": ROW_SECONDS,
+    "watched": WATCHED,
+    "backlogs": BACKLOGS,
+    "unseen": UNSEEN,
+    "late_wins": LATE_WINS,
+}
 
 
 def derived(scope: Scope, whole: bool) -> str:

@@ -131,7 +131,7 @@ def read_verdict(run_dir: Path) -> Verdict:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["schema_version"] != SCHEMA_VERSION:
             raise UsageError(
-                f"{path}: schema {data['schema_version']}, expected {SCHEMA_VERSION}; judge it anew: loadtest verify"
+                f"{path}: schema {data['schema_version']}, expected {SCHEMA_VERSION}; judge it anew: loadtest verify {run_dir}"
             )
         return _from_json(data)
     except FileNotFoundError:

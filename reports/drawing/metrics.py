@@ -16,7 +16,7 @@ from reports.drawing.timeline import Timeline
 from reports.verdict import plain
 
 # In the order of stacking: the answers that a shop should give come first.
-OUTCOMES = ("won", "sold_out", "already_bought", "throttled", "refused", "unknown")
+OUTCOMES = ("won", "accepted", "sold_out", "already_bought", "throttled", "refused", "unknown")
 POINTS = 3000  # of a scatter, per outcome
 SLOWEST = 50  # always among them
 

@@ -102,6 +102,7 @@ PURPLE = _hue("purple", ("#cc79a7", "#cc79a7"), ("#964872", "#dd97bf"))
 
 OUTCOMES = {
     "won": GREEN,
+    "accepted": BLUE,
     "sold_out": SKY,
     "already_bought": PURPLE,
     "throttled": ORANGE,

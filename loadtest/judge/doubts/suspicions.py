@@ -78,13 +78,13 @@ OTHER_NUMBERS = Suspicion(
             AND if(has('rows.buyer'), kept.buyers >= {FEW} AND 2 * kept.buyers >= t.buyers, (SELECT count(*) FROM orders WHERE number IS NOT NULL) >= n)""",
     voids=("number",),
 )
+# What was won is looked up by its buyer then.
 NO_NUMBERS = Suspicion(
     ("ops",),
     f"""SELECT format('none of {{:,}} answers that won told a number', n) || {WON_BODY},
             'mend number under [http.buy] in the manifest: where an answer has the id of the order; or take it out'
         FROM (SELECT count(*) AS n FROM asks WHERE outcome = 'won')
         WHERE recorded() AND has('number') AND has('rows.number') AND n >= {FEW} AND NOT EXISTS (FROM told_numbers) AND NOT EXISTS (FROM polled)""",
-    voids=("number",),
 )
 # More rows than stock are too many, whatever their numbers.
 STRANGERS = Suspicion(
@@ -120,7 +120,7 @@ NOBODY = f"""
             (SELECT min(buyer) FROM asks)),
         'select what the manifest''s {{buyer}} is AS buyer in [final] rows, of this sale alone'
     FROM (SELECT count(buyer) AS n, min(buyer) AS example FROM orders)
-    WHERE has('rows.buyer') AND n >= {FEW} AND EXISTS (FROM asks) AND NOT EXISTS (FROM orders SEMI JOIN ops USING (buyer)) AND NOT EXISTS (FROM excused)
+    WHERE has('rows.buyer') AND n >= {FEW} AND EXISTS (FROM asks) AND NOT EXISTS (FROM ops SEMI JOIN orders USING (buyer)) AND NOT EXISTS (FROM excused)
 """
 OTHER_NAMES = Suspicion(("ops", "orders"), f"{NOBODY} AND {OF_THIS_SALE}", voids=("rows.buyer",))
 OTHER_ROWS = Suspicion(("ops", "orders"), f"{NOBODY} AND NOT {OF_THIS_SALE}", voids=("orders",))

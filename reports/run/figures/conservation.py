@@ -87,12 +87,35 @@ class Way:
 def conservation(run: RunData) -> Chart:
     """The flow of units. Raises `Missing` without the final reads that it is made of."""
     run.need("seeded", "orders", "tokens", "ops")
-    ways = [Way((start, middle, finish), units) for start, middle, finish, units in run.rows(FLOW)]
+    if run.counted:
+        ways = counted_ways(run.verdict.counts, run.sale("left_units"))
+    else:
+        ways = [Way((start, middle, finish), units) for start, middle, finish, units in run.rows(FLOW)]
     unread = [why for table, why in run.missing.items() if table in ("queue", "claims", "rejected")]
     judged = {node: round(run.verdict.counts[node]) for node in ("lost", "leaked") if node in run.verdict.counts}
     caption = _caption(ways, unread, judged)
     table = Table(("from", "by", "to", "units"), [(*way.nodes, way.units) for way in ways])
     return Chart("Where every unit went", caption, f"Flow of units. {caption}", table, partial(_draw, ways, judged))
+
+
+def counted_ways(counts: Mapping[str, float], left: int | None) -> list[Way]:
+    """The ways of units without numbers, by the verdict's counts. What is neither stored nor `left` was lost as far as it was promised."""
+    stock, promised, sold, oversold, lost = (
+        round(counts.get(name, 0)) for name in ("stock", "promised", "sold", "oversold", "lost")
+    )
+    stored = min(sold - oversold, stock)
+    kept = min(max(promised - lost, 0), stored)
+    unsold = min(max(left or 0, 0), stock - stored) if left is not None else max(stock - stored - lost, 0)
+    gone = stock - stored - unsold
+    ways = (
+        Way(("seeded", "promised", "stored"), kept),
+        Way(("seeded", "taken, not promised", "stored"), stored - kept),
+        Way(("not seeded", "taken, not promised", "stored"), oversold),
+        Way(("seeded", "never taken", "left"), unsold),
+        Way(("seeded", "promised", "lost"), min(lost, gone)),
+        Way(("seeded", "taken, not promised", "leaked"), gone - min(lost, gone)),
+    )
+    return [way for way in ways if way.units > 0]
 
 
 def totals(ways: Sequence[Way]) -> dict[str, int]:

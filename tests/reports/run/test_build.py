@@ -102,7 +102,15 @@ def test_units_in_two_places_are_not_called_unsold_for_ever(make_run: MakeRun) -
 
 @pytest.mark.usefixtures("few_figures")
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"verdict": "GREEN"}', '{"verdict": "VALID", "schema_version": 9}']
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"verdict": "GREEN"}',
+        '{"verdict": "VALID", "schema_version": 9}',
+        '{"verdict": "VALID", "schema_version": 1}',
+    ],
 )
 def test_a_verdict_that_cannot_be_read_is_incomplete(make_run: MakeRun, content: str) -> None:
     run = make_run("valid")
