@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.errors import HarnessError
+from loadtest.judge.bodies import FirstAnswer, open_answers, read_answers
 from loadtest.judge.declared import SETS, Scope, read_scope
 from loadtest.judge.derived import ASKED_OFTEN, derived
-from loadtest.judge.first_answers import FirstAnswer, open_answers, read_answers
 from loadtest.record.database import database, from_csv, from_lines, from_parquet
 from loadtest.record.generators import read_generators
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from loadtest import SCHEMA_VERSION
 from loadtest.errors import HarnessError, UsageError
+from loadtest.judge.bodies import FirstAnswer
 from loadtest.judge.certificate import certified
 from loadtest.judge.checks import CHECKS, Doubt, Finding, Result, State, disbelieve, find, form
 from loadtest.judge.doubts import find_doubts, imbalance, killed_generators, lacks, suspect
@@ -18,7 +19,6 @@ from loadtest.judge.figures.measure import Figures, measure
 from loadtest.judge.figures.offered import Load
 from loadtest.judge.figures.rates import Rate
 from loadtest.judge.figures.shaving import Shaving
-from loadtest.judge.first_answers import FirstAnswer
 from loadtest.judge.judged import Judged, insufficient, judged_of
 from loadtest.judge.tables import Tables, open_tables
 from loadtest.judge.thresholds import ThresholdResult, judge_threshold, parse_threshold

@@ -1,4 +1,4 @@
-"""First answers: what the shop said, in the first body of each kind of answer, as the generators kept it.
+"""Bodies: what the shop said, in the first bodies of each kind of answer, as the generators kept them.
 
 They decide nothing: a doubt about a manifest shows them, and so do the report and ``verdict.json``.
 """
@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-KINDS = 40
+MOST = 40
+EACH = 3
 BODY = 2000
 
 
 @dataclass(frozen=True)
 class FirstAnswer:
-    """One kind of answer: `n` requests had it.
+    """A kind of answer, and one of its first bodies: `n` requests had it.
 
     Args:
         kind: of the operation, such as ``buy``.
@@ -24,7 +25,7 @@ class FirstAnswer:
         status: of HTTP.
         outcome: what the manifest takes it for.
         rule: which of the manifest's rules matched, from 0; None: none did.
-        body: the first one, as far as it was kept.
+        body: as far as it was kept, without secrets.
         n: how many requests were answered so.
     """
 
@@ -38,13 +39,20 @@ class FirstAnswer:
 
 
 def read_answers(folder: Path) -> tuple[FirstAnswer, ...]:
-    """The kinds of answer in the files of `folder`, the most frequent first, at most `KINDS`. A line that does not parse is passed over."""
-    found: dict[tuple[Any, ...], FirstAnswer] = {}
+    """The answers in the files of `folder`, the most frequent kind first, at most `MOST`. A line that does not parse is passed over.
+
+    Of each kind there are up to `EACH` bodies; those that have further ones count with the first.
+    """
+    kinds: dict[tuple[Any, ...], list[FirstAnswer]] = {}
     for each in _lines(folder):
-        key = (each.kind, each.request, each.status, each.outcome, each.rule)
-        known = found.get(key)
-        found[key] = replace(known, n=known.n + each.n, body=known.body or each.body) if known else each
-    return tuple(sorted(found.values(), key=lambda each: -each.n)[:KINDS])
+        kind = kinds.setdefault((each.kind, each.request, each.status, each.outcome, each.rule), [])
+        place = next((n for n, known in enumerate(kind) if known.body == each.body), 0 if len(kind) == EACH else None)
+        if place is None:
+            kind.append(each)
+        else:
+            kind[place] = replace(kind[place], n=kind[place].n + each.n)
+    ordered = sorted(kinds.values(), key=lambda kind: -sum(each.n for each in kind))
+    return tuple(each for kind in ordered for each in kind)[:MOST]
 
 
 def open_answers(db: Any, answers: tuple[FirstAnswer, ...]) -> None:
