@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from seckill import settings
 from seckill.passwords import hashed
-from seckill.stores import QUEUE, cache, connect, results
+from seckill.stores import QUEUE, cache, connection, results
 
 app = FastAPI()
 
@@ -39,13 +39,9 @@ def success(data: object) -> dict:
 
 
 def query(sql: str, *values: object) -> dict | None:
-    connection = connect()
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            return cursor.fetchone()
-    finally:
-        connection.close()
+    with connection().cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchone()
 
 
 def user_id(authorization: Annotated[str, Header()] = "") -> int:

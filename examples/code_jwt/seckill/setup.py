@@ -4,7 +4,7 @@ import csv
 import sys
 
 from seckill.passwords import SALT, hashed
-from seckill.stores import cache, connect, transaction
+from seckill.stores import cache, transaction
 
 # An order's number is no key: orders are to be spread over several databases one day, and snowflake ids are unique anyway.
 TABLES = (
@@ -23,7 +23,7 @@ def main() -> None:
     users, stock = sys.argv[1], int(sys.argv[2])
     with open(users, newline="", encoding="utf-8") as file:
         rows = [(row["mobile"], row["nickname"], SALT, hashed(row["password"], SALT)) for row in csv.DictReader(file)]
-    with transaction(connect()) as cursor:
+    with transaction() as cursor:
         for statement in TABLES:
             cursor.execute(statement)
         cursor.executemany("INSERT INTO user (mobile, nickname, salt, password) VALUES (%s, %s, %s, %s)", rows)

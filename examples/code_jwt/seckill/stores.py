@@ -1,5 +1,6 @@
 """MySQL keeps users, goods and orders; Redis the queue, the hidden paths and what became of each request."""
 
+import threading
 from contextlib import contextmanager
 
 import pymysql
@@ -17,25 +18,35 @@ def results(goods: int) -> str:
     return f"seckill:{goods}:results"
 
 
-def connect() -> pymysql.Connection:
-    return pymysql.connect(
-        host=settings.MYSQL_HOST,
-        port=settings.MYSQL_PORT,
-        user=settings.MYSQL_USER,
-        password=settings.MYSQL_PASSWORD,
-        database=settings.MYSQL_DATABASE,
-        cursorclass=pymysql.cursors.DictCursor,
-    )
+_of_thread = threading.local()
+
+
+def connection() -> pymysql.Connection:
+    """The one of this thread, made when it is first wanted, and anew when it was lost."""
+    if not hasattr(_of_thread, "connection"):
+        _of_thread.connection = pymysql.connect(
+            host=settings.MYSQL_HOST,
+            port=settings.MYSQL_PORT,
+            user=settings.MYSQL_USER,
+            password=settings.MYSQL_PASSWORD,
+            database=settings.MYSQL_DATABASE,
+            autocommit=True,
+            ssl_disabled=True,  # it is in the same rack
+            cursorclass=pymysql.cursors.DictCursor,
+        )
+    _of_thread.connection.ping(reconnect=True)
+    return _of_thread.connection
 
 
 @contextmanager
-def transaction(connection: pymysql.Connection):
+def transaction():
     """A cursor; committed at its end, rolled back on an error."""
-    connection.begin()
+    used = connection()
+    used.begin()
     try:
-        with connection.cursor() as cursor:
+        with used.cursor() as cursor:
             yield cursor
     except BaseException:
-        connection.rollback()
+        used.rollback()
         raise
-    connection.commit()
+    used.commit()

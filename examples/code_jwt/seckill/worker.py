@@ -8,7 +8,7 @@ import pymysql
 
 from seckill import settings
 from seckill.snowflake import Snowflake
-from seckill.stores import QUEUE, cache, connect, results, transaction
+from seckill.stores import QUEUE, cache, results, transaction
 
 SOLD_OUT = -1
 
@@ -36,21 +36,21 @@ def check_then_write(cursor: pymysql.cursors.Cursor, goods: int) -> None:
     cursor.execute("UPDATE goods SET stock = %s WHERE id = %s", (stock - 1, goods))
 
 
-def handle(connection: pymysql.Connection, ids: Snowflake, user: int, goods: int) -> None:
+def handle(ids: Snowflake, user: int, goods: int) -> None:
     order = ids.next()
     try:
-        with transaction(connection) as cursor:
+        with transaction() as cursor:
             place(cursor, user, goods, order)
     except NothingLeft:
         cache.hsetnx(results(goods), str(user), SOLD_OUT)
         return
     except pymysql.IntegrityError:
-        order = ordered_before(connection, user, goods)
+        order = ordered_before(user, goods)
     cache.hset(results(goods), str(user), order)
 
 
-def ordered_before(connection: pymysql.Connection, user: int, goods: int) -> int:
-    with transaction(connection) as cursor:
+def ordered_before(user: int, goods: int) -> int:
+    with transaction() as cursor:
         cursor.execute("SELECT order_no FROM seckill_order WHERE user_id = %s AND goods_id = %s", (user, goods))
         return cursor.fetchone()["order_no"]
 
@@ -59,7 +59,7 @@ def main() -> None:
     machine = int(sys.argv[1])
     if settings.MISTAKE == "shared_snowflake":
         machine = 1  # wrong on purpose: the id was copied along with the configuration
-    ids, connection, mine = Snowflake(machine), connect(), f"{QUEUE}:{sys.argv[1]}"
+    ids, mine = Snowflake(machine), f"{QUEUE}:{sys.argv[1]}"
     while message := cache.rpoplpush(mine, QUEUE):
         print(f"taken up again: {message}")
     print("worker is ready", flush=True)
@@ -67,7 +67,7 @@ def main() -> None:
         message = cache.blmove(QUEUE, mine, timeout=1, src="LEFT", dest="RIGHT")
         if message:
             request = json.loads(message)
-            handle(connection, ids, request["user"], request["goods"])
+            handle(ids, request["user"], request["goods"])
             cache.lrem(mine, 1, message)
 
 
