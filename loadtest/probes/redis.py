@@ -16,11 +16,11 @@ class RedisProbe:
         self._reader = subject.reader()
         sets = {"tokens": subject.final.tokens, "claims": subject.final.claims}
         # A command is not asked ten times a second.
-        self._sets = {name: source for name, source in sets.items() if not source or source.kind != "command"}
+        self._sets = {name: source for name, source in sets.items() if source and source.kind != "command"}
         self._figures_due = seldom()
 
     def read(self) -> Reading:
-        """tokens, claims; at one tick in `SELDOM` also memory_bytes, and commands (a counter)."""
+        """tokens and claims, if the shop has such; at one tick in `SELDOM` also memory_bytes, and commands (a counter)."""
         counts = self._reader.counts(*self._sets.values())
         return dict(zip(self._sets, map(float, counts), strict=True)) | (
             self._figures() if next(self._figures_due) else {}

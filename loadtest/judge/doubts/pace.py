@@ -37,7 +37,7 @@ UNSAMPLED_LIMITER = Rule((), NO_SAMPLES + "> 0")
 UNSAMPLED = Rule((), NO_SAMPLES + "= 0", decides=False)
 # The rows' times are compared with ours: with T0, with promises, with what the probes read.
 LOOSE_DATABASE_CLOCK = """SELECT format('the database''s clock is known within {:,.0f} ms only', db_uncertainty_ns / 1e6),
-    'use a database that is nearer, in round-trip time, and see logs/ for why its clock was not read better' FROM sale WHERE db_uncertainty_ns """
+    'store created_at with fractions of a second, use a database that is nearer, in round-trip time, and see logs/ for why its clock was not read better' FROM sale WHERE db_uncertainty_ns """
 UNKNOWN_DATABASE_CLOCK = Rule(("sale",), LOOSE_DATABASE_CLOCK + "> 1000000000")
 VAGUE_DATABASE_CLOCK = Rule(("sale",), LOOSE_DATABASE_CLOCK + "BETWEEN 50000001 AND 1000000000", decides=False)
 # With a limiter, `flatness` says so.
