@@ -9,6 +9,7 @@ import redis
 from loadtest.errors import UsageError
 from loadtest.experiment.names import fill
 from loadtest.ledger.connections import connect_redis
+from loadtest.ledger.rows import whole
 from loadtest.manifest.final import REDIS_KINDS, Source
 
 PAGE = 10_000
@@ -70,6 +71,8 @@ class RedisStore:
             raise UsageError(
                 f"[final] {name}: redis_{declared} = {key!r}: expected a Redis {REDIS_KINDS[declared]}, found a {found}; {remedy}"
             )
+        if declared == "value":
+            whole(self.client.get(key) or 0, f"[final] {name}: redis_value = {key!r}")
 
     def close(self) -> None:
         """Give the connection back."""

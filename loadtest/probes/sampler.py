@@ -81,6 +81,12 @@ class Addresses:
     truth: str = ""
     whereabouts: Whereabouts | None = None
 
+    @classmethod
+    def of(cls, services: Services, truth: str, whereabouts: Whereabouts, shop: Shop) -> Self:
+        """What the probes of `shop` need. Only a command that counts its queue needs an environment."""
+        by_command = shop.queue is not None and shop.queue.kind == "command"
+        return cls(services, truth, whereabouts if by_command else None)
+
     def to_json(self) -> str:
         """The text that `from_json` reads."""
         return json.dumps(asdict(self))

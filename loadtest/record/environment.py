@@ -22,6 +22,7 @@ PACKAGES = (
     "redis",
     "sqlalchemy",
     "psycopg2-binary",
+    "pymysql",
     "starlette",
     "uvicorn",
     "duckdb",

@@ -177,7 +177,7 @@ class Sale:
             leftovers.after()
             ledger.check()
             with (
-                self._sampling(Addresses(services, truth, whereabouts)),
+                self._sampling(Addresses.of(services, truth, whereabouts, shop)),
                 open_limits(self.run_dir, experiment, shop, services.broker) as self.limits,
             ):
                 faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")

@@ -31,6 +31,7 @@ def reader(services: Services) -> Iterator[Reader]:
     with redis.Redis.from_url(services.redis) as client:
         client.delete("ledger:tokens", "ledger:claims", "ledger:rejected")
         client.rpush("ledger:tokens", "s-2")
+        client.set("ledger:word", "many")
         client.hset("ledger:claims", "s-3", "b-3")
         client.hset("ledger:rejected", "s-4", "b-4")
     with contextlib.closing(Reader(services, "s", 4)) as opened:
@@ -126,6 +127,10 @@ def test_a_shop_that_keeps_its_orders_in_redis_has_no_clock_of_a_database(reader
             r"\[final\] rows: found the column 'createdAt'; select it AS created_at",
         ),
         ({"left": Source(sql="SELECT 1 AS a, 2 AS b")}, r"\[final\] left: expected one number, found 1 rows of 2"),
+        (
+            {"left": Source(redis_value="ledger:word")},
+            r"\[final\] left: redis_value = 'ledger:word': expected a whole number, found 'many'",
+        ),
         ({"left": Source(sql="SELECT 'many'::text")}, r"\[final\] left: expected a whole number, found 'many'"),
         (
             {"rows": WRONG_SQL},
