@@ -96,7 +96,7 @@ lint: $(VENV)/installed ## Style, types and import rules.
 	$(BIN)/lint-imports
 	@$(call leave,0)
 
-BENCHMARKS := client herd arrivals recorder claim_path verify limiter batching plan buyers sampler
+BENCHMARKS := client rules herd logins users arrivals recorder claim_path verify limiter batching plan buyers sampler
 bench: $(VENV)/installed ## Measure every performance claim; prints both sides of each.
 	@for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; $(BIN)/python benchmarks/$$benchmark.py || exit 1; done
 

@@ -15,7 +15,7 @@ AIM = 0.95
 def main() -> None:
     print("requests per CPU second of the generator, Locust's request event fired in both")
     with endpoint() as url, tempfile.TemporaryDirectory() as parent:
-        measured = [sides.history_on_and_off(url, sides.run_dir(parent)) for _ in range(REPEATS)]
+        measured = [sides.on_and_off(url, sides.run_dir(parent)) for _ in range(REPEATS)]
     for on, off, ratio in measured:
         print(f"  history on {on:9,.0f}   off {off:9,.0f}   on / off = {ratio:.3f}")
     median = sorted(ratio for _, _, ratio in measured)[REPEATS // 2]

@@ -30,9 +30,9 @@ def locust(user: str, url: str, run_dir: Path | None = None) -> float:
     return float(_tight(user, url, run_dir, {}, r"^RATE (\d+)$")[1])
 
 
-def history_on_and_off(url: str, run_dir: Path) -> tuple[float, float, float]:
-    """Requests a CPU second of one generator process with its history on, and off, in turn; and what on is of off."""
-    found = _tight("TightBuyer", url, run_dir, {"ALTERNATE": "1"}, r"^ON (\d+) OFF (\d+) RATIO ([\d.]+)$")
+def on_and_off(url: str, run_dir: Path, what: str = "history") -> tuple[float, float, float]:
+    """Requests a CPU second of one generator process with something on, and off, in turn (see tight.py); and what on is of off."""
+    found = _tight("TightBuyer", url, run_dir, {"ALTERNATE": what}, r"^ON (\d+) OFF (\d+) RATIO ([\d.]+)$")
     return float(found[1]), float(found[2]), float(found[3])
 
 

@@ -51,7 +51,7 @@ class Sale:
     process: int = 0
     processes: int = 1
     recorder: Recorder | None = None
-    first_answers: FirstAnswers | None = None
+    first_answers: FirstAnswers = field(default_factory=FirstAnswers)
     sent: int = 0
     answered: int = 0
     dropped: int = 0

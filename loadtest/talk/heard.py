@@ -10,6 +10,7 @@ QUICKLY = msgspec.json.Decoder().decode
 DECODE = json.JSONDecoder().decode
 # What a place holds that an answer does not have. JSON's null is None.
 MISSING: Any = type("Missing", (), {"__repr__": lambda _: "nothing", "__bool__": lambda _: False})()
+UNREAD: Any = object()
 # The key of a JSON answer as a whole, which may be a plain -1 or true.
 ROOT = "$"
 # Texts from the shop's answers are cut to this many characters.
@@ -31,7 +32,7 @@ class Heard:
 
     def __init__(self, response: Response) -> None:
         self.response = response
-        self._content: Any = None
+        self._content: Any = UNREAD
         self._text: str | None = None
 
     @property
@@ -43,20 +44,9 @@ class Heard:
 
     def at(self, keys: tuple[str, ...]) -> Any:
         """The value at `keys` of the JSON body, one level each; MISSING where there is none. A list takes a position for a key."""
-        if self._content is None:
-            self._content = (parsed(self.response.body),)
-        value = self._content[0]
-        for key in keys:
-            if isinstance(value, dict):
-                value = value.get(key, MISSING)
-            elif isinstance(value, list):
-                try:
-                    value = value[int(key)]
-                except (ValueError, IndexError):
-                    return MISSING
-            else:
-                return MISSING
-        return value
+        if self._content is UNREAD:
+            self._content = parsed(self.response.body)
+        return value_at(self._content, keys)
 
     def headers(self, name: bytes) -> list[str]:
         """Every value of the header `name`, which is in lower case."""
@@ -72,6 +62,30 @@ def parsed(body: bytes) -> Any:
             return DECODE(body.decode())
     except (ValueError, RecursionError):
         return MISSING
+
+
+def value_at(value: Any, keys: tuple[str, ...]) -> Any:
+    """What is at `keys` of a JSON `value`; MISSING where nothing is."""
+    try:
+        for key in keys:
+            value = value[key] if type(value) is dict else value[int(key)] if type(value) is list else MISSING[key]
+    except (KeyError, ValueError, IndexError, TypeError):
+        return MISSING
+    return value
+
+
+def number_at(body: bytes, keys: tuple[str, ...]) -> str | None:
+    """The order number at `keys` of a JSON `body`; None where there is none. In one function, because each answer to a winner is read by it."""
+    try:
+        value = QUICKLY(body)
+    except (ValueError, RecursionError):
+        value = parsed(body)
+    try:
+        for key in keys:
+            value = value[key] if type(value) is dict else value[int(key)] if type(value) is list else MISSING[key]
+    except (KeyError, ValueError, IndexError, TypeError):
+        return None
+    return value[:MAX_TEXT] if type(value) is str and value.strip() else as_number(value)
 
 
 def path_of(key: str) -> tuple[str, ...]:
@@ -90,6 +104,6 @@ def as_text(value: Any) -> str:
 
 def as_number(value: Any) -> str | None:
     """A value as an order number, of at most MAX_TEXT characters: a text that is not blank, or a whole number; None for any other."""
-    if isinstance(value, str):
+    if type(value) is str:
         return value[:MAX_TEXT] if value.strip() else None
     return str(value)[:MAX_TEXT] if isinstance(value, int) and not isinstance(value, bool) else None

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from loadtest.manifest.http import Buy, Http, Status, Step
-from loadtest.manifest.rules import BuyOutcome, BuyRule, Condition, OrderState, StatusRule
-from loadtest.talk.heard import MISSING, Heard, Response, as_number, as_text, path_of
+from loadtest.manifest.rules import BuyOutcome, BuyRule, Condition, OrderState, StatusRule, split_place
+from loadtest.talk.heard import MISSING, Heard, Response, as_number, as_text, number_at, path_of
 from loadtest.talk.masking import masked
 from loadtest.talk.places import Captures, Find, Kept, asks_for_headers, finder, nobodys_cookie
 
@@ -32,7 +32,19 @@ class Reading(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """A rule, compiled: `checks` are what it asks of an answer beside the status. `told` is where it finds the order number, as written."""
+    """A rule, compiled.
+
+    Args:
+        position: among the rules of the manifest, from 0.
+        outcome: what it takes an answer for.
+        statuses: those that it names; empty: any.
+        checks: what it asks of an answer beside the status.
+        told: where it finds the order number, as the manifest has it.
+        find: the function that does; None where there is no number, or it is the buyer.
+        keys: the same where that is a place in JSON.
+        orders: whether such an answer may tell an order number.
+        plain: what it says where nothing more is to be found in an answer.
+    """
 
     position: int
     outcome: Any
@@ -40,13 +52,16 @@ class _Rule(NamedTuple):
     checks: tuple[Check, ...]
     told: str | None
     find: Find | None
+    keys: tuple[str, ...] | None
+    orders: bool
+    plain: "Reading"
 
 
 class _Rules:
     """Rules, by the HTTP statuses that they may match."""
 
     def __init__(self, conditions: Sequence[Any], number: str | None = None) -> None:
-        self._all = tuple(_compiled(index, each, number) for index, each in enumerate(conditions))
+        self._all = tuple(_compiled(position, each, number) for position, each in enumerate(conditions))
         self._by_status: dict[int, tuple[_Rule, ...]] = {}
 
     def candidates(self, status: int) -> tuple[_Rule, ...]:
@@ -58,12 +73,28 @@ class _Rules:
             found = self._by_status[status] = tuple(fitting[: certain + 1])
         return found
 
+    def match(self, response: Response) -> tuple[_Rule | None, Heard | None]:
+        """The first rule that matches, and the answer as far as it had to be looked at."""
+        status, heard = response.status, None
+        for rule in self._by_status.get(status) or self.candidates(status):
+            if not rule.checks:
+                return rule, heard
+            heard = heard or Heard(response)
+            for check in rule.checks:
+                if not check(heard):
+                    break
+            else:
+                return rule, heard
+        return None, heard
 
-def _compiled(index: int, rule: Any, number: str | None) -> _Rule:
+
+def _compiled(position: int, rule: Any, number: str | None) -> _Rule:
     told = rule.number or number
-    return _Rule(
-        index, rule.outcome, statuses_of(rule), checks_of(rule), told, finder(told) if told and told != "buyer" else None
-    )  # fmt: skip
+    find = finder(told) if told and told != "buyer" else None
+    plain = Reading(rule.outcome, rule=position)
+    keys = path_of(split_place(told)[1]) if find and told and split_place(told)[0] == "json" else None
+    orders = rule.outcome in WITH_NUMBER
+    return _Rule(position, rule.outcome, statuses_of(rule), checks_of(rule), told, find, keys, orders, plain)
 
 
 def statuses_of(condition: Condition) -> tuple[int, ...]:
@@ -97,7 +128,12 @@ def _contains(text: str) -> Check:
 def _json(key: str, wanted: Any) -> Check:
     keys = path_of(key)
     if isinstance(wanted, str):
-        return lambda heard: (found := heard.at(keys)) is not MISSING and as_text(found) == wanted
+
+        def check(heard: Heard) -> bool:
+            found = heard.at(keys)
+            return found == wanted if type(found) is str else found is not MISSING and as_text(found) == wanted
+
+        return check
     kind = type(wanted)
     return lambda heard: type(found := heard.at(keys)) is kind and bool(found == wanted)
 
@@ -112,8 +148,9 @@ class BuyReader:
     def __init__(self, buy: Buy) -> None:
         self._rules = _Rules(buy.outcomes, buy.number)
         self._captures = Captures(buy.capture)
-        # What the status alone says, where nothing more is to be found in the answer.
+        # What the status alone says: where nothing more is to be found in the answer, and where only a number is, in JSON.
         self._plain: dict[int, Reading] = {}
+        self._numbered: dict[int, tuple[Any, tuple[str, ...], str | None, int]] = {}
 
     def read(self, response: Response, buyer: str, kept: Kept = nobodys_cookie) -> Reading:
         """What `response` says to `buyer`, who is their own number where the manifest says so.
@@ -121,30 +158,43 @@ class BuyReader:
         An answer that no rule names is `unknown`. One that says `won` without the number that it should tell is a win, with an error: a
         promise, though nobody can ask after it.
         """
-        plain = self._plain.get(response.status)
-        return plain or self._read(response, buyer, kept)
+        status = response.status
+        if (plain := self._plain.get(status)) is not None:
+            return plain
+        if (numbered := self._numbered.get(status)) is None:
+            return self._read(response, buyer, kept)
+        outcome, keys, missing, position = numbered
+        number = number_at(response.body, keys)
+        # Reading(…) would cost a call.
+        return tuple.__new__(Reading, (outcome, number, missing if number is None else None, position, None))
 
     def _read(self, response: Response, buyer: str, kept: Kept) -> Reading:
-        status, heard = response.status, Heard(response)
-        candidates = self._rules.candidates(status)
-        rule = next((rule for rule in candidates if all(check(heard) for check in rule.checks)), None)
-        alone = len(candidates) <= 1 and not (candidates and candidates[0].checks)
+        status = response.status
+        rule, heard = self._rules.match(response)
         if rule is None:
             reading = Reading("unknown", None, f"HTTP {status}, no rule")
+        elif rule.orders and (rule.told or self._captures):
+            if heard is None and rule.keys is not None and not self._captures:
+                self._numbered[status] = rule.outcome, rule.keys, _unnumbered(rule, status), rule.position
+            return self._of_an_order(rule, heard or Heard(response), buyer, kept)
         elif rule.outcome in FAILED:
             reading = Reading(rule.outcome, None, f"HTTP {status}", rule.position)
-        elif rule.outcome not in WITH_NUMBER:
-            reading = Reading(rule.outcome, rule=rule.position)
         else:
-            captured = self._captures.take(heard, kept)[0] if self._captures else None
-            number = buyer if rule.told == "buyer" else as_number(rule.find(heard)) if rule.find else None
-            unnumbered = rule.outcome == "won" and rule.told and number is None
-            error = f"HTTP {status} without {rule.told!r} in its answer" if unnumbered else None
-            reading = Reading(rule.outcome, number, error, rule.position, captured)
-            alone = alone and not (rule.told or self._captures)
-        if alone:
+            reading = rule.plain
+        if heard is None:
             self._plain[status] = reading
         return reading
+
+    def _of_an_order(self, rule: _Rule, heard: Heard, buyer: str, kept: Kept) -> Reading:
+        captured = self._captures.take(heard, kept)[0] if self._captures else None
+        number = as_number(rule.find(heard)) if rule.find else buyer if rule.told else None
+        error = _unnumbered(rule, heard.response.status) if number is None else None
+        return Reading(rule.outcome, number, error, rule.position, captured)
+
+
+def _unnumbered(rule: _Rule, status: int) -> str | None:
+    """The error of an answer that has no number, where it should."""
+    return f"HTTP {status} without {rule.told!r} in its answer" if rule.told and rule.outcome == "won" else None
 
 
 class StatusReader:
@@ -156,11 +206,11 @@ class StatusReader:
 
     def read(self, response: Response) -> Reading:
         """What `response` says of the order, and its number where the rule tells it. One that no rule names is `unknown`."""
-        status, heard = response.status, Heard(response)
-        for rule in self._rules.candidates(status):
-            if all(check(heard) for check in rule.checks):
-                number = as_number(rule.find(heard)) if rule.find else None
-                return Reading(rule.outcome, number, None, rule.position)
+        status = response.status
+        rule, heard = self._rules.match(response)
+        heard = heard or Heard(response)
+        if rule is not None:
+            return Reading(rule.outcome, as_number(rule.find(heard)), None, rule.position) if rule.find else rule.plain
         if self._state is None:
             return Reading("unknown", None, f"HTTP {status}, no rule")
         state = as_number(heard.at(path_of(self._state))) if status == 200 else None

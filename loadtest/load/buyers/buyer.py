@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from loadtest.errors import UsageError
 from loadtest.load.buyers.exchange import Exchanging
+from loadtest.load.buyers.first_answers import Sorts
 from loadtest.load.buyers.recorder import Answer, Order, begun
 from loadtest.load.buyers.script import Asked, Read, Said, StepSaid, read_page
 from loadtest.load.http.client import HttpError, Response
@@ -40,6 +41,7 @@ class Buyer(Exchanging):
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.sale.users += 1
+        self._script = self.sale.script
         self._connections: list[Line] = []
         self._arrived = self._warmed = False
         self._become(self.sale.next_turn())
@@ -70,7 +72,8 @@ class Buyer(Exchanging):
 
     def buy(self) -> Answer:
         """Buys now, without waiting for T0."""
-        self._begin()
+        if not self._begun:
+            self._begin()
         if self._failed:
             return Answer("refused", None, NOT_BEGUN)
         return self._purchase("buy", now_ns(), self._connections[0])
@@ -178,8 +181,9 @@ class Buyer(Exchanging):
         self._connect()
         script = self.sale.script
         self._warm = self._ask("page", script.warm, read_page) if script.warm else None
+        self._buy: Asked | None = None  # with steps, it is built when they are done
         if not (script.before or script.click):
-            self._buy: Asked | None = self._ask("buy", script.buy, self._read_buy)
+            self._buy = self._ask("buy", script.buy, self._read_buy)
 
     def _who(self, turn: Turn) -> Mapping[str, object] | None:
         account, roster = self._persona.account, self.sale.roster
@@ -244,9 +248,12 @@ class Buyer(Exchanging):
 
     def _purchase(self, kind: Kind, due_ns: int, connection: Line) -> Answer:
         """Buys, after the steps that are part of the click. One of these that fails is the answer: nothing was bought."""
-        if not self.sale.script.click:
-            assert self._buy is not None
-            asked = self._buy if kind == "buy" else replace(self._buy, kind=kind, begun=begun(self.name, kind))
+        asked = self._buy
+        if asked is not None:
+            if kind != "buy":
+                asked = replace(
+                    asked, kind=kind, begun=begun(self.name, kind), sorts=self._sorts(kind, self._script.buy)
+                )
             return self._exchange(asked, due_ns, connection)
         captured: dict[str, Any] = {}
         failed = self._steps(self.sale.script.click, due_ns, connection, captured)
@@ -272,7 +279,7 @@ class Buyer(Exchanging):
     # Requests, and what answers mean.
 
     def _read_buy(self, response: Response) -> Reading:
-        return self.sale.script.read_buy(response, self.name, self._kept_cookie)
+        return self._script.read_buy(response, self.name, self._kept_cookie)
 
     def _kept_cookie(self, name: str) -> str | None:
         return self._connections[0].cookies().get(name)
@@ -289,7 +296,10 @@ class Buyer(Exchanging):
         self, kind: Kind, said: Said, read: Read, values: Mapping[str, object] | None = None, number: str | None = None
     ) -> Asked:
         known = {**self._values, **self._captured, **(values or {})}
-        return said.by(self.name, kind, known, self._connections[0], read, number)
+        return said.by(self.name, kind, known, self._connections[0], read, number, self._sorts(kind, said))
+
+    def _sorts(self, kind: Kind, said: Said) -> Sorts:
+        return self.sale.first_answers.to(kind, f"{said.template.method} {said.name}")
 
     def _secrets(self) -> Iterable[object]:
         columns = (value for name, value in self._values.items() if SECRET.search(name))

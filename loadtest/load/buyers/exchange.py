@@ -5,6 +5,7 @@ from typing import Any
 
 from locust import User
 
+from loadtest.load.buyers.first_answers import note
 from loadtest.load.buyers.recorder import BATCH, Answer, Ended, Order
 from loadtest.load.buyers.script import Asked
 from loadtest.load.http.client import HttpError, Response
@@ -58,10 +59,13 @@ class Exchanging(User):  # type: ignore[misc]
         else:
             end_ns = now_ns()
             sale.answered += 1
-            outcome, number, why, _, captured = reading = asked.read(response)
+            outcome, number, why, rule, captured = reading = asked.read(response)
             answer = Answer(outcome, asked.number or number, why, response.status)
-            if sale.first_answers:
-                sale.first_answers.note(asked, response, reading, self._secrets)
+            sort = asked.sorts.get((response.status, outcome, rule))
+            if sort is not None and sort.full:  # as nearly all are, before long
+                sort.n += 1
+            else:
+                note(asked.sorts, response, reading, self._secrets)
             if why is not None:
                 failure = BadStatusError(why)
         if recorder:

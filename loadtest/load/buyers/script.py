@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from loadtest.load.buyers.first_answers import Sorts
 from loadtest.load.buyers.recorder import begun
 from loadtest.load.http.answers import Response
 from loadtest.load.http.line import Line
@@ -19,7 +20,8 @@ Read = Callable[[Response], Reading]
 
 class Asked(msgspec.Struct, frozen=True):
     """One request, prepared: `name` is for the statistics, `data` is what a `Line` sends, `begun` is the line of the history that is
-    written before the send, and `read` says what the answer means. `number` is the order whose status is asked for."""
+    written before the send, and `read` says what the answer means. `number` is the order whose status is asked for; `sorts` are the
+    answers to such requests so far."""
 
     buyer: str
     kind: Kind
@@ -28,7 +30,8 @@ class Asked(msgspec.Struct, frozen=True):
     data: Any
     begun: bytes
     read: Read
-    number: str | None = None
+    number: str | None
+    sorts: Sorts
 
 
 class Said(NamedTuple):
@@ -37,11 +40,13 @@ class Said(NamedTuple):
     template: Template
     name: str
 
-    def by(self, buyer: str, kind: Kind, values: Values, line: Line, read: Read, number: str | None = None) -> Asked:
+    def by(
+        self, buyer: str, kind: Kind, values: Values, line: Line, read: Read, number: str | None, sorts: Sorts
+    ) -> Asked:
         """The request of one buyer, ready to be sent on lines like `line`."""
         method, path, headers, body = self.template.fill(values)
         data = line.request(method, path, headers, body)
-        return Asked(buyer, kind, method, self.name, data, begun(buyer, kind), read, number)
+        return Asked(buyer, kind, method, self.name, data, begun(buyer, kind), read, number, sorts)
 
 
 class StepSaid(NamedTuple):

@@ -33,6 +33,12 @@ class Prompt:
     def exchange(self, _request: Any) -> Response:
         return self._customer.reply()
 
+    def open(self) -> None:
+        pass
+
+    def cookies(self) -> dict[str, str]:
+        return {}
+
     def close(self) -> None:
         pass
 
