@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from loadtest import __version__
-from loadtest.cli.describing import init_command, schema_command
+from loadtest.cli.describing import check_command, init_command, schema_command
 from loadtest.cli.ending import ended
 from loadtest.cli.listing import list_command
 from loadtest.cli.many_sales import certify_command, sweep_command
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 COMMANDS = (
-    run_command, certify_command, verify, report, limit, plan_command, sweep_command, list_command, schema_command, init_command,
+    run_command, certify_command, verify, report, limit, plan_command, sweep_command, list_command, schema_command, init_command, check_command,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -20,12 +20,13 @@ def write_scope(
     scope = {
         "units": "counted" if final.seeded is None else "numbered",
         "items": dict(items) or None,
-        "declared": list(_declared(shop, final, UNTOLD if columns is None else columns)),
+        "declared": list(declared(shop, final, UNTOLD if columns is None else columns)),
     }
     write_text(run_dir.scope, json.dumps(scope, indent=2) + "\n")
 
 
-def _declared(shop: Shop, final: Final, columns: frozenset[str]) -> Iterator[str]:
+def declared(shop: Shop, final: Final, columns: frozenset[str]) -> Iterator[str]:
+    """The names of all that the manifest declares; `columns` are those that the rows have."""
     yield from (name for name in SETS if getattr(final, name) is not None)
     yield from sorted(f"rows.{column}" for column in columns)
     if shop.queue:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from loadtest.errors import HarnessError, ServiceError, UsageError
@@ -113,6 +114,16 @@ class ShopStack:
         """Whether it is, as far as the manifest says how that is seen."""
         answering = not entry.ready_url or answers(self.ready_url(entry))
         return answering and (not entry.ready_log or process.log_contains(entry.ready_log))
+
+    def unready(self, entry: ProcessEntry, process: Process) -> str:
+        """What shows that it is not, on a line of its own; nothing where its own end does."""
+        if process.exit_code() is not None:
+            return ""
+        if entry.ready_url and (found := found_at(self.ready_url(entry))) != "200":
+            return f"\nready_url: expected 200 from {self.ready_url(entry)}, found {found}"
+        if entry.ready_log and not process.log_contains(entry.ready_log):
+            return f"\nready_log: expected a line with {entry.ready_log!r} in its log, which ends as above"
+        return ""
 
     def check(self) -> None:
         """Fill every placeholder once.
@@ -236,7 +247,7 @@ class ShopProcesses:
             try:
                 process.wait_ready(partial(self.stack.ready, entry, process), entry.ready_s)
             except ServiceError as error:
-                raise ServiceError(f"{error}{_hint(process)}") from None
+                raise ServiceError(f"{error}{_hint(process)}{self.stack.unready(entry, process)}") from None
         ours = self.supervisor.running()
         for entry, process in self._running:
             url = self.stack.ready_url(entry)
@@ -272,8 +283,16 @@ def _hint(process: Process) -> str:
 
 def answers(url: str) -> bool:
     """Whether `url` gives 200 now, asked directly, as buyers do: a proxy that happens to be set knows no shop of ours."""
+    return found_at(url) == "200"
+
+
+def found_at(url: str) -> str:
+    """What `url` gives now: a status, or in words why there is none."""
     try:
         with DIRECT.open(url, timeout=1) as response:
-            return bool(response.status == 200)
-    except (OSError, HTTPException):
-        return False
+            return str(response.status)
+    except HTTPError as error:
+        return str(error.code)
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        return f"no answer ({getattr(reason, 'strerror', None) or reason})"

@@ -1,0 +1,127 @@
+"""A shop that is right, under manifests that are wrong, a line each: `loadtest check` names the mistake, and a sale blames nobody for it."""
+
+import io
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from rich.console import Console
+
+from loadtest.errors import UsageError
+from loadtest.rehearsal.small import small_experiment
+from loadtest.rehearsal.story import rehearse
+from loadtest.rehearsal.telling import Telling
+from loadtest.stack import Services
+from loadtest.stack.external import Given
+
+BOUTIQUE = Path(__file__).parent / "boutique"
+WHOLE = (BOUTIQUE / "shop.toml").read_text(encoding="utf-8")
+ROWS = "SELECT id AS number, name AS buyer, created AS created_at FROM boutique_orders"
+WON = '[[http.buy.outcomes]]\njson = { code = 0 }\nis = "won"\n\n'
+SOLD_OUT = '[[http.buy.outcomes]]\njson = { code = 41000 }\nis = "sold_out"\n\n'
+TWICE = '[[http.buy.outcomes]]\njson = { code = 40900 }\nis = "already_bought"\n\n'
+
+
+class Broken(NamedTuple):
+    """One manifest: what is replaced in the one that is right, and what `check` says, line by line."""
+
+    old: str
+    new: str
+    said: tuple[str, ...]
+
+
+BROKEN = {
+    # requests
+    "wrong_port": Broken('"http://127.0.0.1:{port}"', '"http://127.0.0.1:9"', ("✗ the shop is ready", "ready_url: expected 200 from http://127.0.0.1:9/, found no answer")),
+    "wrong_warm": Broken('"GET /"', '"GET /home"', ("✗ GET /home", "HTTP 404", "mend [http] warm")),
+    "wrong_path": Broken('"POST /orders"', '"POST /order"', ("✗ POST /order", "404, no rule", "no such page", "mend the path of request")),
+    "wrong_body": Broken('json = { sku = "scarf" }', 'json = { item = "scarf" }', ("✗ POST /orders", "422, no rule", "sku: expected scarf", "compare its body")),
+    "form_for_json": Broken('json = { sku = "scarf" }', 'form = { sku = "scarf" }', ("✗ POST /orders", "422, no rule", "compare its body")),
+    "no_token": Broken('headers = { Authorization = "Bearer {token}" }\n', "", ("✗ POST /orders", "401, no rule", "log in first", "add the log-in as [[http.before]]")),
+    # the log-in, and users
+    "wrong_log_in": Broken('"POST /login"', '"POST /signin"', ("✗ POST /signin", "HTTP 404", "mend [[http.before]]")),
+    "wrong_password": Broken("open sesame", "open barley", ("✗ POST /login", "expected json code = 0", "no such user, or another password", "mend [[http.before]]")),
+    "unknown_users": Broken('id = "user-{n}"', 'id = "guest-{n}"', ("✗ POST /login", "no such user", "see that these users exist")),
+    "wrong_capture": Broken('"json:data.token"', '"json:token"', ("✗ POST /login", "without 'json:token' in its answer", "mend [[http.before]]")),
+    "users_missing": Broken('id = "user-{n}"', 'file = "users.csv"', ("buyers.file", "expected 5 users", "found 1")),
+    "no_users_file": Broken('id = "user-{n}"', 'file = "nobody.csv"', ("buyers.file", "nobody.csv", "cannot be read")),
+    # what answers mean
+    "no_rule_for_won": Broken(WON, '[[http.buy.outcomes]]\nstatus = 201\nis = "won"\n\n', ("✗ POST /orders", "200, no rule", 'json = { code = 0 }, is = "won"')),
+    "turned_round": Broken(WON + SOLD_OUT, WON.replace("won", "sold_out") + SOLD_OUT.replace("sold_out", "won"), ("✗ POST /orders", "200 → sold_out", "rule 1: json code = 0", "the wrong way round")),
+    "no_rule_for_sold_out": Broken(SOLD_OUT, "", ("✗ POST /orders, one too late", "200, no rule", "nothing is left", 'json = { code = 41000 }, is = "sold_out"')),
+    "no_rule_for_twice": Broken(TWICE, "", ("✗ POST /orders, again", "200, no rule", "one each", 'is = "already_bought"')),
+    "all_won": Broken(WON, '[[http.buy.outcomes]]\nstatus = 200\nis = "won"\n\n', ("✗ a second purchase is told apart", "✗ POST /orders, one too late", "the same as with units left, and there is no row")),
+    "all_won_unnumbered": Broken(
+        'number = "json:data.id"\n\n' + WON, '\n[[http.buy.outcomes]]\nstatus = 200\nis = "won"\n\n',
+        ("✗ GET /orders/{number}", "did not tell", "✗ a second purchase is told apart", "✗ POST /orders, one too late", "the same as with units left, and there is no row", 'is = "sold_out"'),
+    ),
+    "refused_is_sold_out": Broken('code = 41000 }\nis = "sold_out"', 'code = 41000 }\nis = "refused"', ("✗ POST /orders, one too late", "taken for refused", 'is = "sold_out"')),
+    "wrong_number_field": Broken('"json:data.id"', '"json:data.number"', ("✗ POST /orders", "without 'json:data.number' in its answer", "mend number under [http.buy]")),
+    "other_number": Broken('"json:data.id"', '"json:data.trace"', ("✗ the numbers told are in rows", "of which none is a row", "let number in [http.buy]")),
+    # what became of it
+    "wrong_status_path": Broken('"GET /orders/{number}"', '"GET /order/{number}"', ("✗ GET /order/{number}", "HTTP 404, no rule", "mend [http.status]")),
+    "wrong_state_key": Broken('"data.state" = "placed"', '"data.status" = "placed"', ("✗ GET /orders/{number}", "HTTP 200, no rule", '"placed"', "mend [http.status]")),
+    "wrong_state": Broken('"data.state" = "placed"', '"data.state" = "done"', ("✗ GET /orders/{number}", "HTTP 200, no rule", "mend [http.status]")),
+    # what the stores have
+    "wrong_table": Broken("FROM boutique_orders", "FROM boutique_order", ("✗ the shop is ready", "[final] rows", "boutique_order")),
+    "another_table": Broken(ROWS, "SELECT id AS number, name AS buyer, created AS created_at FROM boutique_archive", ("✗ those who bought have rows", "there is no row at all", "reads the right table")),
+    "wrong_column": Broken("name AS buyer", "username AS buyer", ("✗ the shop is ready", "[final] rows", "username")),
+    "other_buyers": Broken("name AS buyer", "user_id AS buyer", ("✗ the buyers in rows are those who asked", "rows have such as 1, and those who asked are such as user-1", "AS buyer")),
+    "other_ids": Broken("id AS number", "reference AS number", ("✗ the numbers told are in rows", "though there are rows, such as 1", "let number in [http.buy]")),
+    "eight_hours_off": Broken("created AS created_at", "local AS created_at", ("✗ created_at is the time of this sale", "about +8 h", "AT TIME ZONE")),
+    "rows_of_all_sales": Broken(ROWS, f"{ROWS} UNION ALL SELECT 'ord-0', 'user-0', now() - interval '1 day'", ("✗ [final] rows, before anybody buys", "1 are there already", "let [prepare] empty the table")),
+    "wrong_left": Broken('"boutique:left"', '"boutique:remaining"', ("✗ [final] left, before anybody buys", "0, though 3 are for sale")),
+    "wrong_kind_of_key": Broken('redis_value = "boutique:left"', 'redis_list = "boutique:left"', ("✗ the shop is ready", "[final] left")),
+    "numbered": Broken("[final]\n", '[final]\nseeded = { pattern = "N-{n:04d}" }\n', ("✗ the numbers of rows were for sale", "seeded are such as N-0001", 'kind = "counted"')),
+    # processes and queues
+    "does_not_start": Broken('"serve", "{port}"', '"serv"', ("✗ the shop is ready", "api", "IndexError")),
+    "never_ready": Broken('ready_url = "{base_url}/"\nready_s = 10', 'ready_url = "{base_url}/health"\nready_s = 1', ("✗ the shop is ready", "api: not ready after 1 s", "ready_url: expected 200 from", "/health, found 404")),
+    "prepare_fails": Broken('"prepare", "{stock}", "{buyers}"', '"prepare", "{stock}"', ("✗ the shop is ready", "prepare ended with 1", "IndexError")),
+    "wrong_queue": Broken('name = "boutique:orders"', 'name = "boutique:order"', ("✗ [queue], while the workers are held", "none waits in it", "[queue] name")),
+    "wrong_entry_number": Broken('number = "json:id"', 'number = "json:name"', ("✗ the numbers in [queue]", "tell such as user-", "mend number under [queue]")),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def given(services: Services) -> Given:
+    """Services for all of them."""
+    return Given(postgres=services.postgres, redis=services.redis, brokers=(services.broker,))
+
+
+def manifest(tmp_path: Path, broken: Broken) -> Path:
+    """The broken manifest, beside a copy of the shop."""
+    assert broken.old in WHOLE
+    shutil.copy(BOUTIQUE / "shop.py", tmp_path)
+    (tmp_path / "users.csv").write_text("name\nuser-1\n", encoding="utf-8")
+    file = tmp_path / "shop.toml"
+    file.write_text(WHOLE.replace(broken.old, broken.new, 1), encoding="utf-8")
+    return file
+
+
+def checked(file: Path, given: Given) -> tuple[bool, str]:
+    """Whether it is sound, and what is said."""
+    console = Console(file=io.StringIO(), width=160, markup=False, emoji=False, highlight=False)
+    try:
+        sound = rehearse(small_experiment(file, ()), given, Telling(console))
+    except UsageError as error:
+        return False, str(error)
+    return sound, console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_check_names_the_mistake(name: str, tmp_path: Path, given: Given) -> None:
+    sound, text = checked(manifest(tmp_path, BROKEN[name]), given)
+    assert not sound, text
+    together = " ".join(text.split())
+    assert [part for part in BROKEN[name].said if part not in together] == [], text
+    assert "Traceback" not in text or name in ("does_not_start", "prepare_fails"), text
+
+
+def test_the_manifest_that_these_are_made_of_is_sound(given: Given) -> None:
+    sound, text = checked(BOUTIQUE / "shop.toml", given)
+    assert sound, text
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(BROKEN) >= 25
