@@ -73,9 +73,19 @@ class Leftovers:
         if count == 0:
             return ""
         return (
-            f"expected no messages {when}, found {count}{_numbers(queue)}, which would be placed as orders of this sale; "
+            f"expected no messages {when}, found {count}{self._numbers(queue)}, which would be placed as orders of this sale; "
             "empty it, or have [prepare] empty it"
         )
+
+    def _numbers(self, queue: QueueReader) -> str:
+        """Some order numbers, as far as the messages are readable, and the manifest says where they have one."""
+        if self.shop.queue is None or self.shop.queue.number is None:
+            return ""
+        shown = [number for number, _ in islice(queue.entries(), SHOWN)]
+        if shown and not any(shown):
+            return ", which the manifest's [queue] cannot read"
+        numbers = [number for number in shown if number]
+        return f" (such as {', '.join(numbers)})" if numbers else ""
 
     def _strangers(self) -> str:
         """Somebody else who takes from it, with the remedy; nothing if nobody is seen."""
@@ -112,15 +122,6 @@ def _waiting(queue: QueueReader) -> int:
         return depth.ready
     # Workers of other queues hold messages in the same place.
     return depth.ready + sum(state == "unacked" for _, state in queue.entries())
-
-
-def _numbers(queue: QueueReader) -> str:
-    """Some order numbers, as far as the messages are readable."""
-    shown = [number for number, _ in islice(queue.entries(), SHOWN)]
-    if shown and not any(shown):
-        return ", which the manifest's [queue] cannot read"
-    numbers = [number for number in shown if number]
-    return f" (such as {', '.join(numbers)})" if numbers else ""
 
 
 def _consumers(broker: str, shop: Shop) -> str:

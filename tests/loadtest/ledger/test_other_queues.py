@@ -283,6 +283,18 @@ def test_of_a_long_queue_both_ends_are_looked_at(monkeypatch: pytest.MonkeyPatch
     assert ours_among(0, peek, bool) == 0
 
 
+def test_what_a_command_counts_before_the_sale_is_refused(services: Services) -> None:
+    honest, _ = load_shop(Experiment())
+    queue = {"kind": "command", "command": ["echo", "2"]}
+    shop = Shop.model_validate(honest.model_dump(exclude_unset=True, by_alias=True) | {"queue": queue})
+    with reading(services, **queue) as reader, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(leftovers, "SETTLES_S", 0.2)
+        with pytest.raises(
+            UsageError, match=r"command counts: expected no messages after prepare, found 2, which would be"
+        ):
+            leftovers.Leftovers(Experiment(dispatch="queued"), shop, services.broker, reader).before()
+
+
 @pytest.mark.parametrize("scheme", ["redis_list", "redis_stream", "bullmq"])
 def test_an_order_that_is_left_in_any_queue_is_refused(services: Services, client: "redis.Redis", scheme: str) -> None:
     honest, _ = load_shop(Experiment())
