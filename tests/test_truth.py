@@ -191,6 +191,7 @@ def test_orders_in_a_file_or_printed_by_a_command_are_read(tmp_path: Path, more:
     probed = {probe for (probe,) in duckdb.sql(f"SELECT DISTINCT probe FROM '{run}/samples.parquet'").fetchall()}
     assert ("truth" in probed, "postgres" in probed, "mysql" in probed) == (sampled, False, False)
     assert (tmp_path / "was-reset").exists()
+    assert not (run / "logs" / "postgres.log").exists(), "nobody asks for one"
 
 
 def test_orders_in_mysql_are_read_and_probed_and_no_password_is_kept(tmp_path: Path, account: str) -> None:

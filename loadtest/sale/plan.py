@@ -1,6 +1,7 @@
 """A plan: one run, checked as far as it can be without starting anything."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,9 +19,12 @@ from loadtest.sale.admission import beside, check_buyers
 from loadtest.sale.batch import check_batch
 from loadtest.sale.fleet import Fleet
 from loadtest.sale.given_broker import check_broker
-from loadtest.stack.external import Given
+from loadtest.stack import Services
+from loadtest.stack.external import Given, open_services
 from loadtest.stack.open_files import make_room
+from loadtest.stack.process import Supervisor
 from loadtest.stack.shop_stack import MYSQL_UNKNOWN_YET, UNKNOWN_YET, on_free_port
+from loadtest.stack.whereabouts import uses_postgres
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,10 @@ class Plan:
         if self.shop.process:
             return everyones
         return 0 if self.fleet.workers else -(-everyones // self.fleet.processes)
+
+    def services(self, supervisor: Supervisor) -> AbstractContextManager[Services]:
+        """The services that it needs, given or embedded, while the context lasts. A Postgres that nobody names is not started."""
+        return open_services(self.given, supervisor, [self.experiment.broker.kind], uses_postgres(self.shop))
 
 
 def plan(experiment: Experiment, given: Given, fleet: Fleet = Fleet()) -> Plan:  # noqa: B008 (frozen)

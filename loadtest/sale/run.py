@@ -35,7 +35,6 @@ from loadtest.sale.progress import Latest, Progress
 from loadtest.sale.scope import write_scope
 from loadtest.sale.tidying import Tidying, scratch_of
 from loadtest.stack import Services
-from loadtest.stack.external import open_services
 from loadtest.stack.process import Command, Supervisor
 from loadtest.stack.shop_stack import on_free_port
 
@@ -81,7 +80,7 @@ def run(
         Supervisor(run_dir.logs, journal=run_dir.processes) as supervisor,
     ):
         progress.phase("starting")
-        with open_services(planned.given, supervisor, [planned.experiment.broker.kind]) as services:
+        with planned.services(supervisor) as services:
             return run_dir, hold_sale(planned, run_dir, supervisor, services, progress, done)
 
 

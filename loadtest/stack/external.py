@@ -97,20 +97,23 @@ def kind_of(url: str) -> Kind:
 
 
 @contextlib.contextmanager
-def open_services(given: Given, supervisor: Supervisor, kinds: Collection[Kind] = EMBEDDED) -> Iterator[Services]:
+def open_services(
+    given: Given, supervisor: Supervisor, kinds: Collection[Kind] = EMBEDDED, postgres: bool = True
+) -> Iterator[Services]:
     """The addresses of all services: the given ones as they are, the others embedded while the context lasts.
 
     The given ones are held for that long; another run that wants them is refused, as this one is where another has them.
 
     `kinds`: the kinds of broker that will be used. The broker is Redis if that is among them; `with_broker` switches to the other.
+    `postgres`: whether one is embedded where none is given; without it there is no address.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(holding(given.named(kinds), supervisor.log_dir.parent.resolve()))
-        postgres = given.postgres or stack.enter_context(embedded_postgres(supervisor))
+        database = given.postgres or (stack.enter_context(embedded_postgres(supervisor)) if postgres else "")
         enough = given.redis and all(given.broker(kind) for kind in kinds)
         own = "" if enough else stack.enter_context(embedded_redis(supervisor))
         services = Services(
-            postgres, given.redis or f"{own}/0", f"{own}/1", given.broker_admin or "", given.mysql or ""
+            database, given.redis or f"{own}/0", f"{own}/1", given.broker_admin or "", given.mysql or ""
         )
         yield with_broker(services, given, "redis" if "redis" in kinds else "rabbitmq")
 

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from loadtest.errors import UsageError
 from loadtest.experiment.names import PLACEHOLDER, fill
+from loadtest.manifest.final import Final, Source
+from loadtest.manifest.shop import Shop
 from loadtest.stack import Services
 from loadtest.stack.external import without_password
 
@@ -81,6 +83,22 @@ class Whereabouts:
                 f"{where}: {argv[0]!r} ended with {process.returncode}: {said}; run it by hand, and mend the command"
             )
         return printed.decode("utf-8-sig", errors="replace")
+
+
+def uses_postgres(shop: Shop) -> bool:
+    """Whether anything in the manifest names ``{stack.postgres}``; that SQL is run on it by default counts only where there is SQL."""
+    final = [*_sources(shop.final), *(source for scheme in shop.schemes.values() for source in scheme.final.values())]
+    commands = [each.command for each in (*shop.process, *shop.prepare)] + [source.command or () for source in final]
+    commands += [shop.reset.command if shop.reset else (), shop.queue.command if shop.queue else ()]
+    texts = [*shop.env.values(), *(word for command in commands for word in command)]
+    if any(source.sql for source in final):
+        texts.append(shop.truth.url)
+    return any("{stack.postgres" in text for text in texts)
+
+
+def _sources(final: Final) -> list[Source]:
+    found: list[Source | None] = [getattr(final, name) for name in type(final).model_fields]
+    return [source for source in found if source is not None]
 
 
 def parts_of(services: Services) -> dict[str, str]:

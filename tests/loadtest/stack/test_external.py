@@ -106,6 +106,15 @@ def test_with_everything_given_nothing_is_started(services: Services, tmp_path: 
         assert supervisor.running() == []
 
 
+def test_a_postgres_that_nobody_names_is_not_started(services: Services, tmp_path: Path) -> None:
+    told = Given(redis=services.redis, brokers=(services.broker,))
+    with Supervisor(tmp_path) as supervisor, open_services(told, supervisor, postgres=False) as opened:
+        assert (opened.postgres, supervisor.running()) == ("", [])
+    told = Given(services.postgres, services.redis, (services.broker,))
+    with Supervisor(tmp_path) as supervisor, open_services(told, supervisor, postgres=False) as opened:
+        assert opened.postgres == services.postgres
+
+
 @pytest.mark.parametrize("both", [False, True])
 def test_each_kind_has_the_broker_that_was_given_for_it(both: bool, services: Services, tmp_path: Path) -> None:
     amqp = "amqp://127.0.0.1/here"

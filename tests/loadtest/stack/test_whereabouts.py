@@ -9,7 +9,7 @@ from loadtest.manifest.loading import load_shop
 from loadtest.manifest.shop import Shop
 from loadtest.stack import Services
 from loadtest.stack.shop_stack import ShopStack
-from loadtest.stack.whereabouts import Whereabouts
+from loadtest.stack.whereabouts import Whereabouts, uses_postgres
 
 SERVICES = Services(
     "postgresql://shop:p%40ss@db.example:6543/sales",
@@ -80,6 +80,25 @@ def test_items_have_their_units() -> None:
 def test_every_command_is_looked_at_beforehand(key: dict[str, object], where: str) -> None:
     with pytest.raises(UsageError, match=f"{where}: no placeholder"):
         stack(schemes={}, **key).check()
+
+
+@pytest.mark.parametrize(
+    ("keys", "used"),
+    [
+        ({}, True),
+        ({"env": {}, "prepare": [], "final": {"rows": {"redis_hash": "x"}}}, False),
+        ({"env": {}, "prepare": [], "final": {"rows": {"sql": "SELECT 1"}}}, True),
+        ({"env": {}, "final": {"rows": {"sql": "SELECT 1"}}, "truth": {"url": "sqlite:///x"}}, False),
+        ({"env": {"PORT": "{stack.postgres.port}"}, "final": {"rows": {"redis_hash": "x"}}}, True),
+        ({"env": {}, "final": {"rows": {"command": ["psql", "{stack.postgres}"]}}}, True),
+        (
+            {"env": {}, "final": {"rows": {"redis_hash": "x"}}, "reset": {"command": ["psql", "{stack.postgres.url}"]}},
+            True,
+        ),
+    ],
+)
+def test_postgres_is_there_for_who_names_it(keys: dict[str, object], used: bool) -> None:
+    assert uses_postgres(stack(**{"schemes": {}, **keys} if keys else {}).shop) is used
 
 
 WHEREABOUTS = Whereabouts(SERVICES, {"word": "filled"}, {"SHOWN": "yes"})
