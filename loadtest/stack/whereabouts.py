@@ -88,7 +88,8 @@ class Whereabouts:
 def uses_postgres(shop: Shop) -> bool:
     """Whether anything in the manifest names ``{stack.postgres}``; that SQL is run on it by default counts only where there is SQL."""
     final = [*_sources(shop.final), *(source for scheme in shop.schemes.values() for source in scheme.final.values())]
-    commands = [each.command for each in (*shop.process, *shop.prepare)] + [source.command or () for source in final]
+    commands = [process.command for process in shop.process] + [prepare.command for prepare in shop.prepare]
+    commands += [source.command or () for source in final]
     commands += [shop.reset.command if shop.reset else (), shop.queue.command if shop.queue else ()]
     texts = [*shop.env.values(), *(word for command in commands for word in command)]
     if any(source.sql for source in final):
