@@ -40,9 +40,9 @@ def _check_pace(experiment: Experiment, pace_per_s: float, offsets_ns: Sequence[
     """Of open arrivals, as many as there are connections log in before T0. The others do so one after the other from then on, each as
     soon as a connection is free."""
     first = connections(experiment, offsets_ns)
-    for turn, offset_ns in enumerate(offsets_ns[first:]):
-        if turn / pace_per_s > offset_ns / NS:
-            raise UsageError(
-                f"http.pace_per_s = {pace_per_s:g}: buyer {first + turn + 1:,} is due {offset_ns / NS:.1f} s after T0, and could begin to log in "
-                f"{turn / pace_per_s:.1f} s after it at best; raise the pace, or arrivals.connections (now {first:,})"
-            )
+    needed_per_s = max((turn * NS / max(1, at_ns) for turn, at_ns in enumerate(offsets_ns[first:])), default=0)
+    if needed_per_s > pace_per_s:
+        raise UsageError(
+            f"http.pace_per_s = {pace_per_s:g}: after T0 buyers come who must begin to log in {needed_per_s:,.0f} times a second; raise the pace "
+            f"above that, or arrivals.connections (now {first:,}), so that more do so before"
+        )

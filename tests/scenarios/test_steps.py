@@ -207,3 +207,57 @@ def test_a_file_of_ones_own_sees_what_was_captured(visit: Rush, members: Members
     output = visit.run(2, members.url, *users(visit, 2))
     assert "CAPTURED u 1 ['token'] True" in output
     assert Counter(op["o"] for op in visit.ops("status")) == {"pending": 2, "confirmed": 2}
+
+
+FAST = """
+from locust import events, task
+from loadtest.load.buyers.fast_buyer import FastBuyer
+from loadtest.load.plugin import install
+
+install(events)
+
+
+class Own(FastBuyer):
+    @task
+    def buys(self):
+        self.warm()
+        for answer in self.buy_at_t0():
+            self.follow(answer)
+"""
+
+
+def test_buyers_on_locusts_fast_client_do_all_of_it_too(visit: Rush, members: Members) -> None:
+    settings(visit, "buyers = 8")
+    manifest = visit.run_dir / "shop.toml"
+    text = manifest.read_text(encoding="utf-8").replace('"regex:(/do/[^\\"]+)"', '"json:data"')
+    text = text.replace("cookies = true", 'cookies = true\nsource_addresses = "127.2.0.0/16"')
+    text = text.replace('request = "GET /me"', 'request = "GET /me"\ncapture = { kind = "header:Content-Type" }')
+    manifest.write_text(text, encoding="utf-8")
+    own = visit.run_dir / "fast.py"
+    own.write_text(FAST, encoding="utf-8")
+    visit.scenario = str(own)
+    visit.run(8, members.url, *users(visit, 8))
+    assert Counter(op["o"] for op in visit.ops("buy")) == {"accepted": 5, "sold_out": 3}
+    assert Counter(op["o"] for op in visit.ops("status")) == {"pending": 5, "confirmed": 4, "rejected": 1}
+    assert {address for *_, user, address in members.asked if user == "u 3"} == {"127.2.0.3"}
+
+
+def test_who_retries_does_the_steps_of_the_click_again(visit: Rush, members: Members) -> None:
+    path = visit.run_dir / "experiment.toml"
+    path.write_text(
+        "buyers = 3\n" + path.read_text(encoding="utf-8") + "[traffic]\nretries = 2\nbackoff_s = 0.1\n",
+        encoding="utf-8",
+    )
+    manifest = visit.run_dir / "shop.toml"
+    manifest.write_text(
+        manifest.read_text(encoding="utf-8").replace(
+            'contains = "sold out"\nis = "sold_out"', 'contains = "sold out"\nis = "throttled"'
+        ),
+        encoding="utf-8",
+    )
+    members.stock = 1
+    visit.scenario = "scenarios/retry_storm.py"
+    visit.run(3, members.url, *users(visit, 3))
+    assert Counter(op["o"] for op in visit.ops("buy")) == {"accepted": 1, "throttled": 2}
+    assert Counter(op["o"] for op in visit.ops("retry")) == {"throttled": 4}
+    assert len(members.paths("/path")) == 3 + 4
