@@ -124,6 +124,15 @@ NOBODY = f"""
 """
 OTHER_NAMES = Suspicion(("ops", "orders"), f"{NOBODY} AND {OF_THIS_SALE}", voids=("rows.buyer",))
 OTHER_ROWS = Suspicion(("ops", "orders"), f"{NOBODY} AND NOT {OF_THIS_SALE}", voids=("orders",))
+# Nobody could buy so long before T0. Where every row is so old, it is its time that is wrong, which `undated` tells.
+EARLIER_ROWS = Suspicion(
+    ("orders", "sale"),
+    f"""SELECT format('{{:,}} of {{:,}} rows were created over a minute before the sale, the first at {{}}', old, rows, since_t0(first_ns)),
+            'let [prepare] of the manifest take away the rows of earlier sales, or let [final] rows select those of this one'
+        FROM (SELECT count(*) AS rows, count(*) FILTER (WHERE created_ns < t0_ns - 60000000000) AS old, count(*) FILTER (WHERE created_ns >= t0_ns) AS new,
+            min(created_ns) AS first_ns FROM orders, sale) WHERE old >= {FEW} AND new > 0""",
+    voids=("orders",),
+)
 NO_ROWS = Suspicion(
     ("ops", "orders"),
     f"""SELECT format('{{:,}} buyers were told that their orders are confirmed, nobody was told otherwise, and there is no row at all', n),
@@ -165,6 +174,7 @@ RULES: tuple[Suspicion, ...] = (
     UNSERVED,
     NEVER_WON,
     TURNED_ROUND,
+    EARLIER_ROWS,
     OTHER_ROWS,
     OTHER_NAMES,
     NO_ROWS,

@@ -294,6 +294,24 @@ def test_rows_of_another_sale_are_not_this_shops(history, judged):
     )
 
 
+@pytest.mark.parametrize(("at", "state"), [(-86_400, "UNKNOWN"), (-61, "UNKNOWN"), (-59, "INVALID"), (1, "INVALID")])
+def test_rows_that_an_earlier_sale_has_left(history, judged, at, state):
+    told = shop(history)
+    for n in range(1, 5):
+        told.row(f"{6000 + n}", f"u-{n}", at=at)
+    verdict = judged(told)
+    assert state == verdict.verdict, verdict.sentence
+    assert (state == "UNKNOWN") == ("4 of 8 rows were created over a minute before the sale" in verdict.sentence)
+    assert {"oversell", "per_buyer", "phantom"} == (disbelieved(verdict) or failed(verdict))
+
+
+def test_a_time_that_is_wrong_for_all_rows_hides_nothing(history, judged):
+    told = shop(history).row("7099", "u-9")
+    for row in rows(told):
+        row["created_ns"] = told.sale["t0_ns"] - 100 * 10**9
+    assert {"oversell", "phantom"} == failed(judged(told))
+
+
 def test_one_buyer_who_asked_is_enough_to_believe_the_names(history, judged):
     told = shop(history)
     for row in rows(told)[1:]:
