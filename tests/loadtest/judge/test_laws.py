@@ -32,7 +32,10 @@ def correct(history, parameters):
     for n in range(1, stock * demand + 1):
         at, buyer = next(clock) / 1000, f"b-{n}"
         if n > stock:
-            outcome = rng.choices(["sold_out", "unknown", "refused"], [8, 1, 1])[0] if n > stock + 1 else "sold_out"
+            # Where most losers had no answer a run is unknown, so every third may have none.
+            outcome = (
+                rng.choices(["sold_out", "unknown", "refused"], [8, n % 3 == 0, 1])[0] if n > stock + 1 else "sold_out"
+            )
             told.buys(buyer, outcome, at=at + 1)
             if outcome == "refused":  # a buyer who is refused every time is no demand
                 told.buys(buyer, kind="retry", at=at + 2)
