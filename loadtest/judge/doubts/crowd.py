@@ -49,7 +49,7 @@ SILENCE = Rule(
        FROM (SELECT (SELECT count(*) FROM silent ANTI JOIN winners USING (buyer)) AS n,
            (SELECT buyers FROM demand) - (SELECT count(*) FROM winners) AS losers) WHERE n > 0 AND 2 * n > losers""",
 )
-# What a manifest does not name is unknown. A 5xx is an error of the shop, and unknown whether it is named or not.
+# What a manifest does not name is unknown; where it names nothing at all, `suspicions` says so. A 5xx is an error of the shop, and unknown whether it is named or not.
 UNNAMED = Rule(
     ("ops",),
     """SELECT format('{:,} of {:,} buys were answered {}, which http.buy.outcomes does not name', unnamed, answers, codes),
@@ -57,7 +57,7 @@ UNNAMED = Rule(
        FROM (SELECT count(*) AS answers, count(*) FILTER (WHERE odd) AS unnamed,
                array_to_string(list_sort(list(DISTINCT http_status) FILTER (WHERE odd))[:5], ', ') AS codes
            FROM (SELECT *, outcome = 'unknown' AND http_status NOT BETWEEN 500 AND 599 AS odd FROM asks WHERE http_status IS NOT NULL))
-       WHERE 2 * unnamed > answers""",
+       WHERE 2 * unnamed > answers AND (unnamed < answers OR answers < 3)""",
 )
 
 RULES: tuple[Rule, ...] = (UNNAMED, SILENCE, NO_WIN, NO_SOLD_OUT, LOW_DEMAND, OTHER_STOCK)

@@ -31,11 +31,15 @@ PAGE_BODY = BODY.format(kinds="'page'", outcome="a.outcome", status="usual.http_
 UNSERVED = Suspicion(
     ("ops",),
     f"""WITH answered AS (SELECT http_status, outcome FROM asks WHERE http_status IS NOT NULL),
-        usual AS (SELECT http_status, outcome, count(*) AS n FROM answered GROUP BY ALL ORDER BY n DESC, http_status LIMIT 1)
-        SELECT format('{{:,}} of {{:,}} buys: {{}}, {{}}', usual.n, total, usual.http_status, if(usual.outcome = 'unknown', 'no rule', 'refused')) || {BUY_BODY},
-            'mend [http.buy] of the manifest: its request, and the outcomes that say what an answer means'
-        FROM usual, (SELECT count(*) AS total FROM answered)
-        WHERE total >= {FEW} AND NOT EXISTS (FROM answered WHERE outcome NOT IN ('unknown', 'refused') OR http_status >= 500)""",
+        kinds AS (SELECT http_status, outcome, count(*) AS n FROM answered GROUP BY ALL),
+        usual AS (FROM kinds ORDER BY n DESC, http_status LIMIT 1)
+        SELECT format('{{:,}} of {{:,}} buys: {{}}, {{}}', total, total,
+                (SELECT array_to_string(list(http_status ORDER BY n DESC, http_status)[:5], ', ') FROM (SELECT http_status, sum(n) AS n FROM kinds GROUP BY http_status)),
+                (SELECT string_agg(DISTINCT if(outcome = 'unknown', 'no rule', 'refused'), ' or ' ORDER BY if(outcome = 'unknown', 'no rule', 'refused')) FROM kinds))
+                || {BUY_BODY},
+            'mend the request of [http.buy] in the manifest, or say in [http.buy.outcomes] what such an answer means'
+        FROM usual, (SELECT sum(n)::BIGINT AS total FROM kinds)
+        WHERE total >= {FEW} AND NOT EXISTS (FROM kinds WHERE outcome NOT IN ('unknown', 'refused') OR http_status >= 500)""",
     voids=("ops",),
 )
 # A row of whom no answer is recorded may be of an order whose answer was lost.

@@ -53,7 +53,11 @@ def test_no_answer_is_named(history, judged):
     told = history(4).counted(left=4).answered(422, "unknown", '{"detail":\n "field required"}', n=10)
     for n in range(10):
         told.buys(f"u-{n}", "unknown", http=422)
-    unknown(judged(told), '10 of 10 buys: 422, no rule; first body: {"detail": "field required"}', "mend [http.buy]")
+    unknown(
+        judged(told),
+        '10 of 10 buys: 422, no rule; first body: {"detail": "field required"}',
+        "mend the request of [http.buy]",
+    )
 
 
 def test_everybody_is_refused(history, judged):
