@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from loadtest.experiment.section import Section, rule
-from loadtest.manifest.rules import BuyOutcome, BuyRule, ByStatus, Condition, Place, StatusRule, rules_by_status
+from loadtest.manifest.rules import BuyRule, ByStatus, Condition, Place, StatusRule, rules_by_status
 
 Captures = dict[Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")], Place]
 RESERVED = ("sale", "buyer", "number")
@@ -96,12 +96,6 @@ class Buy(Request):
                 "http.buy.outcomes: no answer means 'won' or 'accepted', so that nobody can buy; add the one that your shop sells with"
             )
         return outcomes
-
-    @property
-    def by_status(self) -> dict[int, BuyOutcome]:
-        """What each HTTP status means by the rules that ask for nothing else."""
-        plain = [each for each in self.outcomes if each.model_fields_set <= {"status", "outcome"}]
-        return {each.status: each.outcome for each in reversed(plain) if isinstance(each.status, int)}
 
 
 class Status(Request):

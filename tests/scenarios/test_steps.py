@@ -59,7 +59,7 @@ def test_log_in_click_step_accepted_and_asked_after(visit: Rush, members: Member
     assert len(before) == 2 * 20
     assert {op["o"] for op in steps} == {"ok"}
     firsts = sorted({op["b"]: op["s"] for op in sorted(before, key=lambda op: op["s"], reverse=True)}.values())
-    assert firsts[-1] - firsts[0] == pytest.approx(19 / 50 * 1e9, rel=0.5), "20 buyers at 50 a second"
+    assert firsts[-1] - firsts[0] >= 0.999 * 19 / 50 * 1e9, "20 buyers, at most 50 a second"
     assert max(op["e"] for op in before) < t0["t"]
     # The hidden path is part of the click, and its time counts.
     clicks = [op for op in steps if op["s"] >= t0["t"]]
@@ -147,7 +147,7 @@ def test_two_processes_share_the_users_and_the_pace(visit: Rush, members: Member
     assert sorted(user for _, _, user, _ in members.paths("/login")) == sorted(f"u {n}" for n in range(1, 21))
     assert Counter(op["o"] for op in visit.ops("buy")) == {"accepted": 5, "sold_out": 15}
     times = sorted(at for at, *_ in members.paths("/login"))
-    assert times[-1] - times[0] == pytest.approx(18 / 50, rel=0.6)
+    assert times[-1] - times[0] >= 0.5 * 18 / 50
     assert {path.name for path in (visit.run_dir / "answers").iterdir()} == {"g0.jsonl", "g1.jsonl"}
     assert sum(each["n"] for each in answers(visit) if each["kind"] == "buy") == 20
 

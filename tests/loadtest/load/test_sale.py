@@ -91,3 +91,21 @@ def test_the_plan_that_a_run_wrote_is_the_plan(tmp_path: Path) -> None:
     assert list(_plan(tmp_path, experiment)) == list(_plan(None, experiment)) == [0, NS // 2]
     (tmp_path / "arrivals.csv").write_text("time_s,clicks\n0.100000001,1\n0.3,2\n", encoding="utf-8")
     assert list(_plan(tmp_path, experiment)) == [100_000_001, 300_000_000]
+
+
+def test_each_buyer_has_an_address_of_the_network_and_never_its_first_or_last() -> None:
+    of = sale([0])
+    assert of.source(0) is None
+    of.http = http(source_addresses="127.1.0.0/29")
+    of.__post_init__()
+    assert [of.source(n) for n in (0, 5, 6)] == ["127.1.0.1", "127.1.0.6", "127.1.0.1"]
+    of.http = http(source_addresses="127.0.0.1/32")
+    of.__post_init__()
+    assert of.source(3) == "127.0.0.1"
+
+
+def test_all_processes_together_begin_so_many_log_ins_a_second() -> None:
+    of = sale([0], processes=2)
+    of.http = http(pace_per_s=1)
+    first, *others = (of.next_begin_ns() for _ in range(5))
+    assert [at - first for at in others] == [2 * NS * n for n in range(1, 5)]
