@@ -146,7 +146,7 @@ def sell(folder: Path, more: str, kind: str, *options: str) -> tuple[Path, str]:
         (folder / name).write_text(text, encoding="utf-8")
     command = [
         sys.executable, "-m", "loadtest", "run", "rush", "--no-report", "--set", f"shop={folder}/shop.toml", "--set", "stock=20",
-        "--set", "buyers=60", "--set", "dispatch=inline", "--set", "limiter.kind=none", "--set", "drain.deadline_s=10",
+        "--set", "buyers=60", "--set", "per_buyer=2", "--set", "dispatch=inline", "--set", "limiter.kind=none", "--set", "drain.deadline_s=10",
         "--out", str(folder / "runs"), *options,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8")
@@ -160,6 +160,10 @@ def stored(run: Path) -> tuple[Any, ...]:
     ).fetchall()
     ((left,),) = duckdb.sql(f"SELECT left_units FROM '{run}/sale.parquet'").fetchall()
     return (*rows, left)
+
+
+def verdict_of(run: Path) -> str:
+    return str(json.loads((run / "verdict.json").read_text(encoding="utf-8"))["verdict"])
 
 
 @pytest.fixture
@@ -187,6 +191,7 @@ def test_orders_in_a_file_or_printed_by_a_command_are_read(tmp_path: Path, more:
     assert stored(run) == (10, 20, 10, 10, 10, 0), text
     scope = json.loads((run / "scope.json").read_text(encoding="utf-8"))
     assert scope["units"] == "counted"
+    assert verdict_of(run) == "VALID", text
     assert {"rows.number", "rows.buyer", "rows.created_at", "rows.quantity", "left"} <= set(scope["declared"])
     probed = {probe for (probe,) in duckdb.sql(f"SELECT DISTINCT probe FROM '{run}/samples.parquet'").fetchall()}
     assert ("truth" in probed, "postgres" in probed, "mysql" in probed) == (sampled, False, False)
@@ -200,6 +205,7 @@ def test_orders_in_mysql_are_read_and_probed_and_no_password_is_kept(tmp_path: P
     ((commits, waits),) = duckdb.sql(
         f"SELECT max(value) FILTER (WHERE metric = 'write_xids'), max(value) FILTER (WHERE metric = 'lock_waits') FROM '{run}/samples.parquet' WHERE probe = 'mysql'"
     ).fetchall()
+    assert verdict_of(run) == "VALID", text
     assert commits > 10
     assert waits is not None
     assert "streng-geheim" not in text
