@@ -26,7 +26,8 @@ from loadtest.experiment.schema import Experiment
 from loadtest.probes.sampler import Addresses
 from loadtest.record.run_dir import create
 from loadtest.sale.plan import plan
-from loadtest.sale.run import sampler_command, write_request
+from loadtest.sale.run import write_request
+from loadtest.sale.sampling import sampler_command
 from loadtest.stack.embedded import embedded
 from loadtest.stack.external import Given
 from loadtest.stack.process import Supervisor

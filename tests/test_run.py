@@ -52,6 +52,10 @@ def test_a_small_rush_is_valid(sold: tuple[int, str, Path]) -> None:
     assert "VALID" in text
     assert verdict["verdict"] == "VALID"
     assert verdict["counts"] == dict.fromkeys(verdict["counts"], 0) | {"stock": 60, "promised": 60, "sold": 60}
+    sampled = duckdb.sql(
+        f"SELECT min(t) FROM read_json('{run_dir}/samples/sampler.jsonl') WHERE p = 'broker'"
+    ).fetchall()
+    assert sampled[0][0] < duckdb.sql(f"SELECT t0_ns FROM '{run_dir}/sale.parquet'").fetchall()[0][0]
     for name in (
         "report.html",
         "junit.xml",

@@ -25,6 +25,10 @@ from loadtest.stack.whereabouts import Whereabouts
 
 log = logging.getLogger(__name__)
 
+# The sample that says that every probe has been read once, or could not be.
+READY_PROBE, READY_METRIC = "sampler", "ready"
+READY = f"{READY_PROBE}.{READY_METRIC}"
+
 
 @dataclass
 class SampleWriter:
@@ -52,6 +56,7 @@ class Beat:
     interval_s: float
     writer: SampleWriter
     stop: threading.Event
+    tried: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
         """The body of the thread: build the probe, read it at every tick, close it. Errors are logged, and the next tick tries again."""
@@ -65,6 +70,7 @@ class Beat:
                 log.warning(
                     "%s: no reading: %s", self.name, str(error).splitlines()[0] if str(error) else type(error).__name__
                 )
+            self.tried.set()
         if probe:
             probe.close()
 
@@ -120,6 +126,10 @@ def sample(run_dir: RunDir, addresses: Addresses, stop: threading.Event) -> None
         threads = [threading.Thread(target=beat.run, name=beat.name) for beat in beats]
         for thread in threads:
             thread.start()
+        while not stop.is_set() and not all(beat.tried.is_set() for beat in beats):
+            stop.wait(interval_s / 10)
+        if not stop.is_set():
+            writer.write(time.time_ns(), READY_PROBE, {READY_METRIC: 1})
         for thread in threads:
             thread.join()
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -32,10 +31,11 @@ from loadtest.sale.limits import Limits, open_limits
 from loadtest.sale.load_process import Load, Loading, headless
 from loadtest.sale.plan import Plan
 from loadtest.sale.progress import Latest, Progress
+from loadtest.sale.sampling import Sampling
 from loadtest.sale.scope import write_scope
 from loadtest.sale.tidying import Tidying, scratch_of
 from loadtest.stack import Services
-from loadtest.stack.process import Command, Supervisor
+from loadtest.stack.process import Supervisor
 from loadtest.stack.shop_stack import on_free_port
 
 TICK_S = 0.1
@@ -59,8 +59,8 @@ def run(
     1. Write what was asked for, before anything starts.
     2. Start Postgres, Redis and the broker, or take the given ones.
     3. Prepare the sale and read the seeded numbers.
-    4. Start the shop's processes.
-    5. Start the sampler.
+    4. Start the sampler, and the shop's processes.
+    5. Wait until the sampler has read every service.
     6. Let the buyers gather; T0; wait until each has an answer.
     7. Wait until the queue is empty and the rows stand still.
     8. Read Redis, the queue and Postgres a last time.
@@ -169,16 +169,16 @@ class Sale:
             leftovers.before()
             if not shop_stack.prepared_late:
                 ledger.read_seeded()
+            sampling = Sampling(self.supervisor, self.run_dir, Addresses.of(services, truth, whereabouts, shop))
+            stack.callback(sampling.stop)  # where the shop does not come up
             processes = stack.enter_context(shop_stack.processes(self.supervisor))
             stack.callback(tidying.once)  # whatever happens from now on, while the shop still runs
             if shop_stack.prepared_late:
                 ledger.read_seeded()
             leftovers.after()
             ledger.check()
-            with (
-                self._sampling(Addresses.of(services, truth, whereabouts, shop)),
-                open_limits(self.run_dir, experiment, shop, services.broker) as self.limits,
-            ):
+            with sampling, open_limits(self.run_dir, experiment, shop, services.broker) as self.limits:
+                sampling.wait(self._tick)
                 faults = Schedule(experiment.faults, processes, self.run_dir.path / "faults.jsonl")
                 told = partial(read_promises, self.run_dir.path / "history")
                 drain = Drain(reader, queue, final, experiment.drain.settle_s, experiment.stock, told)
@@ -232,15 +232,6 @@ class Sale:
         if self.latest.t0_ns is None:
             raise ServiceError(f"the load ended with {load.exit_code()} before any buyer came:\n{load.log_tail()}")
 
-    @contextmanager
-    def _sampling(self, addresses: Addresses) -> Iterator[None]:
-        """The sampler at work; it is stopped before what it reads."""
-        sampler = self.supervisor.start(sampler_command(self.run_dir, addresses))
-        try:
-            yield
-        finally:
-            self.supervisor.stop(sampler)
-
     def _begin(self, phase: str) -> None:
         self.progress.phase(phase)
         self.phases.write(time.time_ns(), "run", {f"phase.{phase}": 1})
@@ -284,12 +275,6 @@ class Sale:
             "db_uncertainty_ns": rows_read.clock and rows_read.clock.uncertainty_ns,
         }
         write_parquet(self.run_dir.path / "sale.parquet", SALE, [[row[column] for column in SALE]])
-
-
-def sampler_command(run_dir: RunDir, addresses: Addresses) -> Command:
-    """The sampler, told the addresses where nobody else can read them."""
-    argv = [sys.executable, "-P", "-m", "loadtest.probes.sampler", str(run_dir.path)]
-    return Command("sampler", "sampler", argv, stdin=addresses.to_json())
 
 
 def write_request(run_dir: RunDir, planned: Plan, command: list[str]) -> None:

@@ -222,10 +222,14 @@ class Supervisor:
         return process
 
     def stop(self, *processes: Process) -> None:
-        """Stop these processes now. All have their stop signal before the first is waited for, so that they end side by side."""
-        for process in processes:
+        """Stop these processes now. All have their stop signal before the first is waited for, so that they end side by side.
+
+        One that was stopped before is passed over.
+        """
+        standing = [process for process in processes if process in self._running]
+        for process in standing:
             process.begin_stop()
-        for process in processes:
+        for process in standing:
             process.stop()
             self._running.remove(process)
             self._tell(f"forget {process.pid}")
