@@ -82,7 +82,7 @@ class Buy(Request):
     ] = Field(strict=False, description='rules, or in short { 202 = "won" } by HTTP status')
     number: Place | Literal["buyer"] | None = Field(
         None,
-        description="where a winner's answer holds the order number: json:…, header:…, regex:…, or `buyer` where that is the buyer",
+        description="where a winner's answer holds the order number: json:a.b, header:Location, a part of one as in header:Location:/orders/(\\d+), regex:…, or `buyer` where that is the buyer",
     )
     capture: Annotated[Captures, AfterValidator(_new_names)] = Field(
         {}, description="placeholder of [http.status] → where the answer holds it"
