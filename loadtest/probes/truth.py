@@ -11,7 +11,7 @@ class TruthProbe:
         self._reader = subject.reader()
         self._rows = subject.final.rows
         self._due = seldom()
-        self._readable: bool | None = None
+        self._readable = False
 
     def read(self) -> Reading:
         """rows, at one tick in `SELDOM`: it reads every row."""
@@ -27,7 +27,7 @@ class TruthProbe:
         """Whether a look changes nothing for whoever writes meanwhile."""
         if self._rows.kind != "sql":
             return self._rows.kind != "command"
-        if self._readable is None:
+        if not self._readable:  # a shop that starts may still make it so
             database = self._reader.database
             self._readable = dialect_of(database.url).unfelt(database.engine)
         return self._readable

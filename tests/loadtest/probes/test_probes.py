@@ -119,6 +119,19 @@ def test_what_a_look_would_disturb_is_not_looked_at(subject: Subject, tmp_path: 
         assert "claims" in probe.read()
 
 
+def test_a_file_that_gets_its_log_while_the_shop_starts_is_looked_at_from_then_on(
+    subject: Subject, tmp_path: Path
+) -> None:
+    with (
+        contextlib.closing(sqlite3.connect(tmp_path / "x.db")) as shop,
+        contextlib.closing(TruthProbe(replace(subject, truth=f"sqlite:///{tmp_path}/x.db"))) as probe,
+    ):
+        shop.execute("CREATE TABLE watched (sale, number, buyer)")
+        assert full(probe) == {}
+        shop.execute("PRAGMA journal_mode = wal")
+        assert full(probe) == {"rows": 0}
+
+
 def test_only_the_database_that_orders_are_in_is_probed(subject: Subject, mysql: str, tmp_path: Path) -> None:
     given = replace(subject, services=replace(subject.services, mysql=mysql))
     by_command = FINAL.model_copy(update={"rows": Source(command=("false",))})
