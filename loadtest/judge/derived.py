@@ -5,6 +5,8 @@
     asks       the orders placed: ops of kind `buy` and `retry` that left; a number without a character is NULL, and so is every number
                where rows have none: nothing could be looked up by it
     never_left orders that were never sent: no connection, no address, no port
+    clicks     ops of kind `buy` and `retry`, with when the click began (`start_ns`): a step that is part of it goes before the order, and
+               how long the shop takes for its answer is no lateness of the generator
     turned_back buyers whose last step before the purchase, such as a log-in, failed
     demand     how many `buyers` placed orders, were not refused every time and not turned back, and how many of these were `answered`
                or have a row
@@ -62,6 +64,10 @@ CREATE TEMP TABLE asks AS
     SELECT * REPLACE (linked(number) AS number)
     FROM ops WHERE kind IN ('buy', 'retry') AND NOT never_sent(outcome, http_status);
 CREATE TEMP TABLE never_left AS FROM ops WHERE kind IN ('buy', 'retry') AND never_sent(outcome, http_status);
+CREATE VIEW clicks AS
+    SELECT o.* REPLACE (least(o.start_ns, step.start_ns) AS start_ns) FROM ops o LEFT JOIN (
+        SELECT buyer, scheduled_ns, min(start_ns) AS start_ns FROM ops WHERE kind = 'before' GROUP BY buyer, scheduled_ns
+    ) step USING (buyer, scheduled_ns) WHERE kind IN ('buy', 'retry');
 CREATE TEMP TABLE turned_back AS
     SELECT buyer FROM ops WHERE kind = 'before' GROUP BY buyer
     HAVING arg_max(outcome, coalesce(end_ns, 9223372036854775807)) IN ('unknown', 'refused');

@@ -9,7 +9,7 @@ OFF_PLAN = Rule(
     """SELECT format('the generator sent {:,} of {:,} planned orders within a second of their time ({:.0f} %)',
                   n, planned, 100 * n / planned),
               'use fewer buyers, a faster machine, or more generators; for open arrivals, more arrivals.connections'
-       FROM sale, (SELECT count(*) AS n FROM ops WHERE kind = 'buy' AND coalesce(start_ns - scheduled_ns, 0) <= 1000000000)
+       FROM sale, (SELECT count(*) AS n FROM clicks WHERE kind = 'buy' AND coalesce(start_ns - scheduled_ns, 0) <= 1000000000)
        WHERE planned > 0 AND n < 0.95 * planned""",
 )
 

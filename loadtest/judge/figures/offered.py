@@ -35,20 +35,20 @@ CORES = """
     WHERE now.time_ns >= (SELECT t0_ns FROM sale)
 """
 CLOCKS_WITHIN_MS = "SELECT max(apart_ns) / 1e6 FROM apart WHERE one <> other"
-LAG_P99_MS = "SELECT quantile_disc((start_ns - scheduled_ns) / 1e6, 0.99) FROM asks"
+LAG_P99_MS = "SELECT quantile_disc((start_ns - scheduled_ns) / 1e6, 0.99) FROM clicks WHERE NOT never_sent(outcome, http_status)"
 # In a herd every buyer is scheduled at T0; retries and arrivals of an open plan are not. Where Locust spawns buyers one by one, some
 # may be due at T0 too, so it counts as a herd only where more than half of the buys are.
 FIRE_SPREAD_MS = """
     SELECT CASE WHEN count(*) > 1 AND 2 * count(*) > (SELECT count(*) FROM asks WHERE kind = 'buy')
-        THEN (max(start_ns) - min(start_ns)) / 1e6 END FROM asks, sale
-    WHERE abs(scheduled_ns - t0_ns) < 1000000 AND NOT EXISTS (FROM scheduled)
+        THEN (max(start_ns) - min(start_ns)) / 1e6 END FROM clicks, sale
+    WHERE NOT never_sent(outcome, http_status) AND abs(scheduled_ns - t0_ns) < 1000000 AND NOT EXISTS (FROM scheduled)
 """
 # An order of an open plan is on time when it was sent at most this late.
 ON_TIME_MS = 20
 # Orders of an open plan: how many it has, how many the generator sent or tried to send, and how many of those on time.
 FIRED = f"""
-    SELECT planned, count(ops.op_id) AS sent, count(*) FILTER (WHERE start_ns - scheduled_ns <= {ON_TIME_MS * 1_000_000}) AS on_time
-    FROM (SELECT sum(clicks)::BIGINT AS planned FROM plan) LEFT JOIN ops ON kind = 'buy'
+    SELECT planned, count(op_id) AS sent, count(*) FILTER (WHERE start_ns - scheduled_ns <= {ON_TIME_MS * 1_000_000}) AS on_time
+    FROM (SELECT sum(clicks)::BIGINT AS planned FROM plan) LEFT JOIN clicks ON kind = 'buy'
     WHERE EXISTS (FROM scheduled) GROUP BY planned
 """
 

@@ -29,6 +29,21 @@ def test_the_load_of_a_herd(history, judged):
     )
 
 
+def test_a_click_begins_with_its_first_step(history, judged):
+    told = history()
+    for n in range(10):
+        told.steps(f"b-{n}", at=-2).steps(f"b-{n}", at=0).buys(f"b-{n}", late=2)
+    on_time, late = judged(told), judged(without_steps(told))
+    assert (0, 0) == (on_time.load.fire_spread_ms, on_time.load.schedule_lag_p99_ms)
+    assert not any("planned orders" in doubt.text for doubt in on_time.doubts)
+    assert any("sent 0 of 10 planned orders within a second" in doubt.text for doubt in late.doubts)
+
+
+def without_steps(told):
+    told.ops = [op for op in told.ops if op["k"] == "buy"]
+    return told
+
+
 def test_a_generator_that_cannot_keep_up_achieves_less(history, judged):
     told = history()
     for n in range(10):
