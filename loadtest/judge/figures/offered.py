@@ -35,7 +35,9 @@ CORES = """
     WHERE now.time_ns >= (SELECT t0_ns FROM sale)
 """
 CLOCKS_WITHIN_MS = "SELECT max(apart_ns) / 1e6 FROM apart WHERE one <> other"
-LAG_P99_MS = "SELECT quantile_disc((start_ns - scheduled_ns) / 1e6, 0.99) FROM clicks WHERE NOT never_sent(outcome, http_status)"
+LAG_P99_MS = (
+    "SELECT quantile_disc((start_ns - scheduled_ns) / 1e6, 0.99) FROM clicks WHERE NOT never_sent(outcome, http_status)"
+)
 # In a herd every buyer is scheduled at T0; retries and arrivals of an open plan are not. Where Locust spawns buyers one by one, some
 # may be due at T0 too, so it counts as a herd only where more than half of the buys are.
 FIRE_SPREAD_MS = """
