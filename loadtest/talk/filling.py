@@ -1,6 +1,7 @@
 """Requests of the manifest, filled for one buyer: path, headers and body, as bytes that only need to be sent."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
@@ -16,6 +17,7 @@ CONTENT_TYPES = {
 }  # fmt: skip
 # What a part of a URL that the shop gave, such as a hidden path, may hold as it is.
 OF_A_URL = "/%:?@!$&'()*+,;=-._~"
+ORIGIN = re.compile(r"^https?://[^/?]*")
 # Placeholders whose values are one segment of a path, never several.
 SEGMENTS = ("sale", "buyer", "number")
 
@@ -67,9 +69,9 @@ class Target:
         self.names = self._path.names | self._query.names
 
     def fill(self, values: Values) -> str:
-        """The target, beginning with a slash."""
+        """The target, beginning with a slash. Of a whole address that the shop gave only what follows its host is left."""
         filled = self._path.fill(values, _in_path) + self._query.fill(values, lambda _, text: quote(text, safe=""))
-        return "/" + filled.lstrip("/") if filled.startswith("//") else filled
+        return "/" + ORIGIN.sub("", filled).lstrip("/")
 
 
 def _in_path(name: str, text: str) -> str:

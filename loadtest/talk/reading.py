@@ -5,7 +5,7 @@ Where the status alone decides, reading is one look into a dictionary. A body is
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from loadtest.manifest.http import Buy, Http, Status, Step
@@ -225,8 +225,11 @@ class StepReader:
         self._parts = [(_named(part), checks_of(part)) for part in _parts(step.expect)]
         self._captures = Captures(step.capture)
 
-    def read(self, response: Response, kept: Kept = nobodys_cookie) -> tuple[dict[str, Any], str | None]:
-        """The captured values, and None; or why the step failed: the status, what was expected, and how the answer begins."""
+    def read(
+        self, response: Response, kept: Kept = nobodys_cookie, secrets: Callable[[], Iterable[object]] = tuple
+    ) -> tuple[dict[str, Any], str | None]:
+        """The captured values, and None; or why the step failed: the status, what was expected, and how the answer begins, without
+        `secrets`."""
         heard, status = Heard(response), response.status
         expected = None
         if not (status in self._statuses if self._statuses else status < 400):
@@ -235,10 +238,10 @@ class StepReader:
             unmet = (named for named, checks in self._parts if not all(check(heard) for check in checks))
             expected = next(unmet, None)
         if expected is not None:
-            return {}, f"HTTP {status}, expected {expected}: {beginning(heard)}"
+            return {}, f"HTTP {status}, expected {expected}: {beginning(heard, secrets())}"
         captured, missing = self._captures.take(heard, kept)
         if missing:
-            return {}, f"HTTP {status} without {missing[0]!r} in its answer: {beginning(heard)}"
+            return {}, f"HTTP {status} without {missing[0]!r} in its answer: {beginning(heard, secrets())}"
         return captured, None
 
 
@@ -259,9 +262,9 @@ def _named(piece: Condition) -> str:
     return f"a body with {piece.contains!r}" if piece.contains is not None else f"a body that matches {piece.matches!r}"
 
 
-def beginning(heard: Heard) -> str:
+def beginning(heard: Heard, secrets: Iterable[object] = ()) -> str:
     """How the body begins, in one line, without secrets."""
-    text = " ".join(masked(heard.text[:2_000]).split())
+    text = " ".join(masked(heard.text[:2_000], secrets).split())
     return text[:FIRST_CHARACTERS] + "…" if len(text) > FIRST_CHARACTERS else text or "an empty body"
 
 

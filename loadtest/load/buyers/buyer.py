@@ -234,7 +234,7 @@ class Buyer(Exchanging):
     ) -> Answer | None:
         """Does `steps` one after the other, and adds to `captured`. Returns the answer that failed; None if all went well."""
         for step in steps:
-            read = partial(step.read, kept=self._kept_cookie)
+            read = partial(step.read, kept=self._kept_cookie, secrets=self._secrets)
             answer = self._exchange(self._ask("before", step.said, read, captured), due_ns, connection)
             if answer.outcome != "ok":
                 return answer

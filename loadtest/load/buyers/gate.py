@@ -248,7 +248,7 @@ class Leader:
     def _give_up(self) -> None:
         if self.t0_ns is None:
             log.warning(
-                "%d of %d buyers reached the gate in %g s (arrivals.gather_s); the sale starts with those",
+                "%d of %d buyers reached the gate in %g s (arrivals.gather_s, and the time to log in); the sale starts with those",
                 self._sum_arrived(), self._expected(), self._gather_s,
             )  # fmt: skip
             self._announce()

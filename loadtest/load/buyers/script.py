@@ -1,6 +1,6 @@
 """What every buyer of a sale says, and how they understand the answers: the manifest's requests and rules, compiled once a process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -55,9 +55,9 @@ class StepSaid(NamedTuple):
     said: Said
     reader: StepReader
 
-    def read(self, response: Response, kept: Kept) -> Reading:
+    def read(self, response: Response, kept: Kept, secrets: Callable[[], Iterable[object]]) -> Reading:
         """`ok` with the captured values, or `unknown` with the reason."""
-        captured, error = self.reader.read(response, kept)
+        captured, error = self.reader.read(response, kept, secrets)
         return Reading("unknown", None, error) if error else Reading("ok", captured=captured)
 
 

@@ -41,6 +41,13 @@ def test_a_path_that_the_shop_gave_may_have_a_query_and_be_encoded_already() -> 
     assert "/pay%20now%0A" == template.fill({"path": "/pay now\n"}).path
 
 
+@pytest.mark.parametrize(
+    "given", ["do/abc?x=1", "/do/abc?x=1", "http://shop.test:8000/do/abc?x=1", "https://shop.test/do/abc?x=1"]
+)
+def test_a_path_is_a_path_however_the_shop_gave_it(given: str) -> None:
+    assert "/do/abc?x=1" == Template(Request(request="GET {path}")).fill({"path": given}).path
+
+
 def test_values_of_json_keep_their_type_where_they_are_all_of_a_string() -> None:
     body = {
         "user": "{buyer.n}", "as_text": "no. {buyer.n}", "phone": "{buyer.phone}", "ok": "{ok}", "goods": ["{goods}", 1, None],

@@ -204,6 +204,11 @@ def test_what_a_step_captures() -> None:
     assert "t-1" not in error
 
 
+def test_what_is_told_of_a_failed_step_has_no_secrets() -> None:
+    _, error = step().read(answer(500, {"echo": "s3same", "password": "x"}), secrets=lambda: ["s3same"])
+    assert error == 'HTTP 500, expected status below 400: {"echo": "…", "password": "…"}'
+
+
 @pytest.mark.parametrize("value", [None, "", "  "])
 def test_what_is_empty_is_not_captured(value: object) -> None:
     assert "without 'json:token'" in (
