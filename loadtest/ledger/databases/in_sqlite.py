@@ -59,6 +59,9 @@ def absent(error: BaseException | None) -> bool:
 def unfelt(engine: sa.Engine) -> bool:
     """See `Dialect`. Without a write-ahead log, whoever writes waits for readers, or is told that the database is locked."""
     with engine.connect() as connection:
+        connection.execute(
+            sa.text("SELECT 1 FROM sqlite_master LIMIT 1")
+        ).close()  # without a look at the file it tells how it was
         return str(connection.execute(sa.text("PRAGMA journal_mode")).scalar_one()).lower() == "wal"
 
 
