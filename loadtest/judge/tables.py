@@ -2,7 +2,7 @@
 
 Recorded by the run: ``ops`` (the history), ``seeded``, ``orders``, ``tokens``, ``claims``, ``rejected``, ``queue`` (the final
 reads), ``samples``, ``faults``, ``changes`` (of the limit while the sale ran), ``sale``, ``plan`` (the planned arrivals; empty
-in a run without a plan), ``answers`` (the first bodies of each kind of answer), ``declared``, ``units``, ``items`` (what the manifest
+in a run without a plan), ``earlier`` (rows that an earlier sale has left), ``answers`` (the first bodies of each kind of answer), ``declared``, ``units``, ``items`` (what the manifest
 declares, of `loadtest.judge.declared`). What is derived from these: `loadtest.judge.derived`.
 
 A table that cannot be read exists, is empty, and is named in `Tables.missing`: a check that needs it is UNKNOWN, not VALID. One that
@@ -20,6 +20,7 @@ from loadtest.errors import HarnessError
 from loadtest.judge.bodies import FirstAnswer, open_answers, read_answers
 from loadtest.judge.declared import SETS, Scope, read_scope
 from loadtest.judge.derived import ASKED_OFTEN, derived
+from loadtest.judge.manifest_tables import open_bare_wins, open_scope, set_aside
 from loadtest.record.database import database, from_csv, from_lines, from_parquet
 from loadtest.record.generators import read_generators
 
@@ -125,7 +126,9 @@ def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> I
         answers = read_answers(run_dir / "answers")
         open_answers(db, answers)
         scope = scope.but_unread(missing)
-        _open_scope(db, scope)
+        open_bare_wins(db, run_dir / "shop.toml")
+        set_aside(db, scope)
+        open_scope(db, scope)
         db.execute(derived(scope, whole=not db.execute("SELECT count(*) FROM crew WHERE NOT whole").fetchone()[0]))
         for name, query in ASKED_OFTEN.items():
             _work_out(db, name, query)
@@ -136,16 +139,6 @@ def open_tables(run_dir: Path, unreadable: Mapping[str, str] | None = None) -> I
         ):
             missing["left"] = f"it was not read{_why(run_dir / 'final' / 'left.parquet')}"
         yield Tables(db, missing, scope, answers)
-
-
-def _open_scope(db: Any, scope: Scope) -> None:
-    """Create ``declared``, ``units`` and ``items``."""
-    db.execute("CREATE TEMP TABLE declared (name VARCHAR); CREATE TEMP TABLE items (item VARCHAR, units BIGINT)")
-    db.execute(f"CREATE TEMP TABLE units AS SELECT '{scope.units}' AS kind")
-    for name in sorted(scope.declared):
-        db.execute("INSERT INTO declared VALUES (?)", [name])
-    for item, units in scope.items.items():
-        db.execute("INSERT INTO items VALUES (?, ?)", [item, units])
 
 
 def _work_out(db: Any, name: str, query: str) -> None:

@@ -42,6 +42,7 @@ class History:
         self.absent: set[str] = set()
         self.scope: dict[str, Any] | None = None
         self.answers: list[dict[str, Any]] = []
+        self.manifest = ""
         self.sale = {
             "sale": "s", "scheme": "tokens", "dispatch": "queued", "limiter_kind": "none", "stock": stock, "buyers": 0,
             "per_buyer": 1, "configured_per_s": None, "workers": 1, "burst": 2, "t0_ns": T0_NS, "drained": True,
@@ -89,6 +90,11 @@ class History:
         """A kind of answer, with its first body."""
         line = {"kind": "buy", "request": "POST /buy", "status": status, "outcome": outcome, "rule": None, "body": body}
         self.answers.append(line | {"n": n} | more)
+        return self
+
+    def says(self, manifest: str) -> Self:
+        """The manifest itself, as far as it matters."""
+        self.manifest = manifest
         return self
 
     def declares(self, *names: str, units: str = "numbered", items: dict[str, int] | None = None) -> Self:
@@ -230,6 +236,8 @@ class History:
                 _write_lines(run_dir / "history" / f"{generator}.jsonl", self._lines(generator))
         if self.scope is not None:
             (run_dir / "scope.json").write_text(json.dumps(self.scope), encoding="utf-8")
+        if self.manifest:
+            (run_dir / "shop.toml").write_text(self.manifest, encoding="utf-8")
         if self.answers:
             (run_dir / "answers").mkdir(exist_ok=True)
             _write_lines(run_dir / "answers" / "g1.jsonl", self.answers)

@@ -69,6 +69,18 @@ TURNED_ROUND = Suspicion(
             AND NOT EXISTS (FROM promises SEMI JOIN seeded USING (number)) AND NOT EXISTS (FROM accepted)""",
     voids=("ops",),
 )
+# Shops that say everything in the body answer 200 to everybody. A rule that looks into the body is not suspected, nor another status.
+ALL_WON = Suspicion(
+    ("ops", "orders", "sale"),
+    f"""WITH answered AS (SELECT buyer, http_status, outcome FROM asks WHERE http_status IS NOT NULL),
+        wins AS (SELECT count(*) AS n, count(DISTINCT buyer) AS buyers FROM answered)
+        SELECT format('all of {{:,}} buys were answered 200 and taken for won, and {{:,}} units were for sale{{}}', n, units,
+                if(has('rows.buyer'), format('; {{:,}} of these buyers have no row', (SELECT count(DISTINCT buyer) FROM answered ANTI JOIN orders USING (buyer))), '')),
+            'where the body tells winners from others, let [http.buy.outcomes] look into it (json, contains); where a decision comes later, say accepted'
+        FROM wins, (SELECT if(counted(), (SELECT units FROM offered), stock) AS units FROM sale)
+        WHERE buyers >= units + {FEW} AND EXISTS (FROM bare_wins WHERE status = 200) AND NOT EXISTS (FROM answered WHERE http_status <> 200 OR outcome <> 'won')""",
+    voids=("ops",),
+)
 # A number that was seeded is the right one to tell, whatever became of it.
 OTHER_NUMBERS = Suspicion(
     ("ops", "orders", "seeded"),
@@ -128,14 +140,12 @@ NOBODY = f"""
 """
 OTHER_NAMES = Suspicion(("ops", "orders"), f"{NOBODY} AND {OF_THIS_SALE}", voids=("rows.buyer",))
 OTHER_ROWS = Suspicion(("ops", "orders"), f"{NOBODY} AND NOT {OF_THIS_SALE}", voids=("orders",))
-# Nobody could buy so long before T0. Where every row is so old, it is its time that is wrong, which `undated` tells.
+# They are set aside, and what is judged is the rest.
 EARLIER_ROWS = Suspicion(
     ("orders", "sale"),
-    f"""SELECT format('{{:,}} of {{:,}} rows were created over a minute before the sale, the first at {{}}', old, rows, since_t0(first_ns)),
+    """SELECT format('{:,} of {:,} rows were created over a minute before the sale, the first at {}', n, n + (SELECT count(*) FROM orders), since_t0(first_ns)),
             'let [prepare] of the manifest take away the rows of earlier sales, or let [final] rows select those of this one'
-        FROM (SELECT count(*) AS rows, count(*) FILTER (WHERE created_ns < t0_ns - 60000000000) AS old, count(*) FILTER (WHERE created_ns >= t0_ns) AS new,
-            min(created_ns) AS first_ns FROM orders, sale) WHERE old >= {FEW} AND new > 0""",
-    voids=("orders",),
+        FROM (SELECT count(*) AS n, min(created_ns) AS first_ns FROM earlier) WHERE n > 0""",
 )
 NO_ROWS = Suspicion(
     ("ops", "orders"),
@@ -178,6 +188,7 @@ RULES: tuple[Suspicion, ...] = (
     UNSERVED,
     NEVER_WON,
     TURNED_ROUND,
+    ALL_WON,
     EARLIER_ROWS,
     OTHER_ROWS,
     OTHER_NAMES,

@@ -135,6 +135,47 @@ def test_the_rules_are_the_wrong_way_round(history, judged):
     assert {"lost", "phantom"} <= disbelieved(verdict)
 
 
+SHORT = "[http.buy.outcomes]\n200 = 'won'\n410 = 'sold_out'"
+LONG = "[[http.buy.outcomes]]\nstatus = 200\nis = 'won'\nnumber = 'json:id'"
+
+
+@pytest.mark.parametrize("manifest", [SHORT, LONG])
+def test_everybody_is_answered_200_and_the_body_is_not_looked_at(history, judged, manifest):
+    told = shop(history).says(manifest)
+    for op in told.ops:
+        op |= {"o": "won", "h": 200}
+    verdict = unknown(
+        judged(told),
+        "all of 10 buys were answered 200 and taken for won, and 4 units were for sale; 6 of these buyers have no row",
+        "json, contains",
+    )
+    assert {"lost"} == disbelieved(verdict)
+
+
+@pytest.mark.parametrize(("manifest", "http", "other"), [
+    (LONG.replace("status = 200", "json = { code = 0 }"), 200, "won"),
+    (LONG + "\njson = { code = 0 }", 200, "won"),
+    (SHORT.replace("200", "202"), 202, "won"),
+    (SHORT, 200, "sold_out"),
+    ("", 200, "won"),
+    ("[http.buy", 200, "won"),
+    ("[http.buy]\noutcomes = 3", 200, "won"),
+])  # fmt: skip
+def test_a_rule_that_looks_at_more_than_200_is_believed(history, judged, manifest, http, other):
+    told = shop(history).says(manifest)
+    for op in told.ops:
+        op |= {"o": "won", "h": http}
+    told.ops[-1] |= {"o": other}
+    assert "lost" in failed(judged(told))
+
+
+def test_more_rows_than_stock_are_too_many_whoever_was_told_what(history, judged):
+    told = shop(history).says(SHORT).row("7005", "u-5")
+    for op in told.ops:
+        op |= {"o": "won", "h": 200}
+    assert {"oversell"} == failed(judged(told))
+
+
 def test_losers_who_are_told_of_a_win_are_lost(history, judged):
     told = shop(history, told=False)
     for op in told.ops:
@@ -298,15 +339,45 @@ def test_rows_of_another_sale_are_not_this_shops(history, judged):
     )
 
 
-@pytest.mark.parametrize(("at", "state"), [(-86_400, "UNKNOWN"), (-61, "UNKNOWN"), (-59, "INVALID"), (1, "INVALID")])
-def test_rows_that_an_earlier_sale_has_left(history, judged, at, state):
+@pytest.mark.parametrize("at", [-86_400, -61])
+@pytest.mark.parametrize("count", [1, 4])
+def test_rows_that_an_earlier_sale_has_left(history, judged, at, count):
     told = shop(history)
-    for n in range(1, 5):
+    for n in range(1, count + 1):
         told.row(f"{6000 + n}", f"u-{n}", at=at)
-    verdict = judged(told)
-    assert state == verdict.verdict, verdict.sentence
-    assert (state == "UNKNOWN") == ("4 of 8 rows were created over a minute before the sale" in verdict.sentence)
-    assert {"oversell", "per_buyer", "phantom"} == (disbelieved(verdict) or failed(verdict))
+    verdict = unknown(
+        judged(told),
+        f"{count} of {4 + count} rows were created over a minute before the sale, the first at T0 {at}",
+        "[prepare]",
+    )
+    assert (4, 0) == (verdict.counts.sold, verdict.counts.oversold)
+
+
+def test_rows_that_were_left_hide_nothing_of_this_sale(history, judged):
+    told = shop(history).row("6001", "u-1", at=-3600).row("7099", "u-9", at=1)
+    assert {"oversell", "phantom"} == failed(judged(told))
+
+
+@pytest.mark.parametrize("at", [-59, 1])
+def test_a_minute_before_the_sale_is_not_long(history, judged, at):
+    assert {"oversell", "per_buyer", "phantom"} == failed(judged(shop(history).row("6001", "u-1", at=at)))
+
+
+def test_a_row_that_a_buyer_was_told_of_is_of_this_sale(history, judged):
+    told = shop(history)
+    rows(told)[0]["created_ns"] -= 3600 * 10**9
+    assert () == tuple(text for text in texts(judged(told)).split(" | ") if "over a minute" in text)
+    assert 4 == judged(told).counts.sold
+
+
+def test_numbers_that_are_the_same_in_every_sale(fair, judged):
+    told = fair(stock=3, buyers=6).declares_all_but().row("s-1", "b-6", at=-3600)
+    verdict = unknown(judged(told), "1 of 4 rows were created")
+    assert 3 == verdict.counts.sold
+
+
+def test_a_run_that_recorded_no_scope_is_judged_as_it_was(fair, judged):
+    assert "duplicate" in failed(judged(fair(stock=3, buyers=6).row("s-1", "b-6", at=-3600)))
 
 
 def test_a_time_that_is_wrong_for_all_rows_hides_nothing(history, judged):
