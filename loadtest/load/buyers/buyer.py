@@ -12,15 +12,13 @@ from msgspec.structs import replace
 
 from loadtest.errors import UsageError
 from loadtest.load.buyers.exchange import Exchanging
-from loadtest.load.buyers.first_answers import Sorts
 from loadtest.load.buyers.recorder import Answer, Order, begun
-from loadtest.load.buyers.script import Asked, Read, Said, StepSaid, read_page
+from loadtest.load.buyers.script import Asked, StepSaid, read_page
 from loadtest.load.http.client import HttpError, Response
 from loadtest.load.http.line import Line, lines
 from loadtest.load.now import now_ns
 from loadtest.load.sale import Turn
 from loadtest.record.history import Kind
-from loadtest.talk.masking import SECRET
 from loadtest.talk.reading import Reading
 
 YEAR_S = 365 * 86_400.0
@@ -41,8 +39,6 @@ class Buyer(Exchanging):
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.sale.users += 1
-        self._script = self.sale.script
-        self._connections: list[Line] = []
         self._arrived = self._warmed = False
         self._become(self.sale.next_turn())
 
@@ -165,8 +161,7 @@ class Buyer(Exchanging):
         None, when an open plan has no buyer left, makes the user a placeholder that never buys; so does a file of users without a row
         for this buyer.
         """
-        self._captured: dict[str, Any] = {}  # by the steps before T0
-        self._clicked: dict[str, Any] = {}  # by those of the latest click
+        self._captured, self._clicked = {}, {}
         self._begun = self._failed = False
         self._turn, self._ordinal = turn, turn.ordinal if turn else 0
         self._persona = self.sale.crowd.persona(self._ordinal)
@@ -281,9 +276,6 @@ class Buyer(Exchanging):
     def _read_buy(self, response: Response) -> Reading:
         return self._script.read_buy(response, self.name, self._kept_cookie)
 
-    def _kept_cookie(self, name: str) -> str | None:
-        return self._connections[0].cookies().get(name)
-
     def _status(self, number: str | None, captured: Mapping[str, object]) -> Asked | None:
         """The request for the state of an order; None if the manifest has none, or it names what is not known."""
         said = self.sale.script.status
@@ -291,19 +283,6 @@ class Buyer(Exchanging):
         if said is None or not said.template.names <= self._values.keys() | self._captured.keys() | values.keys():
             return None
         return self._ask("status", said, self.sale.script.read_status, values, number)
-
-    def _ask(
-        self, kind: Kind, said: Said, read: Read, values: Mapping[str, object] | None = None, number: str | None = None
-    ) -> Asked:
-        known = {**self._values, **self._captured, **(values or {})}
-        return said.by(self.name, kind, known, self._connections[0], read, number, self._sorts(kind, said))
-
-    def _sorts(self, kind: Kind, said: Said) -> Sorts:
-        return self.sale.first_answers.to(kind, f"{said.template.method} {said.name}")
-
-    def _secrets(self) -> Iterable[object]:
-        columns = (value for name, value in self._values.items() if SECRET.search(name))
-        return [*self._captured.values(), *self._clicked.values(), *columns, *self._connections[0].cookies().values()]
 
 
 def sleep_until(due_ns: int) -> None:

@@ -5,13 +5,15 @@ from typing import Any
 
 from locust import User
 
-from loadtest.load.buyers.first_answers import note
+from loadtest.load.buyers.first_answers import Sorts, note
 from loadtest.load.buyers.recorder import BATCH, Answer, Ended, Order
-from loadtest.load.buyers.script import Asked
+from loadtest.load.buyers.script import Asked, Read, Said
 from loadtest.load.http.client import HttpError, Response
 from loadtest.load.http.line import Line
 from loadtest.load.now import now_ns
 from loadtest.load.sale import sale_of
+from loadtest.record.history import Kind
+from loadtest.talk.masking import SECRET
 
 SENT_HOME = "the sale ended before an answer came"
 
@@ -21,18 +23,36 @@ class BadStatusError(HttpError):
 
 
 class Exchanging(User):  # type: ignore[misc]
-    """A Locust user whose requests are recorded in the history of its sale."""
+    """A Locust user whose requests are recorded in the history of its sale: with the placeholders `_values`, and what was captured."""
 
     abstract = True
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.sale = sale_of(environment)
+        self._script = self.sale.script
         self._fire = environment.events.request.fire
+        self._connections: list[Line] = []
+        self._values: Mapping[str, object] = {}
+        self._captured: dict[str, Any] = {}  # by the steps before T0
+        self._clicked: dict[str, Any] = {}  # by those of the latest click
+
+    def _ask(
+        self, kind: Kind, said: Said, read: Read, values: Mapping[str, object] | None = None, number: str | None = None
+    ) -> Asked:
+        known = {**self._values, **self._captured, **(values or {})}
+        return said.by(self.name, kind, known, self._connections[0], read, number, self._sorts(kind, said))
+
+    def _kept_cookie(self, name: str) -> str | None:
+        return self._connections[0].cookies().get(name)
+
+    def _sorts(self, kind: Kind, said: Said) -> Sorts:
+        return self.sale.first_answers.to(kind, f"{said.template.method} {said.name}")
 
     def _secrets(self) -> Iterable[object]:
         """What must not stand in the bodies that are kept."""
-        return ()
+        columns = (value for name, value in self._values.items() if SECRET.search(name))
+        return [*self._captured.values(), *self._clicked.values(), *columns, *self._connections[0].cookies().values()]
 
     def _exchange(self, asked: Asked, due_ns: int, connection: Line) -> Answer:
         """Sends `asked`, which was due at `due_ns`, and records what became of it."""
