@@ -2,16 +2,20 @@
 
 import io
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from rich.console import Console
 
+from loadtest.campaign.cells import WarmStack, warm_stack
 from loadtest.errors import UsageError
+from loadtest.experiment.files import load_experiment
 from loadtest.rehearsal.small import small_experiment
 from loadtest.rehearsal.story import rehearse
 from loadtest.rehearsal.telling import Telling
+from loadtest.sale.plan import plan
 from loadtest.stack import Services
 from loadtest.stack.external import Given
 
@@ -24,7 +28,7 @@ TWICE = '[[http.buy.outcomes]]\njson = { code = 40900 }\nis = "already_bought"\n
 
 
 class Broken(NamedTuple):
-    """One manifest: what is replaced in the one that is right, and what `check` says, line by line."""
+    """One manifest: what is replaced in the one that is right, and what `check` says."""
 
     old: str
     new: str
@@ -60,9 +64,9 @@ BROKEN = {
     "wrong_number_field": Broken('"json:data.id"', '"json:data.number"', ("✗ POST /orders", "without 'json:data.number' in its answer", "mend number under [http.buy]")),
     "other_number": Broken('"json:data.id"', '"json:data.trace"', ("✗ the numbers told are in rows", "of which none is a row", "let number in [http.buy]")),
     # what became of it
-    "wrong_status_path": Broken('"GET /orders/{number}"', '"GET /order/{number}"', ("✗ GET /order/{number}", "HTTP 404, no rule", "mend [http.status]")),
-    "wrong_state_key": Broken('"data.state" = "placed"', '"data.status" = "placed"', ("✗ GET /orders/{number}", "HTTP 200, no rule", '"placed"', "mend [http.status]")),
-    "wrong_state": Broken('"data.state" = "placed"', '"data.state" = "done"', ("✗ GET /orders/{number}", "HTTP 200, no rule", "mend [http.status]")),
+    "wrong_status_path": Broken('"GET /orders/{number}"', '"GET /order/{number}"', ("✗ GET /order/{number}", "HTTP 404, no rule", "under [http.status] in the manifest")),
+    "wrong_state_key": Broken('"data.state" = "placed"', '"data.status" = "placed"', ("✗ GET /orders/{number}", "HTTP 200, no rule", '"placed"', "under [http.status] in the manifest")),
+    "wrong_state": Broken('"data.state" = "placed"', '"data.state" = "done"', ("✗ GET /orders/{number}", "HTTP 200, no rule", "under [http.status] in the manifest")),
     # what the stores have
     "wrong_table": Broken("FROM boutique_orders", "FROM boutique_order", ("✗ the shop is ready", "[final] rows", "boutique_order")),
     "another_table": Broken(ROWS, "SELECT id AS number, name AS buyer, created AS created_at FROM boutique_archive", ("✗ those who bought have rows", "there is no row at all", "reads the right table")),
@@ -81,6 +85,41 @@ BROKEN = {
     "wrong_queue": Broken('name = "boutique:orders"', 'name = "boutique:order"', ("✗ [queue], while the workers are held", "none waits in it", "[queue] name")),
     "wrong_entry_number": Broken('number = "json:id"', 'number = "json:name"', ("✗ the numbers in [queue]", "tell such as user-", "mend number under [queue]")),
 }  # fmt: skip
+
+
+# What only buyers can find out, by what a sale says of it; `check` says the same.
+MEND_BUY = "mend [http.buy] of the manifest: its request, and the outcomes that say what an answer means"
+MEND_STEPS = (
+    "mend [[http.before]] of the manifest: its request, what it expects and captures; and see that these users exist"
+)
+OTHER_NUMBERS = (
+    "let number in [http.buy] (or [http.status]) of the manifest name the id that [final] rows selects AS number"
+)
+MEND_STATUS = "state, pending, confirmed and rejected under [http.status] in the manifest"
+SALES = {
+    "wrong_warm": "mend [http] warm of the manifest, or take it out",
+    "wrong_path": MEND_BUY,
+    "wrong_body": MEND_BUY,
+    "form_for_json": MEND_BUY,
+    "no_token": MEND_BUY,
+    "wrong_log_in": MEND_STEPS,
+    "wrong_password": MEND_STEPS,
+    "unknown_users": MEND_STEPS,
+    "wrong_capture": MEND_STEPS,
+    "turned_round": "see whether the outcomes of [http.buy] in the manifest are the wrong way round",
+    "no_rule_for_sold_out": "say in [http.buy.outcomes] of the manifest what it means",
+    "no_rule_for_won": "name what a winner is answered won in [http.buy] outcomes of the manifest, or accepted where the decision comes later",
+    "wrong_number_field": "mend number under [http.buy] in the manifest: where an answer has the id of the order; or take it out",
+    "other_number": OTHER_NUMBERS,
+    "other_ids": OTHER_NUMBERS,
+    "wrong_status_path": MEND_STATUS,
+    "wrong_state_key": MEND_STATUS,
+    "wrong_state": MEND_STATUS,
+    "another_table": "see whether [final] rows of the manifest reads the right table, and the rows of this sale",
+    "other_buyers": "select what the manifest's {buyer} is AS buyer in [final] rows, of this sale alone",
+    "eight_hours_off": "select it with its time zone in [final] rows of the manifest, such as created_at AT TIME ZONE 'UTC'",
+    "numbered": 'where the shop makes its own ids, say [units] kind = "counted" and take out [final] seeded; else let both select the same id',
+}
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +153,7 @@ def test_check_names_the_mistake(name: str, tmp_path: Path, given: Given) -> Non
     sound, text = checked(manifest(tmp_path, BROKEN[name]), given)
     assert not sound, text
     together = " ".join(text.split())
-    assert [part for part in BROKEN[name].said if part not in together] == [], text
+    assert [part for part in (*BROKEN[name].said, SALES.get(name, "")) if part not in together] == [], text
     assert "Traceback" not in text or name in ("does_not_start", "prepare_fails"), text
 
 
@@ -125,3 +164,27 @@ def test_the_manifest_that_these_are_made_of_is_sound(given: Given) -> None:
 
 def test_there_are_enough_of_them() -> None:
     assert len(BROKEN) >= 25
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmStack]:
+    """Services for all sales."""
+    with warm_stack(Given(), tmp_path_factory.mktemp("broken"), ["pytest"]) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", SALES)
+def test_a_sale_blames_nobody_and_says_the_same(name: str, tmp_path: Path, stack: WarmStack) -> None:
+    file = manifest(tmp_path, BROKEN[name])
+    small = [
+        "stock=5",
+        "buyers=20",
+        "limiter.kind=none",
+        "arrivals.poll_s=0.2",
+        "drain.deadline_s=4",
+        "drain.settle_s=0.2",
+    ]
+    verdict = stack.run(plan(load_experiment("rush", [f"shop={file}", *small]), Given()), tmp_path / "run")
+    assert verdict.verdict == "UNKNOWN", verdict.doubts
+    assert [check.name for check in verdict.checks if check.verdict == "INVALID"] == []
+    assert SALES[name] in " ".join(doubt.remedy for doubt in verdict.doubts), verdict.doubts

@@ -226,7 +226,7 @@ class Clicks:
             self.deaf = True
             self.telling.wrong(
                 status.request, f"{last.why or way}",
-                f"mend [http.status] of the manifest: its request, and what its answers mean: pending, confirmed, rejected: {suggested_rule(last, 'confirmed')}", last,
+                f"mend the request of [http.status], or state, pending, confirmed and rejected under [http.status] in the manifest: {suggested_rule(last, 'confirmed')}", last,
             )  # fmt: skip
 
     def _numberless(self, visitor: Visitor) -> bool:
@@ -249,7 +249,7 @@ class Clicks:
         return f"{talk.response.status} → {talk.outcome}{number}{kept}   {rule_text(self.shop.http.buy.outcomes, reading.rule)}"
 
     def _remedy(self, talk: Talk, meaning: str) -> str:
-        return remedy_for_unnamed(talk, BUY, meaning)
+        return remedy_for_unnamed(talk, meaning)
 
     def _same(self, one: Talk | None, other: Talk | None) -> bool:
         """Whether the same rule took both, and the second told no number of its own that the first did not."""

@@ -22,6 +22,7 @@ SHOWN = 3
 COARSE_S = 1.5
 QUARTER_S = 900
 
+EMPTY_FIRST = "let [prepare] empty the table, or select the rows of this sale alone: WHERE sale = :sale"
 WRONG_TABLE = "see whether [final] rows of the manifest reads the right table, and the rows of this sale"
 OTHER_BUYERS = "select what the manifest's {buyer} is AS buyer in [final] rows, of this sale alone"
 OTHER_NUMBERS = "let number in [http.buy] (or [http.status]) of the manifest name the id that [final] rows selects AS number, or select the one that answers tell"
@@ -46,7 +47,7 @@ class Finals:
         if rows:
             self.telling.wrong(
                 "[final] rows, before anybody buys", f"{rows:,} are there already",
-                "let [prepare] empty the table, or select the rows of this sale alone: WHERE sale = :sale",
+                EMPTY_FIRST,
             )  # fmt: skip
         self._whole_stock("left", self._read("left", self.final.left, self.reader.left), told_stock)
         for name in ("seeded", "tokens"):

@@ -9,6 +9,10 @@ from loadtest.rehearsal.visitor import Talk
 
 Rules = Sequence[BuyRule | StatusRule]
 
+# As a sale says it of all its buyers.
+MEND = "mend [http.buy] of the manifest: its request, and the outcomes that say what an answer means"
+NAME = "say in [http.buy.outcomes] of the manifest what it means"
+NAME_WON = "name what a winner is answered won in [http.buy] outcomes of the manifest, or accepted where the decision comes later"
 BODY_REMEDY = (
     "the shop did not take the request: compare its body with what your shop reads (json = { … }, form = { … } or text), "
     "and look at the answer for the field that it misses"
@@ -51,8 +55,8 @@ def _written(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def remedy_for_unnamed(talk: Talk, table: str, meaning: str) -> str:
-    """What to do about an answer without a rule. `meaning`: what it should be taken for, if it is as it should be."""
+def remedy_for_unnamed(talk: Talk, meaning: str) -> str:
+    """What to do about an answer to a purchase that no rule names. `meaning`: what it should be taken for, if it is as it should be."""
     if talk.response is None:
         return (
             "see that base_url is where the shop listens (with [[process]]: http://127.0.0.1:{port}), and that it is up"
@@ -60,10 +64,10 @@ def remedy_for_unnamed(talk: Talk, table: str, meaning: str) -> str:
     status = talk.response.status
     rule = suggested_rule(talk, meaning)
     if status in UNNAMED:
-        return f"{UNNAMED[status]}; or, if this is how the shop says {meaning}, name it in {table} outcomes: {rule}"
+        return f"{MEND}: {UNNAMED[status]}. If this is how the shop says {meaning}: {rule}"
     if 300 <= status < 400:
-        return f"the shop leads elsewhere, often to its log-in: add that as [[http.before]]; or, if this is how it says {meaning}, name it in {table} outcomes: {rule}"
-    return f"name it in {table} outcomes: {rule}"
+        return f"{MEND}: the shop leads elsewhere, often to its log-in, which [[http.before]] is for. If this is how it says {meaning}: {rule}"
+    return f"{NAME_WON if meaning == 'won' else NAME}: {rule}"
 
 
 def suggested_rule(talk: Talk, meaning: str) -> str:

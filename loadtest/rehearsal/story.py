@@ -57,7 +57,7 @@ def rehearse(experiment: Experiment, given: Given, telling: Telling) -> bool:
         telling.wrong(
             "the shop is ready",
             first,
-            "mend what is said above; the lines below it are the end of its log",
+            "mend what is said above" + ("; the lines below it are the end of its log" if rest else ""),
             detail=rest.splitlines(),
         )
     return not telling.wrong_lines

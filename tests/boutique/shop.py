@@ -57,8 +57,10 @@ def work() -> None:
     connection, client = connect(), cache()
     print("worker ready", flush=True)
     while True:
-        _, text = client.blpop(QUEUE)
-        order = json.loads(text)
+        taken = client.blpop(QUEUE, timeout=1)
+        if taken is None:
+            continue
+        order = json.loads(taken[1])
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO boutique_orders (id, user_id, name) SELECT %s, id, name FROM boutique_users WHERE name = %s ON CONFLICT DO NOTHING",

@@ -45,15 +45,15 @@ UNSERVED = Suspicion(
 # A row of whom no answer is recorded may be of an order whose answer was lost.
 NEVER_WON = Suspicion(
     ("ops", "orders"),
-    f"""WITH answered AS (SELECT buyer, http_status, outcome FROM asks WHERE http_status IS NOT NULL AND outcome <> 'unknown'),
+    f"""WITH answered AS (SELECT buyer, http_status, outcome FROM asks WHERE http_status IS NOT NULL AND (outcome <> 'unknown' OR http_status < 500)),
         theirs AS (FROM answered SEMI JOIN orders USING (buyer)),
         usual AS (SELECT http_status, outcome, count(*) AS n FROM (FROM theirs UNION ALL FROM answered WHERE NOT has('rows.buyer')) GROUP BY ALL
             ORDER BY n DESC, http_status LIMIT 1)
         SELECT format('nobody won by the rules of the manifest, and yet there are {{:,}} rows; most of those who asked were answered {{}}, {{}}',
-                (SELECT count(*) FROM stored), usual.http_status, usual.outcome) || {BUY_BODY},
+                (SELECT count(*) FROM stored), usual.http_status, if(usual.outcome = 'unknown', 'no rule', usual.outcome)) || {BUY_BODY},
             'name what a winner is answered won in [http.buy] outcomes of the manifest, or accepted where the decision comes later'
         FROM usual WHERE NOT EXISTS (FROM promises) AND NOT EXISTS (FROM accepted) AND if(has('rows.buyer'), (SELECT count(DISTINCT buyer) FROM theirs),
-            (SELECT count(*) FROM stored) - (SELECT count(*) FROM asks WHERE outcome = 'unknown')) >= {FEW}""",
+            (SELECT count(*) FROM stored) - (SELECT count(*) FROM asks WHERE outcome = 'unknown' AND coalesce(http_status, 500) >= 500)) >= {FEW}""",
     voids=("ops",),
 )
 TURNED_ROUND = Suspicion(
