@@ -74,7 +74,7 @@ BROKEN = {
     "other_buyers": Broken("name AS buyer", "user_id AS buyer", ("✗ the buyers in rows are those who asked", "rows have such as 1, and those who asked are such as user-1", "AS buyer")),
     "other_ids": Broken("id AS number", "reference AS number", ("✗ the numbers told are in rows", "though there are rows, such as 1", "let number in [http.buy]")),
     "eight_hours_off": Broken("created AS created_at", "local AS created_at", ("✗ created_at is the time of this sale", "about +8 h", "AT TIME ZONE")),
-    "rows_of_all_sales": Broken(ROWS, f"{ROWS} UNION ALL SELECT 'ord-0', 'user-0', now() - interval '1 day'", ("✗ [final] rows, before anybody buys", "1 are there already", "let [prepare] empty the table")),
+    "rows_of_all_sales": Broken(ROWS, f"{ROWS} UNION ALL SELECT 'ord-' || n, 'old-' || n, now() - interval '1 day' FROM generate_series(1, 4) n", ("✗ [final] rows, before anybody buys", "4 are there already")),
     "wrong_left": Broken('"boutique:left"', '"boutique:remaining"', ("✗ [final] left, before anybody buys", "0, though 3 are for sale")),
     "wrong_kind_of_key": Broken('redis_value = "boutique:left"', 'redis_list = "boutique:left"', ("✗ the shop is ready", "[final] left")),
     "numbered": Broken("[final]\n", '[final]\nseeded = { pattern = "N-{n:04d}" }\n', ("✗ the numbers of rows were for sale", "seeded are such as N-0001", 'kind = "counted"')),
@@ -88,7 +88,7 @@ BROKEN = {
 
 
 # What only buyers can find out, by what a sale says of it; `check` says the same.
-MEND_BUY = "mend [http.buy] of the manifest: its request, and the outcomes that say what an answer means"
+MEND_BUY = "mend the request of [http.buy] in the manifest, or say in [http.buy.outcomes] what such an answer means"
 MEND_STEPS = (
     "mend [[http.before]] of the manifest: its request, what it expects and captures; and see that these users exist"
 )
@@ -117,6 +117,7 @@ SALES = {
     "wrong_state": MEND_STATUS,
     "another_table": "see whether [final] rows of the manifest reads the right table, and the rows of this sale",
     "other_buyers": "select what the manifest's {buyer} is AS buyer in [final] rows, of this sale alone",
+    "rows_of_all_sales": "let [prepare] of the manifest take away the rows of earlier sales, or let [final] rows select those of this one",
     "eight_hours_off": "select it with its time zone in [final] rows of the manifest, such as created_at AT TIME ZONE 'UTC'",
     "numbered": 'where the shop makes its own ids, say [units] kind = "counted" and take out [final] seeded; else let both select the same id',
 }

@@ -22,7 +22,9 @@ SHOWN = 3
 COARSE_S = 1.5
 QUARTER_S = 900
 
-EMPTY_FIRST = "let [prepare] empty the table, or select the rows of this sale alone: WHERE sale = :sale"
+EMPTY_FIRST = (
+    "let [prepare] of the manifest take away the rows of earlier sales, or let [final] rows select those of this one"
+)
 WRONG_TABLE = "see whether [final] rows of the manifest reads the right table, and the rows of this sale"
 OTHER_BUYERS = "select what the manifest's {buyer} is AS buyer in [final] rows, of this sale alone"
 OTHER_NUMBERS = "let number in [http.buy] (or [http.status]) of the manifest name the id that [final] rows selects AS number, or select the one that answers tell"

@@ -10,7 +10,7 @@ from loadtest.rehearsal.visitor import Talk
 Rules = Sequence[BuyRule | StatusRule]
 
 # As a sale says it of all its buyers.
-MEND = "mend [http.buy] of the manifest: its request, and the outcomes that say what an answer means"
+MEND = "mend the request of [http.buy] in the manifest, or say in [http.buy.outcomes] what such an answer means"
 NAME = "say in [http.buy.outcomes] of the manifest what it means"
 NAME_WON = "name what a winner is answered won in [http.buy] outcomes of the manifest, or accepted where the decision comes later"
 BODY_REMEDY = (
