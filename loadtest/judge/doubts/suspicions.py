@@ -72,13 +72,12 @@ TURNED_ROUND = Suspicion(
 # Shops that say everything in the body answer 200 to everybody. A rule that looks into the body is not suspected, nor another status.
 ALL_WON = Suspicion(
     ("ops", "orders", "sale"),
-    f"""WITH answered AS (SELECT buyer, http_status, outcome FROM asks WHERE http_status IS NOT NULL),
-        wins AS (SELECT count(*) AS n, count(DISTINCT buyer) AS buyers FROM answered)
-        SELECT format('all of {{:,}} buys were answered 200 and taken for won, and {{:,}} units were for sale{{}}', n, units,
-                if(has('rows.buyer'), format('; {{:,}} of these buyers have no row', (SELECT count(DISTINCT buyer) FROM answered ANTI JOIN orders USING (buyer))), '')),
+    f"""SELECT format('all of {{:,}} buyers were answered 200 and taken for winners, and {{:,}} units were for sale{{}}', buyers, units,
+                if(has('rows.buyer'), format('; {{:,}} promises are of buyers without a row', (SELECT count(*) FROM promises ANTI JOIN orders USING (buyer))), '')),
             'where the body tells winners from others, let [http.buy.outcomes] look into it (json, contains); where a decision comes later, say accepted'
-        FROM wins, (SELECT if(counted(), (SELECT units FROM offered), stock) AS units FROM sale)
-        WHERE buyers >= units + {FEW} AND EXISTS (FROM bare_wins WHERE status = 200) AND NOT EXISTS (FROM answered WHERE http_status <> 200 OR outcome <> 'won')""",
+        FROM (SELECT buyers FROM demand), (SELECT if(counted(), (SELECT units FROM offered), stock) AS units FROM sale)
+        WHERE buyers >= units + {FEW} AND EXISTS (FROM bare_wins WHERE status = 200)
+            AND NOT EXISTS (FROM asks WHERE http_status IS NOT NULL AND (http_status <> 200 OR outcome <> 'won'))""",
     voids=("ops",),
 )
 # A number that was seeded is the right one to tell, whatever became of it.

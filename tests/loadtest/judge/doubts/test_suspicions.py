@@ -146,7 +146,7 @@ def test_everybody_is_answered_200_and_the_body_is_not_looked_at(history, judged
         op |= {"o": "won", "h": 200}
     verdict = unknown(
         judged(told),
-        "all of 10 buys were answered 200 and taken for won, and 4 units were for sale; 6 of these buyers have no row",
+        "all of 10 buyers were answered 200 and taken for winners, and 4 units were for sale; 6 promises are of buyers without a row",
         "json, contains",
     )
     assert {"lost"} == disbelieved(verdict)
