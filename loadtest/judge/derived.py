@@ -64,10 +64,11 @@ CREATE TEMP TABLE asks AS
     SELECT * REPLACE (linked(number) AS number)
     FROM ops WHERE kind IN ('buy', 'retry') AND NOT never_sent(outcome, http_status);
 CREATE TEMP TABLE never_left AS FROM ops WHERE kind IN ('buy', 'retry') AND never_sent(outcome, http_status);
+CREATE TEMP TABLE first_steps AS
+    SELECT buyer, scheduled_ns, min(start_ns) AS start_ns FROM ops WHERE kind = 'before' GROUP BY buyer, scheduled_ns;
 CREATE VIEW clicks AS
-    SELECT o.* REPLACE (least(o.start_ns, step.start_ns) AS start_ns) FROM ops o LEFT JOIN (
-        SELECT buyer, scheduled_ns, min(start_ns) AS start_ns FROM ops WHERE kind = 'before' GROUP BY buyer, scheduled_ns
-    ) step USING (buyer, scheduled_ns) WHERE kind IN ('buy', 'retry');
+    SELECT o.* REPLACE (least(o.start_ns, step.start_ns) AS start_ns) FROM ops o LEFT JOIN first_steps step USING (buyer, scheduled_ns)
+    WHERE kind IN ('buy', 'retry');
 CREATE TEMP TABLE turned_back AS
     SELECT buyer FROM ops WHERE kind = 'before' GROUP BY buyer
     HAVING arg_max(outcome, coalesce(end_ns, 9223372036854775807)) IN ('unknown', 'refused');

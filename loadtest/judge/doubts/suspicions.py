@@ -132,7 +132,7 @@ OF_THIS_SALE = """(EXISTS (FROM orders SEMI JOIN promises USING (number)) OR EXI
     OR coalesce((SELECT count(*) = count(created_ns) AND min(created_ns) >= any_value(t0_ns) - 1000000000 FROM orders, sale), false))"""
 NOBODY = f"""
     SELECT format('none of the buyers in {{:,}} rows is one who asked: rows have such as {{}}, and those who asked are such as {{}}', n, example,
-            (SELECT min(buyer) FROM asks)),
+            (SELECT buyer FROM asks LIMIT 1)),
         'select what the manifest''s {{buyer}} is AS buyer in [final] rows, of this sale alone'
     FROM (SELECT count(buyer) AS n, min(buyer) AS example FROM orders)
     WHERE has('rows.buyer') AND n >= {FEW} AND EXISTS (FROM asks) AND NOT EXISTS (FROM ops SEMI JOIN orders USING (buyer)) AND NOT EXISTS (FROM excused)
