@@ -125,6 +125,11 @@ class Sale:
         (self.directory / "sale.toml").write_bytes((EXAMPLES / self.name / "sale.toml").read_bytes())
         return self.directory
 
+    @property
+    def manifest(self) -> Path:
+        """Its manifest."""
+        return self._kept() / "shop.toml"
+
     def verdict(self) -> Verdict:
         """Of the one sale that was held."""
         (path,) = (self.directory / "runs" / "cells").iterdir()
@@ -155,6 +160,18 @@ def set_up(name: str, room: str) -> None:
     """Run an example's setup.sh, for a room of that name."""
     done = subprocess.run([EXAMPLES / name / "setup.sh", room], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# First, while no other run holds the services that are given.
+@pytest.mark.parametrize("name", NAMES)
+def test_check_finds_its_manifest_sound(name: str, sale: Sale, given: Given) -> None:
+    needed = {"code_jwt": ("--mysql", given.mysql), "django_celery": ("--broker", *given.brokers)}.get(name, ())
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtest", "check", str(sale.manifest), *map(str, needed)],
+        capture_output=True, text=True, check=False, cwd=EXAMPLES.parent, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is sound" in done.stdout
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -26,7 +26,7 @@ from loadtest.stack.whereabouts import Whereabouts
 log = logging.getLogger(__name__)
 
 # The sample that says that every probe has been read once, or could not be.
-READY_PROBE, READY_METRIC = "sampler", "ready"
+READY_PROBE, READY_METRIC = "sampler", "has_read"
 READY = f"{READY_PROBE}.{READY_METRIC}"
 
 

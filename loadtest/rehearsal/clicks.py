@@ -115,6 +115,11 @@ class Clicks:
                     "one buyer, one unit", f"{first.id} has {len(theirs)} rows: the shop sold twice to the same buyer",
                     f"if that is allowed, say so: --set per_buyer={len(theirs)}; a sale would call it per_buyer INVALID",
                 )  # fmt: skip
+            elif known and self.second.outcome == "accepted":  # which promises nothing
+                self.telling.good(
+                    "a second purchase sells nothing",
+                    f"it is accepted like the first, and {first.id} has {len(theirs)} row{'s' * (len(theirs) != 1)}",
+                )
             elif known and first.state != "rejected" and rows:
                 self.telling.wrong(
                     "a second purchase is told apart", f"it is answered {self.second.outcome} like the first, and has no row of its own",
