@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from loadtest.drafting.answers import ID, order_rules, outcome_rules
 from loadtest.drafting.draft import Commented, Draft, Part
+from loadtest.drafting.draft_rules import ID, order_rules, outcome_rules
 from loadtest.drafting.guesses import LOGIN, part_of
 from loadtest.drafting.seen import CSRF, HIDDEN, PASSWORD, SECRET, Seen
 from loadtest.drafting.tracing import leaves, place_of, trace

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from loadtest.drafting.answers import ID
 from loadtest.drafting.api_document import origin_of, read
 from loadtest.drafting.conversation import BUY, STATUS
 from loadtest.drafting.draft import Commented, Draft, Part, Rule
+from loadtest.drafting.draft_rules import ID
 from loadtest.drafting.guesses import ALREADY, LOGIN, SOLD_OUT, THROTTLED, USERS, WON, filled, hidden_path, log_in
 from loadtest.drafting.operations import Operation, is_secret, operations, small
 from loadtest.drafting.seen import BUYER, CSRF, PASSWORD, SECRET, Seen
