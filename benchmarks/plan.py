@@ -15,7 +15,7 @@ from loadtest.campaign.cells import WarmStack, warm_stack
 from loadtest.experiment.schema import Experiment, Limiter, Workers
 from loadtest.judge.figures.rates import measure_drain_s, measure_rate
 from loadtest.judge.tables import open_tables
-from loadtest.sale.plan import plan
+from loadtest.sale.beforehand.plan import plan
 from loadtest.sizing.calibration import calibrate, merge, ship
 from loadtest.sizing.model import Prediction, predict
 from loadtest.stack.external import Given

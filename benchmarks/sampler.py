@@ -25,7 +25,7 @@ from loadtest.experiment.files import load_experiment
 from loadtest.experiment.schema import Experiment
 from loadtest.probes.sampler import Addresses
 from loadtest.record.run_dir import create
-from loadtest.sale.plan import plan
+from loadtest.sale.beforehand.plan import plan
 from loadtest.sale.run import write_request
 from loadtest.sale.sampling import sampler_command
 from loadtest.stack.embedded import embedded

@@ -15,7 +15,7 @@ from loadtest.experiment.files import load_experiment
 from loadtest.rehearsal.small import small_experiment
 from loadtest.rehearsal.story import rehearse
 from loadtest.rehearsal.telling import Telling
-from loadtest.sale.plan import plan
+from loadtest.sale.beforehand.plan import plan
 from loadtest.stack import Services
 from loadtest.stack.external import Given
 

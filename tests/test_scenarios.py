@@ -12,7 +12,7 @@ from loadtest.campaign.cells import WarmStack, warm_stack
 from loadtest.experiment.arrivals import offsets_ns
 from loadtest.experiment.files import ROOT, lay_over, load_experiment, shipped
 from loadtest.judge.verdict import Verdict
-from loadtest.sale.plan import plan
+from loadtest.sale.beforehand.plan import plan
 from loadtest.stack.external import Given
 
 # Rows are written in the request: what the queue makes of it is the business of other tests.

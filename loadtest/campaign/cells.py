@@ -10,8 +10,8 @@ from loadtest.campaign.meanwhile import Meanwhile
 from loadtest.errors import logged
 from loadtest.judge.verdict import Verdict
 from loadtest.record.run_dir import make_parts
+from loadtest.sale.beforehand.plan import Plan
 from loadtest.sale.load_process import Loading, headless
-from loadtest.sale.plan import Plan
 from loadtest.sale.progress import Progress, Silent
 from loadtest.sale.run import hold_sale, write_request
 from loadtest.stack import Services

@@ -28,8 +28,8 @@ from loadtest.judge.verdict import Verdict, judge
 from loadtest.manifest.loading import load_shop
 from loadtest.manifest.shop import Proof, Shop
 from loadtest.record.run_dir import create_directory
+from loadtest.sale.beforehand.plan import plan
 from loadtest.sale.interrupt import interruptible
-from loadtest.sale.plan import plan
 from loadtest.stack.external import Given
 
 # An exhibit shows what it sells. Its figures are nobody's, so buyers need not ask as seldom, nor the drain look as seldom, as in a sale

@@ -21,8 +21,8 @@ from loadtest.experiment.section import flatten
 from loadtest.judge.verdict import Verdict, read_verdict
 from loadtest.record.run_dir import create_directory
 from loadtest.record.whole import write_text
+from loadtest.sale.beforehand.plan import Plan, plan
 from loadtest.sale.interrupt import interruptible
-from loadtest.sale.plan import Plan, plan
 from loadtest.stack.external import Given
 
 CELL = "cell"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.record.run_dir import RunDir
+from loadtest.sale.beforehand.plan import Plan
 from loadtest.sale.load_process import Load, Loading
-from loadtest.sale.plan import Plan
 from loadtest.stack.process import Supervisor
 
 

@@ -17,10 +17,10 @@ from loadtest.experiment.files import lay_over
 from loadtest.experiment.schema import Experiment
 from loadtest.judge.verdict import Verdict
 from loadtest.record.run_dir import RunDir, create, create_directory
+from loadtest.sale.beforehand.plan import Plan, plan
 from loadtest.sale.desk import FORM, Desk, Held, State, Wish, offers_of
 from loadtest.sale.interrupt import interruptible
 from loadtest.sale.load_process import Load, buyers_arguments
-from loadtest.sale.plan import Plan, plan
 from loadtest.sale.progress import Latest, Progress, showing
 from loadtest.sale.run import TICK_S
 from loadtest.stack import surroundings

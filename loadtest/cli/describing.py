@@ -20,7 +20,7 @@ from loadtest.manifest.shop import Shop
 from loadtest.rehearsal.small import names_shop, small_experiment
 from loadtest.rehearsal.story import rehearse
 from loadtest.rehearsal.telling import Telling
-from loadtest.sale.given_broker import follow_given
+from loadtest.sale.beforehand.given_broker import follow_given
 from loadtest.sale.interrupt import interruptible
 
 SCHEMAS: dict[str, tuple[type[Section], str]] = {

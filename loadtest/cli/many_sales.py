@@ -12,7 +12,7 @@ from loadtest.cli.flags import existing_directory, given_by, given_services, out
 from loadtest.cli.output import console, draw_comparison, repeatable, reporting
 from loadtest.experiment.files import load_experiment
 from loadtest.experiment.schema import Experiment
-from loadtest.sale.given_broker import follow_given
+from loadtest.sale.beforehand.given_broker import follow_given
 from loadtest.sizing.sweep import swept, write_predictions
 from loadtest.stack.external import Given
 

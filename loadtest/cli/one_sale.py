@@ -17,10 +17,10 @@ from loadtest.errors import UsageError
 from loadtest.experiment.files import load_experiment
 from loadtest.judge.verdict import conclude, read_verdict
 from loadtest.record.run_dir import existing
-from loadtest.sale.fleet import PORT, Fleet
-from loadtest.sale.given_broker import follow_given
+from loadtest.sale.beforehand.fleet import PORT, Fleet
+from loadtest.sale.beforehand.given_broker import follow_given
+from loadtest.sale.beforehand.plan import plan
 from loadtest.sale.limits import ask, checked
-from loadtest.sale.plan import plan
 from loadtest.sale.progress import showing
 from loadtest.sale.run import run
 

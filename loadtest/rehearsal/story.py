@@ -19,7 +19,7 @@ from loadtest.rehearsal.telling import Telling
 from loadtest.rehearsal.unjudged import tell_unjudged
 from loadtest.rehearsal.visitor import Visitor
 from loadtest.rehearsal.wire import Wire
-from loadtest.sale.plan import plan
+from loadtest.sale.beforehand.plan import plan
 from loadtest.stack.external import Given
 from loadtest.talk.roster import Roster, read_roster
 

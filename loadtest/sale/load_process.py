@@ -8,7 +8,7 @@ from typing import Protocol
 
 from loadtest.experiment.arrivals import connections
 from loadtest.record.run_dir import RunDir
-from loadtest.sale.plan import Plan
+from loadtest.sale.beforehand.plan import Plan
 from loadtest.stack import surroundings
 from loadtest.stack.process import Command, Process, Supervisor
 

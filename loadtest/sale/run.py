@@ -23,13 +23,13 @@ from loadtest.record.environment import describe
 from loadtest.record.promises import read_promises
 from loadtest.record.run_dir import RunDir, create, write_parquet
 from loadtest.record.whole import write_text
+from loadtest.sale.beforehand.given_broker import told_visibility
+from loadtest.sale.beforehand.plan import Plan
 from loadtest.sale.deaths import Deaths
-from loadtest.sale.given_broker import told_visibility
 from loadtest.sale.interrupt import interruptible, leaving
 from loadtest.sale.leftovers import Leftovers
 from loadtest.sale.limits import Limits, open_limits
 from loadtest.sale.load_process import Load, Loading, headless
-from loadtest.sale.plan import Plan
 from loadtest.sale.progress import Latest, Progress
 from loadtest.sale.sampling import Sampling
 from loadtest.sale.scope import write_scope

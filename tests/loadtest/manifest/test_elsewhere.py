@@ -10,7 +10,7 @@ from loadtest.experiment.schema import Experiment
 from loadtest.experiment.sentences import keys
 from loadtest.manifest.elsewhere import INSTEAD
 from loadtest.manifest.shop import Shop
-from loadtest.sale.plan import plan
+from loadtest.sale.beforehand.plan import plan
 from loadtest.stack.external import Given
 
 WHOLE = """

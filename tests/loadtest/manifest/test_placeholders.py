@@ -6,7 +6,7 @@ from loadtest.errors import UsageError
 from loadtest.experiment.schema import Experiment
 from loadtest.manifest.loading import load_shop
 from loadtest.manifest.placeholders import bindings, check_loosely
-from loadtest.sale.plan import plan
+from loadtest.sale.beforehand.plan import plan
 from loadtest.stack.external import Given
 
 WHOLE = """

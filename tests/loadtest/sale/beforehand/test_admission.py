@@ -6,11 +6,11 @@ import pytest
 
 from loadtest.errors import UsageError
 from loadtest.experiment.files import load_experiment
-from loadtest.sale.fleet import Fleet
-from loadtest.sale.plan import plan
+from loadtest.sale.beforehand.fleet import Fleet
+from loadtest.sale.beforehand.plan import plan
 from loadtest.stack.external import Given
 
-SALE = Path(__file__).parents[2] / "foreign" / "members-sale.toml"
+SALE = Path(__file__).parents[3] / "foreign" / "members-sale.toml"
 
 
 @pytest.mark.parametrize(

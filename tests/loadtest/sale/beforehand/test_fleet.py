@@ -1,7 +1,7 @@
 import pytest
 
 from loadtest.errors import UsageError
-from loadtest.sale.fleet import Fleet
+from loadtest.sale.beforehand.fleet import Fleet
 
 
 def test_one_generator_needs_no_arguments() -> None:

@@ -15,10 +15,10 @@ from loadtest.judge.thresholds import parse_threshold
 from loadtest.ledger.databases import dialect_of
 from loadtest.manifest.loading import load_shop
 from loadtest.manifest.shop import Shop
-from loadtest.sale.admission import beside, check_buyers
-from loadtest.sale.batch import check_batch
-from loadtest.sale.fleet import Fleet
-from loadtest.sale.given_broker import check_broker
+from loadtest.sale.beforehand.admission import beside, check_buyers
+from loadtest.sale.beforehand.batch import check_batch
+from loadtest.sale.beforehand.fleet import Fleet
+from loadtest.sale.beforehand.given_broker import check_broker
 from loadtest.stack import Services
 from loadtest.stack.external import Given, open_services
 from loadtest.stack.open_files import make_room

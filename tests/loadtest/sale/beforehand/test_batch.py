@@ -10,7 +10,7 @@ from loadtest.experiment.redelivery import Held
 from loadtest.experiment.schema import Experiment
 from loadtest.manifest.loading import load_shop
 from loadtest.manifest.shop import Shop
-from loadtest.sale.batch import check_batch
+from loadtest.sale.beforehand.batch import check_batch
 
 
 @pytest.fixture

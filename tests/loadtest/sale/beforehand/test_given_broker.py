@@ -4,7 +4,7 @@ from loadtest.errors import UsageError
 from loadtest.experiment.files import lay_over
 from loadtest.experiment.schema import Experiment
 from loadtest.manifest.loading import load_shop
-from loadtest.sale.given_broker import check_broker, follow_given
+from loadtest.sale.beforehand.given_broker import check_broker, follow_given
 from loadtest.stack.external import Given
 
 AMQP, REDIS = "amqp://guest:geheim@127.0.0.1/v", "redis://127.0.0.1/3"

@@ -4,7 +4,7 @@ import pytest
 
 from loadtest.errors import UsageError
 from loadtest.experiment.files import load_experiment
-from loadtest.sale.plan import plan
+from loadtest.sale.beforehand.plan import plan
 from loadtest.stack.external import Given
 
 MANIFEST = """
