@@ -1,6 +1,6 @@
 """What the buyers of a rehearsal do, and what is to be thought of each answer: as it should be, odd, or the manifest's mistake."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from loadtest.ledger.rows import Row
@@ -32,6 +32,7 @@ class Clicks:
     shop: Shop
     per_buyer: int
     telling: Telling
+    settle: Callable[[], None]  # waits until the rows of those who bought stand
     second: Talk | None = None
     first: Talk | None = None
     late: Talk | None = None
@@ -48,11 +49,16 @@ class Clicks:
         self.first = visitor.buy()
         if not self._bought(self.first):
             return False
-        self._again(visitor)
+        # What is only accepted may be decided later, and only then does the shop know that this buyer has one.
+        waits = self.first.outcome == "accepted"
+        if not waits:
+            self._again(visitor)
         if self.shop.http.status:
             self._look(visitor)
         else:
             self.telling.grey("what became of it", "cannot be asked: there is no [http.status]")
+        if waits:
+            self._again(visitor)
         return True
 
     def quietly(self, visitor: Visitor) -> bool:
@@ -163,7 +169,8 @@ class Clicks:
         return False
 
     def _again(self, visitor: Visitor) -> None:
-        """The same buyer buys a second time."""
+        """The same buyer buys a second time, when the shop has had time to know of the first."""
+        self.settle()
         number = visitor.number
         for talk in visitor.steps("click"):
             if talk.why:

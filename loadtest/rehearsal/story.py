@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from loadtest.errors import HarnessError
@@ -83,7 +84,7 @@ class Rehearsal:
         with ExitStack() as stack:
             self._stack = stack
             begun_ns = time.time_ns()
-            clicks = Clicks(self.shop, self.experiment.per_buyer, self.telling)
+            clicks = Clicks(self.shop, self.experiment.per_buyer, self.telling, partial(self._settle, finals))
             first = self._visitor()
             self.telling.section("The first buyer", first.id)
             if not clicks.everything(first):
