@@ -32,7 +32,9 @@ def main() -> None:
                 file.write("user,password,phone\n")
                 file.writelines(row.format(n=n, p=13_800_000_000 + n) for n in range(USERS))
             command = [sys.executable, "-c", READ, str(path), str(USERS)]
-            done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+            done = subprocess.run(
+                command, check=True, capture_output=True, text=True, encoding="utf-8", cwd=Path(__file__).parent.parent
+            )
             took_s, cpu_s, mib = map(float, done.stdout.split())
             met = "met" if cpu_s < AIM_S and mib < AIM_MIB else "MISSED"
             print(

@@ -158,7 +158,9 @@ def install(name: str) -> None:
 
 def set_up(name: str, room: str) -> None:
     """Run an example's setup.sh, for a room of that name."""
-    done = subprocess.run([EXAMPLES / name / "setup.sh", room], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [EXAMPLES / name / "setup.sh", room], capture_output=True, text=True, check=False, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

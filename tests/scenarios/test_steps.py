@@ -99,7 +99,9 @@ def test_what_the_answers_were_is_kept_without_secrets(visit: Rush, members: Mem
     [sold_out] = [each for each in kept if each["outcome"] == "sold_out"]
     assert (sold_out["body"], sold_out["n"]) == ('{"code": 500, "msg": "sold out"}', 15)
     [*_] = [each for each in kept if each["request"] == "POST /login"]
-    everything = "".join(path.read_text(errors="replace") for path in visit.run_dir.rglob("*") if path.is_file())
+    everything = "".join(
+        path.read_text(encoding="utf-8", errors="replace") for path in visit.run_dir.rglob("*") if path.is_file()
+    )
     assert '{"token": "…"}' in everything.replace("\\", "")
     assert "tok-" not in everything
     assert "pw +" not in everything
@@ -121,7 +123,9 @@ def test_whose_log_in_failed_does_not_buy_and_nobody_waits_for_them(visit: Rush,
 
 def test_open_arrivals_log_in_ahead_of_their_own_time(visit: Rush, members: Members) -> None:
     manifest = visit.run_dir / "shop.toml"
-    manifest.write_text(manifest.read_text(encoding="utf-8").replace("pace_per_s = 50", "pace_per_s = 200"))
+    manifest.write_text(
+        manifest.read_text(encoding="utf-8").replace("pace_per_s = 50", "pace_per_s = 200"), encoding="utf-8"
+    )
     text = (visit.run_dir / "experiment.toml").read_text(encoding="utf-8")
     text = text.replace("[arrivals]", '[arrivals]\nkind = "uniform"\nrate_per_s = 20\nfor_s = 1.5')
     (visit.run_dir / "experiment.toml").write_text(text, encoding="utf-8")

@@ -206,7 +206,7 @@ class Buyer(Exchanging):
             self._exchange(self._warm, now_ns(), connection)
         else:
             with contextlib.suppress(HttpError):  # the first request will tell
-                connection.open()
+                connection.connect()
 
     # The steps before the purchase, and the purchase.
 

@@ -124,7 +124,7 @@ class FastLine:
             self.close()
             raise
 
-    def open(self) -> None:
+    def connect(self) -> None:
         """Does nothing: this client connects with its first request."""
 
     def cookies(self) -> Mapping[str, str]:

@@ -84,7 +84,7 @@ class Connection:
             return self._exchange_head(request)
         self._deadline = monotonic() + self.timeout_s
         if self._sock is None or (self._poll(0) and self._stale()):
-            self.open()
+            self.connect()
         if self._alarm is None:
             self._set_alarm(self._deadline - monotonic())
         self._status = 0
@@ -115,7 +115,7 @@ class Connection:
         """The cookies that are kept: none are."""
         return {}
 
-    def open(self) -> None:
+    def connect(self) -> None:
         """Connects, with TLS handshake if the endpoint has TLS, within the time-out. An open connection is replaced.
 
         Raises:

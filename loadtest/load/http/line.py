@@ -22,7 +22,7 @@ class Line(Protocol):
     def exchange(self, request: Any) -> Response:
         """Sends `request` and returns the whole answer."""
 
-    def open(self) -> None:
+    def connect(self) -> None:
         """Connects, where the client can do so without a request. Raises as `exchange` does."""
 
     def cookies(self) -> Mapping[str, str]:

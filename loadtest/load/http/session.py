@@ -84,9 +84,9 @@ class Session:
             response = self._followed(request, response, deadline)
         return _unpacked(response) if self._compressed else response
 
-    def open(self) -> None:
+    def connect(self) -> None:
         """Connects, as `Connection.open` does."""
-        self._connection.open()
+        self._connection.connect()
 
     def cookies(self) -> Mapping[str, str]:
         """The cookies that are kept: name → value."""

@@ -174,5 +174,5 @@ rows = Rows.read(path, 200_000, Buyers(file="users.csv", integers=("phone",)))
 assert rows.row(199_999) == ["user-199999", "pw30d3f", "13800199999"]
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, encoding="utf-8")
     assert float(done.stdout) < 300 / 5

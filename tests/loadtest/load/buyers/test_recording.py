@@ -33,7 +33,7 @@ class Prompt:
     def exchange(self, _request: Any) -> Response:
         return self._customer.reply()
 
-    def open(self) -> None:
+    def connect(self) -> None:
         pass
 
     def cookies(self) -> dict[str, str]:

@@ -25,7 +25,7 @@ class Fed:
         self.pieces = iter(pieces)
         return self
 
-    def open(self) -> None:
+    def connect(self) -> None:
         self.close()  # type: ignore[attr-defined]
         self._parser = self._new_parser()  # type: ignore[attr-defined]
         self._sock = self

@@ -152,7 +152,7 @@ def test_an_answer_before_the_request_is_not_the_answer(serve: Serve, waits: Cal
         time.sleep(1)
 
     line = serve.connection(hasty, answer(WON))
-    Connection.open(line)  # `line.open()` looks to ruff like a file that is opened without an encoding
+    line.connect()
     used_s = time.process_time()
     waits(0.2)
     assert time.process_time() - used_s < 0.1  # the hub does not turn over what nobody reads

@@ -50,7 +50,7 @@ def test_a_connection_comes_from_the_address_that_it_is_given(serve: Serve) -> N
     where = endpoint(f"http://127.0.0.1:{serve(talk).port}")
     for source in ("127.1.2.3", "127.1.2.4"):
         [line] = lines(http(), where, 5, 1, source)
-        line.open()
+        line.connect()
         assert line.exchange(line.request("GET", "/", {})).status == 200
         line.close()
     assert seen == ["127.1.2.3", "127.1.2.4"]
@@ -59,4 +59,4 @@ def test_a_connection_comes_from_the_address_that_it_is_given(serve: Serve) -> N
 def test_an_address_that_this_machine_does_not_have_is_an_order_that_never_left() -> None:
     [line] = lines(http(), endpoint("http://127.0.0.1:9"), 5, 1, "192.0.2.1")
     with pytest.raises(NotSentError, match="connect: "):
-        line.open()
+        line.connect()

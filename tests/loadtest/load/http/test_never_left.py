@@ -85,7 +85,7 @@ def test_a_time_out_needs_no_further_open_file(serve: Serve) -> None:
         "from loadtest.load.http.endpoint import endpoint\n"
         "from tests.loadtest.load.never_left import without_files\n"
         "line = Connection(endpoint(sys.argv[1]), 0.5)\n"
-        "line.open()\n"
+        "line.connect()\n"
         "without_files()\n"
         "try:\n    line.exchange(line.request('POST', '/', {}, b''))\n"
         "except HttpError as error:\n    print(type(error).__name__)\n"
