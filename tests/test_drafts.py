@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import tomli_w
-from loadtest.sale.given_broker import follow_given
 from rich.console import Console
 
 from loadtest.drafting.draft import marks_in
@@ -18,6 +17,7 @@ from loadtest.manifest.marks import MARK
 from loadtest.rehearsal.small import small_experiment
 from loadtest.rehearsal.story import rehearse
 from loadtest.rehearsal.telling import Telling
+from loadtest.sale.beforehand.given_broker import follow_given
 from loadtest.stack import Services
 from loadtest.stack.external import Given
 from tests.loadtest.drafting import recordings
