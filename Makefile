@@ -62,7 +62,7 @@ examples/%/node_modules/installed: examples/%/package-lock.json
 # Locust patches the process that imports it, which ends pytest's own ways of running in parallel: each part is a process of its own.
 # Whole sales mostly wait, so there are more parts at a time than cores. What takes longest comes first.
 # Locust's patches also stop threads while a C library waits: what tests the harness is no process of the load's.
-PARTS := loadtest load reports target scenarios $(notdir $(wildcard tests/test_*.py))
+PARTS := loadtest judge load reports target scenarios $(notdir $(wildcard tests/test_*.py))
 ALL := test-alone $(PARTS:%=test-%) lint
 test: $(VENV)/installed ## Everything: style, types, imports, and the tests on real services. Ends in what failed and what was not run.
 	@export LOADTEST_OUTCOMES="$${LOADTEST_OUTCOMES:-$$(mktemp -d)}"; \
@@ -84,7 +84,8 @@ test-alone: $(VENV)/installed
 	$(call pytest,-m alone tests)
 
 BEHIND := $(if $(shell command -v chrt),chrt --idle 0,nice -n 19)
-WHERE_loadtest := tests/loadtest --ignore=tests/loadtest/load
+WHERE_loadtest := tests/loadtest --ignore=tests/loadtest/load --ignore=tests/loadtest/judge
+WHERE_judge := tests/loadtest/judge
 WHERE_load := tests/loadtest/load
 test-%: $(VENV)/installed
 	$(call pytest,-m "not alone" $(or $(WHERE_$*),tests/$*),$(BEHIND))
