@@ -67,7 +67,7 @@ ALL := test-alone $(PARTS:%=test-%) lint
 test: $(VENV)/installed ## Everything: style, types, imports, and the tests on real services. Ends in what failed and what was not run.
 	@export LOADTEST_OUTCOMES="$${LOADTEST_OUTCOMES:-$$(mktemp -d)}"; \
 	echo $(ALL) >"$$LOADTEST_OUTCOMES/parts"; \
-	$(MAKE) --no-print-directory --keep-going --jobs=4 --output-sync=target $(ALL); code=$$?; \
+	$(MAKE) --no-print-directory --keep-going --jobs=5 --output-sync=target $(ALL); code=$$?; \
 	$(BIN)/python -m tests.outcomes "$$LOADTEST_OUTCOMES"; \
 	$(if $(LOADTEST_OUTCOMES),,rm -r "$$LOADTEST_OUTCOMES";) exit $$code
 

@@ -151,7 +151,7 @@ NO_ROWS = Suspicion(
     f"""SELECT format('{{:,}} buyers were told that their orders are confirmed, nobody was told otherwise, and there is no row at all', n),
             'see whether [final] rows of the manifest reads the right table, and the rows of this sale'
         FROM (SELECT count(DISTINCT buyer) AS n FROM said WHERE state = 'confirmed')
-        WHERE n >= {FEW} AND NOT EXISTS (FROM orders) AND NOT EXISTS (FROM said WHERE state IS DISTINCT FROM 'confirmed')""",
+        WHERE n >= {FEW} AND NOT EXISTS (FROM orders) AND NOT EXISTS (FROM said WHERE coalesce(state <> 'confirmed', true))""",
     voids=("orders",),
 )
 LARGE_ORDERS = Suspicion(
